@@ -1,0 +1,42 @@
+# Two commands do everything: `make demo` and `make test`.
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip --disable-pip-version-check
+BIN = .venv/bin
+
+.PHONY: demo test lint types floors tests format screenshots clean
+
+demo: .venv/ready
+	$(BIN)/tvae demo
+
+test: .venv/ready
+	$(MAKE) --no-print-directory lint types floors tests
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy
+
+floors:
+	$(BIN)/lint-imports
+
+tests:
+	OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(BIN)/pytest -q -n 2 --dist loadfile
+
+format:
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# torch first and alone, so that its exact build is the one the other packages find; escnn without
+# the SO(3)-only dependencies that do not install on a clean machine.
+.venv/ready: pyproject.toml constraints.txt .ci/system-packages
+	PYTHON=$(PYTHON) .ci/system-packages
+	$(PYTHON) -m venv .venv
+	$(PIP) install -q -c constraints.txt torch==2.13.0
+	$(PIP) install -q --no-deps -c constraints.txt escnn
+	$(PIP) install -q -c constraints.txt joblib -e '.[umap,slurm,dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

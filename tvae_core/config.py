@@ -1,0 +1,247 @@
+"""The one declaration of every parameter: type, bounds, unit and help.
+
+The command line, the run's `config.json` and the form of the window are all made from these models.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources as package_resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tvae_core.errors import ConfigError
+from tvae_core.files import write_text
+
+Normalisation = Literal["none", "unit", "image", "ring"]
+BadPixels = Literal["refuse", "zero", "mean"]
+Likelihood = Literal["bernoulli", "gaussian", "gaussian-learned"]
+
+
+def _field(default: Any, help: str, unit: str = "", **bounds: Any) -> Any:
+    extra: Any = {"unit": unit} if unit else None
+    return Field(default, description=help, json_schema_extra=extra, **bounds)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class DataConfig(_Section):
+    """Which images, and what is done to each before the model sees it."""
+
+    path: str = _field("", "Stack, table or folder of images")
+    dataset: str = _field("", "Name of the data set inside an .h5 or .npz file")
+    image_root: str = _field("", "Folder that replaces the one written in a .star or .cs table")
+    bad_pixels: BadPixels = _field(
+        "refuse", "NaN and infinite pixels: refuse the image, set to zero or to the image's mean"
+    )
+    crop_px: int = _field(0, "Centre crop or pad to this square, 0 keeps all", "px", ge=0, le=16384)
+    downsample_px: int = _field(
+        0, "Fourier-crop to this side, 0 keeps the size", "px", ge=0, le=16384
+    )
+    invert: bool = _field(False, "Swap dark and bright")
+    normalise: Normalisation = _field(
+        "unit",
+        "unit: to 0..1 by the data type or the image's range; image: zero mean and unit deviation "
+        "over the image; ring: over the corners outside the inscribed circle",
+    )
+    mask: bool = _field(False, "Keep only the inscribed circle; pixels outside are not compared")
+    validation_share: float = _field(
+        0.1, "Share of images held out to choose the best model", ge=0, le=0.5
+    )
+    test_share: float = _field(
+        0.0, "Share of images never used for training or selection", ge=0, le=0.5
+    )
+
+
+class ModelConfig(_Section):
+    """The TARGET-VAE: encoder, posterior, priors and generator (paper section 3)."""
+
+    rotations: int = _field(8, "Discrete rotations R of the group P_R", ge=1, le=64)
+    z_dim: int = _field(2, "Dimensions of the content latent z", ge=1, le=512)
+    kernel_px: int = _field(
+        0,
+        "Side of the lifting kernel, at least the object's size; 0: chosen from the image size",
+        "px",
+        ge=0,
+        le=1023,
+    )
+    encoder_kernels: int = _field(128, "Kernels of the lifting layer", ge=1, le=2048)
+    encoder_layers: int = _field(2, "Hidden 1x1 group convolutions after lifting", ge=0, le=8)
+    generator_hidden: int = _field(512, "Units of each generator layer", ge=4, le=4096)
+    generator_layers: int = _field(2, "Shared layers of the generator", ge=1, le=16)
+    fourier_features: int = _field(1024, "Random Fourier features of a coordinate", ge=4, le=8192)
+    fourier_scale_px: float = _field(
+        1.0, "Length scale of the Fourier features: frequencies ~ N(0, 1/scale^2)", "px", gt=0
+    )
+    activation: Literal["leaky-relu", "silu"] = _field("leaky-relu", "Non-linearity")
+    likelihood: Likelihood = _field(
+        "bernoulli", "p(pixel | z, x): Bernoulli, Gaussian of fixed or of learned deviation"
+    )
+    noise_std: float = _field(
+        1.0, "Standard deviation of the fixed Gaussian likelihood", gt=0, le=1e4
+    )
+    subpixel_shift: bool = _field(True, "Infer a Gaussian shift offset within each cell")
+    rotation_prior: Literal["uniform", "normal"] = _field("uniform", "Prior on r")
+    rotation_prior_std_rad: float = _field(
+        0.785398, "Deviation of the normal prior on rotation", "rad", gt=0, le=100
+    )
+    shift_prior_std_px: float = _field(
+        0.0, "Deviation of the prior on shift; 0: a tenth of the image side", "px", ge=0, le=1e4
+    )
+    shift_limit_sigmas: float = _field(
+        4.0, "Shift cells beyond so many deviations are not computed; 0 computes all", ge=0
+    )
+
+    def prior_std_px(self, side: int) -> float:
+        """Return the deviation of the shift prior in pixels for images of `side` pixels."""
+        return self.shift_prior_std_px or side / 10.0
+
+    def kernel_side(self, side: int) -> int:
+        """Return the odd side of the lifting kernel for images of `side` pixels."""
+        return self.kernel_px or (int(0.65 * side) | 1)
+
+    @model_validator(mode="after")
+    def _odd_kernel(self) -> Self:
+        if self.kernel_px and self.kernel_px % 2 == 0:
+            raise ValueError(
+                f"kernel_px must be odd, {self.kernel_px} moves the output half a pixel: "
+                f"take {self.kernel_px + 1}"
+            )
+        return self
+
+
+class TrainConfig(_Section):
+    """How the model is fitted (paper section 4.1)."""
+
+    seed: int = _field(0, "Seed of every random choice", ge=0, le=2**31 - 1)
+    epochs: int = _field(500, "At most so many passes", ge=1, le=100000)
+    batch_size: int = _field(100, "Images a step", ge=1, le=65536)
+    learning_rate: float = _field(2e-4, "Adam's step size", gt=0, le=1)
+    schedule: Literal["plateau", "cosine"] = _field(
+        "plateau", "plateau: halved when the loss stalls; cosine: to zero over all epochs"
+    )
+    plateau_epochs: int = _field(10, "Epochs without improvement before halving", ge=1)
+    stop_epochs: int = _field(20, "Epochs without improvement before stopping, 0 never", ge=0)
+    temperature: float = _field(1.0, "Gumbel-softmax temperature at the start", gt=0, le=10)
+    temperature_end: float = _field(1.0, "Gumbel-softmax temperature at the end", gt=0, le=10)
+    pixel_share: float = _field(
+        1.0, "Share of pixels compared a step, an unbiased estimate of the likelihood", gt=0, le=1
+    )
+    weight_average: float = _field(
+        0.0, "Decay of the running average of the weights that is kept as best, 0 none", ge=0, lt=1
+    )
+    clip_gradient: float = _field(0.0, "Largest norm of the gradient, 0 unlimited", ge=0)
+    device: str = _field("auto", "auto, cpu, cuda or cuda:N")
+    threads: int = _field(0, "CPU threads, 0: one a core", ge=0, le=1024)
+    checkpoint_minutes: float = _field(5.0, "Time between checkpoints", "min", gt=0)
+    preview_images: int = _field(2000, "Images whose latents are drawn each epoch", ge=16)
+
+
+class EmbedConfig(_Section):
+    """What the embedding file holds besides the embeddings."""
+
+    thumbnail_px: int = _field(48, "Largest side of the thumbnails, 0 none", "px", ge=0, le=256)
+    atlas_nodes: int = _field(24, "Atlas nodes along each axis of the plane, 0 none", ge=0, le=64)
+    centre_pose: bool = _field(
+        True, "Measure shifts to the centroid of the decoded object instead of the model's origin"
+    )
+
+
+class RunConfig(_Section):
+    """Everything that defines a run."""
+
+    data: DataConfig = Field(default_factory=DataConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
+    embed: EmbedConfig = Field(default_factory=EmbedConfig)
+
+    def save(self, path: Path | str) -> None:
+        """Write the config as JSON, atomically."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    def changed(self, settings: list[str]) -> RunConfig:
+        """Return a copy with `section.name=value` settings applied.
+
+        Raises
+        ------
+        ConfigError
+            A setting is unknown or out of bounds.
+        """
+        values = self.model_dump()
+        for setting in settings:
+            _apply(values, setting)
+        return parse_config(values, "setting")
+
+
+SECTIONS: dict[str, type[_Section]] = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "train": TrainConfig,
+    "embed": EmbedConfig,
+}
+
+
+def parse_config(values: Any, where: object) -> RunConfig:
+    """Return the config of a dictionary.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first wrong setting.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "config"
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{name}: {message}", where, "see `tvae train --help`") from None
+
+
+def load_config(path: Path | str) -> RunConfig:
+    """Read a config written by `RunConfig.save`.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, is not JSON, or a setting is wrong.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("no such config", path) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not a JSON config ({error})", path) from None
+    return parse_config(values, path)
+
+
+def preset_names() -> list[str]:
+    """Return the names of the presets that ship with the program."""
+    folder = package_resources.files("resources").joinpath("presets")
+    return sorted(p.name.removesuffix(".json") for p in folder.iterdir() if p.name.endswith("json"))
+
+
+def load_preset(name: str) -> RunConfig:
+    """Return the preset `name`.
+
+    Raises
+    ------
+    ConfigError
+        There is no such preset.
+    """
+    if name not in preset_names():
+        raise ConfigError(f"no preset {name!r}", todo="presets: " + ", ".join(preset_names()))
+    text = package_resources.files("resources").joinpath("presets", f"{name}.json").read_text()
+    return parse_config(json.loads(text), f"preset {name}")
+
+
+def _apply(values: dict[str, Any], setting: str) -> None:
+    name, equals, text = setting.partition("=")
+    section, _, key = name.strip().partition(".")
+    if not equals or section not in values or key not in values[section]:
+        raise ConfigError(f"unknown setting {setting!r}", todo="write section.name=value")
+    values[section][key] = text.strip()

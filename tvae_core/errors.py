@@ -1,0 +1,72 @@
+"""The errors a user can act on: what went wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class TvaeError(Exception):
+    """An error with one clear line for the user.
+
+    Parameters
+    ----------
+    what : str
+        What happened, in the user's words.
+    where : str
+        The file, run or option concerned; empty when there is none.
+    todo : str
+        What the user can do about it; empty when nothing helps.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, where: object = "", todo: str = "") -> None:
+        self.what = what
+        self.where = str(where)
+        self.todo = todo
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f" ({self.todo})" if self.todo else ""
+        return f"{place}{self.what}{advice}"
+
+
+class ConfigError(TvaeError):
+    """A setting is unknown, out of bounds or contradicts another."""
+
+
+class ImageFileError(TvaeError):
+    """Images cannot be read."""
+
+
+class TableError(TvaeError):
+    """A particle table cannot be read or written."""
+
+
+class StoreError(TvaeError):
+    """An embedding file cannot be used."""
+
+    exit_code = 4
+
+
+class CheckpointError(TvaeError):
+    """A checkpoint cannot be used."""
+
+    exit_code = 4
+
+
+class DeviceError(TvaeError):
+    """The machine lacks what was asked for: a GPU, memory, an installed extra."""
+
+    exit_code = 3
+
+
+class TrainingError(TvaeError):
+    """Training cannot go on."""
+
+    exit_code = 3
+
+
+class Cancelled(TvaeError):
+    """The user stopped the work; what was finished is kept."""
+
+    exit_code = 130

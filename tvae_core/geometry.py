@@ -1,0 +1,65 @@
+"""The one page of sign and unit conventions.
+
+Pixels; origin at the image centre; x to the right, y up; angles counter-clockwise in radians.
+Row 0 of an array is the top of the image, so y falls as the row index grows. An image with pose
+(angle, shift) shows the object turned by +angle, then moved by shift: a point u of the object
+appears at x = R(angle) u + shift, and the generator is evaluated at u = R(-angle)(x - shift)
+(paper section 3.3.2, which writes the same map as R(theta) x + t with its own signs).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+TWO_PI = 2.0 * np.pi
+
+
+def axis_px(size: int) -> FloatArray:
+    """Return pixel positions along x, (size,), in pixels from the image centre."""
+    return np.arange(size, dtype=np.float64) - (size - 1) / 2.0
+
+
+def pixel_grid_px(height: int, width: int) -> FloatArray:
+    """Return pixel centres as (height * width, 2) rows of (x, y) in pixels, y up."""
+    y, x = np.meshgrid(-axis_px(height), axis_px(width), indexing="ij")
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def rotation_matrix(angle_rad: FloatArray | float) -> FloatArray:
+    """Return R(angle), (..., 2, 2): counter-clockwise rotation of (x, y) column vectors."""
+    angle = np.asarray(angle_rad, dtype=np.float64)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+
+
+def wrap_angle(angle_rad: FloatArray | float) -> FloatArray:
+    """Return the same angle in [-pi, pi)."""
+    return (np.asarray(angle_rad, dtype=np.float64) + np.pi) % TWO_PI - np.pi
+
+
+def group_angles(rotations: int) -> FloatArray:
+    """Return the angles r 2 pi / R of the cyclic group C_R, (R,), wrapped to [-pi, pi)."""
+    return wrap_angle(np.arange(rotations) * TWO_PI / rotations)
+
+
+def to_object_frame(
+    points_px: FloatArray, angle_rad: FloatArray, shift_px: FloatArray
+) -> FloatArray:
+    """Map image points x to object points u = R(-angle)(x - shift).
+
+    Parameters
+    ----------
+    points_px : (P, 2)
+    angle_rad : (B,)
+    shift_px : (B, 2)
+
+    Returns
+    -------
+    (B, P, 2)
+    """
+    moved = points_px[None] - np.asarray(shift_px)[:, None]
+    return (rotation_matrix(-np.asarray(angle_rad))[:, None] @ moved[..., None])[..., 0]

@@ -1,0 +1,141 @@
+"""What long work reports: frozen records that travel as JSON lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tvae_core.errors import TvaeError
+
+
+@dataclass(frozen=True)
+class Record:
+    """One report of long work."""
+
+    kind: ClassVar[str] = "record"
+
+    def to_json(self) -> str:
+        """Return the record as one JSON line; NaN and infinity become null."""
+        values = {"kind": self.kind} | dataclasses.asdict(self)
+        return json.dumps(_finite(values), allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Started(Record):
+    """Work began."""
+
+    kind: ClassVar[str] = "started"
+    run: str
+    images: int
+    epochs: int
+    device: str
+    parameters: int = 0
+    first_epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Step(Record):
+    """A share of an epoch is done; sent at most a few times a second."""
+
+    kind: ClassVar[str] = "step"
+    epoch: int
+    step: int
+    steps: int
+    elbo: float
+    images_per_second: float
+    eta_s: float
+
+
+@dataclass(frozen=True)
+class Epoch(Record):
+    """An epoch is done. ELBO and its parts are nats per image, means over the split."""
+
+    kind: ClassVar[str] = "epoch"
+    epoch: int
+    epochs: int
+    step: int
+    elbo: float
+    log_likelihood: float
+    kl_pose: float
+    kl_angle: float
+    kl_shift: float
+    kl_content: float
+    validation_elbo: float | None
+    learning_rate: float
+    temperature: float
+    seconds: float
+    eta_s: float
+
+
+@dataclass(frozen=True)
+class Preview(Record):
+    """Pictures of the state of a run were written into its folder."""
+
+    kind: ClassVar[str] = "preview"
+    epoch: int
+    decoded_grid: str
+    pairs: str
+    latents: str
+
+
+@dataclass(frozen=True)
+class Embedded(Record):
+    """So many images are embedded."""
+
+    kind: ClassVar[str] = "embedded"
+    done: int
+    total: int
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Finished(Record):
+    """Work ended well; `path` is what it made."""
+
+    kind: ClassVar[str] = "finished"
+    path: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed(Record):
+    """Work ended badly; what was finished is kept."""
+
+    kind: ClassVar[str] = "failed"
+    what: str
+    where: str
+    todo: str
+
+    @classmethod
+    def from_error(cls, error: TvaeError) -> Failed:
+        """Return the record of an error."""
+        return cls(error.what, error.where, error.todo)
+
+
+_KINDS: dict[str, type[Record]] = {
+    record.kind: record for record in (Started, Step, Epoch, Preview, Embedded, Finished, Failed)
+}
+
+
+def from_json(line: str) -> Record:
+    """Return the record of a JSON line.
+
+    Raises
+    ------
+    ValueError
+        The line is not a record of a known kind.
+    """
+    values = json.loads(line)
+    if not isinstance(values, dict) or values.get("kind") not in _KINDS:
+        raise ValueError(f"not a progress record: {line[:80]}")
+    record = _KINDS[values.pop("kind")]
+    known = {field.name for field in dataclasses.fields(record)}
+    return record(**{key: value for key, value in values.items() if key in known})
+
+
+def _finite(values: dict[str, object]) -> dict[str, object]:
+    bad = (float("inf"), float("-inf"))
+    return {k: None if v != v or v in bad else v for k, v in values.items()}
