@@ -126,6 +126,12 @@ class TrainConfig(_Section):
     )
     plateau_epochs: int = _field(10, "Epochs without improvement before halving", ge=1)
     stop_epochs: int = _field(20, "Epochs without improvement before stopping, 0 never", ge=0)
+    sampler: Literal["gumbel-softmax", "cells"] = _field(
+        "gumbel-softmax",
+        "How q(t, r | y) is sampled: gumbel-softmax: one soft sample; cells: several cells drawn "
+        "without replacement, each decoded, weighted by its probability",
+    )
+    samples: int = _field(1, "Samples of the posterior decoded an image and step", ge=1, le=64)
     temperature: float = _field(1.0, "Gumbel-softmax temperature at the start", gt=0, le=10)
     temperature_end: float = _field(1.0, "Gumbel-softmax temperature at the end", gt=0, le=10)
     pixel_share: float = _field(
