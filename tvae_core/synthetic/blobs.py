@@ -19,6 +19,7 @@ FloatArray = NDArray[np.floating[Any]]
 Float32Array = NDArray[np.float32]
 
 _PEAK_RADIUS_PX = 40
+_CANDIDATES = 60
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,8 @@ def _peak(particle: Particle) -> float:
     arms = np.zeros((1, len(particle.arms)))
     straight = Poses(arms, np.zeros((1, 2)), np.zeros(1), np.zeros((1, 2)))
     centres = _posed_centres(particle, straight) * _PEAK_RADIUS_PX
-    return float(
-        _sum_of_blobs(centres, particle.blob_std * _PEAK_RADIUS_PX, 3 * _PEAK_RADIUS_PX).max()
-    )
+    std_px = particle.blob_std * _PEAK_RADIUS_PX
+    return float(_sum_of_blobs(centres, std_px, 3 * _PEAK_RADIUS_PX).max())
 
 
 def _posed_centres(particle: Particle, poses: Poses) -> FloatArray:
@@ -155,10 +155,18 @@ def _turned(points: FloatArray, angle_rad: FloatArray, plane: tuple[int, int]) -
 def _fill(lobes: tuple[Lobe, ...], stream: int) -> FloatArray:
     """Return blob centres spread through the lobes, (blobs, 3), always the same."""
     rng = np.random.default_rng(np.random.SeedSequence(20_221, spawn_key=(stream,)))
-    parts = []
-    for lobe in lobes:
-        direction = rng.normal(size=(lobe.blobs, 3))
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        depth = rng.uniform(size=(lobe.blobs, 1)) ** (1.0 / 3.0)
-        parts.append(direction * depth * lobe.half_axes + lobe.centre)
-    return np.concatenate(parts)
+    return np.concatenate(
+        [_spread(rng, lobe.blobs) * lobe.half_axes + lobe.centre for lobe in lobes]
+    )
+
+
+def _spread(rng: np.random.Generator, count: int) -> FloatArray:
+    """Return points of the unit ball, (count, 3), each the one of many furthest from the others."""
+    direction = rng.normal(size=(_CANDIDATES, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    candidates = direction * rng.uniform(size=(_CANDIDATES, 1)) ** (1.0 / 3.0)
+    chosen = candidates[:1]
+    while len(chosen) < count:
+        gaps = np.linalg.norm(candidates[:, None] - chosen[None], axis=2).min(axis=1)
+        chosen = np.vstack([chosen, candidates[gaps.argmax()]])
+    return chosen

@@ -96,12 +96,12 @@ def _heart(points: FloatArray) -> FloatArray:
     The exact distance of Inigo Quilez, "2D distance functions", moved and scaled into the unit
     circle.
     """
-    size = 0.56
-    x, y = np.abs(points[:, 0]) / size / 2.0, points[:, 1] / size / 2.0 + 0.55
+    unit = 0.68  # the unit circle's radius in the units of the published formula
+    x, y = np.abs(points[:, 0]) * unit, points[:, 1] * unit + 0.55
     lobe = np.hypot(x - 0.25, y - 0.75) - np.sqrt(2.0) / 4.0
     along = 0.5 * np.maximum(x + y, 0.0)
     side = np.minimum(np.hypot(x, y - 1.0), np.hypot(x - along, y - along))
-    return np.asarray(np.where(x + y > 1.0, lobe, side * np.sign(x - y)) * size * 2.0)
+    return np.asarray(np.where(x + y > 1.0, lobe, side * np.sign(x - y)) / unit)
 
 
 _DISTANCES: tuple[Distance, ...] = (_square, _ellipse, _heart)
