@@ -157,7 +157,7 @@ def _filter(
 ) -> Float32Array:
     _check_images(images, ctf, padding)
     side = images.shape[-1]
-    padded = scipy.fft.next_fast_len(int(np.ceil(side * padding)), real=True)
+    padded = _padded_side(side, padding)
     grid = _frequency_grid(padded, float(pixel_size_angstrom))
     rows = np.broadcast_to(ctf.rows(), (len(images), len(fields(ctf))))
     result = np.empty(images.shape, dtype=np.float32)
@@ -168,6 +168,12 @@ def _filter(
         spectrum *= transfer.astype(np.float32)
         result[index] = scipy.fft.irfft2(spectrum, s=(padded, padded))[:side, :side]
     return result
+
+
+def _padded_side(side: int, padding: float) -> int:
+    if padding == 1.0:
+        return side
+    return int(scipy.fft.next_fast_len(int(np.ceil(side * padding)), real=True))
 
 
 def _check_images(images: FloatArray, ctf: Ctf, padding: float) -> None:

@@ -14,6 +14,7 @@ from tvae_core.synthetic.plan import Images
 
 _LABEL = b"target-vae synthetic stack"
 _FLOAT32_MODE = 2
+_MRC2014_VERSION = 20141
 
 
 def write_npy(path: Path, shape: tuple[int, ...], chunks: Iterable[Images]) -> None:
@@ -82,7 +83,7 @@ def _mrc_header(
     header["mapc"], header["mapr"], header["maps"] = 1, 2, 3
     header["dmin"], header["dmax"] = statistics.low, statistics.high
     header["dmean"], header["rms"] = statistics.mean, statistics.std
-    header["nversion"] = mrcfile.constants.MRC_FORMAT_VERSION
+    header["nversion"] = _MRC2014_VERSION
     header["map"] = mrcfile.constants.MAP_ID
     header["machst"] = mrcfile.utils.machine_stamp_from_byte_order("<")
     header["nlabl"] = 1
