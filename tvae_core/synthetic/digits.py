@@ -59,7 +59,7 @@ def digits_u(
         "source_index": source,
         "test": test_digits[source],
     }
-    return ImagePlan(count, truth, render, _RADIUS_PX)
+    return ImagePlan(count, (side, side), truth, render, _RADIUS_PX)
 
 
 @lru_cache(maxsize=1)

@@ -105,11 +105,12 @@ def scatter(pool: ImagePlan, layout: Layout, snr: float, clip: bool) -> ImagePla
     reach = layout.side / 2.0 - pool.object_radius_px
     if reach < 0.0:
         raise ConfigError(f"an object of {2 * pool.object_radius_px:.0f} px does not fit", "side")
-    rng = np.random.default_rng(layout.seed)
+    # a stream of its own: the pool may have been drawn with the same seed
+    rng = np.random.default_rng(np.random.SeedSequence(layout.seed, spawn_key=(0, 0)))
     places = [_draw_places(rng, layout, reach, pool.object_radius_px) for _ in range(layout.count)]
     image = np.repeat(np.arange(layout.count), [len(place) for place in places])
     source = rng.integers(pool.count, size=len(image))
-    patch_side = pool.render(np.array([0])).shape[1]
+    patch_side = pool.image_shape[0]
     shift = np.stack([pool.truth["shift_x_px"], pool.truth["shift_y_px"]], axis=1)[source]
     corner = _corners(np.concatenate(places) - shift, patch_side, layout.side)
     truth = _truth(pool, source, image, _centres(corner, patch_side, layout.side) + shift)
@@ -125,7 +126,8 @@ def scatter(pool: ImagePlan, layout: Layout, snr: float, clip: bool) -> ImagePla
         clean = np.stack([render_one(index) for index in indices.tolist()])
         return add_noise(clean, indices, noise_std, layout.seed)
 
-    return ImagePlan(layout.count, truth, render, pool.object_radius_px, pool.pixel_size_angstrom)
+    shape, radius_px = (layout.side, layout.side), pool.object_radius_px
+    return ImagePlan(layout.count, shape, truth, render, radius_px, pool.pixel_size_angstrom)
 
 
 def _draw_places(
@@ -136,7 +138,9 @@ def _draw_places(
     apart = 2.0 * radius_px * (1.0 - layout.overlap)
     places = np.empty((0, 2))
     for candidate in rng.uniform(-reach_px, reach_px, (wanted * _TRIES_PER_OBJECT, 2)):
-        if len(places) < wanted and np.all(np.hypot(*(places - candidate).T) >= apart):
+        if len(places) == wanted:
+            break
+        if np.all(np.hypot(*(places - candidate).T) >= apart):
             places = np.vstack([places, candidate])
     return places
 

@@ -19,7 +19,7 @@ from tvae_core.geometry import TWO_PI
 from tvae_core.synthetic.blobs import Arm, Lobe, Particle, Poses, project
 from tvae_core.synthetic.noise import add_noise, signal_variance
 from tvae_core.synthetic.options import About, Count, Seed, ShiftStd, Side, Snr
-from tvae_core.synthetic.plan import CHUNK, ImagePlan, Images, IntArray, Truth
+from tvae_core.synthetic.plan import ImagePlan, Images, IntArray, Truth
 
 FloatArray = NDArray[np.floating[Any]]
 Float32Array = NDArray[np.float32]
@@ -77,6 +77,7 @@ TWO_ARMED = Particle(
 
 # At 64 pixels of 3 A the particle's radius is 62 A, and 4 sigma of a 2.5 pixel shift stay inside.
 _RADIUS_OF_SIDE = 0.32
+_MEASURED_IMAGES = 256
 _MODE_OF_RANGE = 0.6
 _MODE_STD_OF_RANGE = 0.12
 _ASTIGMATISM_ANGSTROM = 400.0
@@ -156,7 +157,9 @@ def _plan(particle: Particle, count: int, motion: _Motion, imaging: _Imaging) ->
         return add_noise(clean(indices), indices, noise_std, imaging.seed)
 
     truth = _truth(poses, modes if motion.spread == "bimodal" else None, ctf)
-    return ImagePlan(count, truth, render, imaging.radius_px, imaging.pixel_size_angstrom, ctf)
+    shape = (imaging.side, imaging.side)
+    pixel_size = imaging.pixel_size_angstrom
+    return ImagePlan(count, shape, truth, render, imaging.radius_px, pixel_size, ctf)
 
 
 def _draw_hinges(
@@ -203,7 +206,7 @@ def _noise_std(
     """Return the noise for the SNR asked, the signal measured on the first images of the set."""
     if np.isinf(imaging.snr):
         return 0.0
-    first = np.arange(min(CHUNK, len(shift_px)))
+    first = np.arange(min(_MEASURED_IMAGES, len(shift_px)))
     variance = signal_variance(clean(first), shift_px[first], imaging.radius_px)
     return float(np.sqrt(variance / imaging.snr))
 

@@ -87,7 +87,7 @@ def _plan(
         "label": digits.labels[source].astype(np.int64),
         "source_index": source,
     }
-    return ImagePlan(count, truth, render, _DIGIT_RADIUS_PX)
+    return ImagePlan(count, (side, side), truth, render, _DIGIT_RADIUS_PX)
 
 
 def _draw_source(rng: np.random.Generator, count: int, available: int) -> NDArray[np.int64]:

@@ -16,7 +16,8 @@ Images = NDArray[np.float32] | NDArray[np.uint8]
 IntArray = NDArray[np.integer[Any]]
 Truth = dict[str, NDArray[Any]]
 
-CHUNK = 256
+_CHUNK_IMAGES = 256
+_CHUNK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class ImagePlan:
     ----------
     count : int
         N, images in the set.
+    image_shape : (H, W) or (H, W, 3)
     truth : dict of (M,) arrays
         As in `SyntheticSet`.
     render : callable
@@ -67,14 +69,24 @@ class ImagePlan:
     """
 
     count: int
+    image_shape: tuple[int, ...]
     truth: Truth
     render: Callable[[IntArray], Images]
     object_radius_px: float
     pixel_size_angstrom: float | None = None
     ctf: Ctf | None = None
 
-    def chunks(self, size: int = CHUNK) -> Iterator[SyntheticSet]:
-        """Yield the set in consecutive parts of at most `size` images."""
+    def chunks(self, size: int | None = None) -> Iterator[SyntheticSet]:
+        """Yield the set in consecutive parts of at most `size` images, by default of 64 MB.
+
+        Raises
+        ------
+        ConfigError
+            When the size is below one.
+        """
+        size = self._usual_chunk() if size is None else size
+        if size < 1:
+            raise ConfigError(f"cannot make {size} images at a time")
         for start in range(0, self.count, size):
             yield self._part(start, min(start + size, self.count))
 
@@ -82,6 +94,10 @@ class ImagePlan:
         """Return the whole set in memory."""
         images = np.concatenate([part.images for part in self.chunks()])
         return SyntheticSet(images, self.truth, self.pixel_size_angstrom, self.ctf)
+
+    def _usual_chunk(self) -> int:
+        fitting = _CHUNK_BYTES // (4 * int(np.prod(self.image_shape)))
+        return max(1, min(_CHUNK_IMAGES, fitting))
 
     def _part(self, start: int, stop: int) -> SyntheticSet:
         indices = np.arange(start, stop)
@@ -96,6 +112,7 @@ def plan_of(synthetic_set: SyntheticSet) -> ImagePlan:
     images = synthetic_set.images
     return ImagePlan(
         count=len(images),
+        image_shape=images.shape[1:],
         truth=synthetic_set.truth,
         render=lambda indices: images[indices],
         object_radius_px=images.shape[1] / 2.0,

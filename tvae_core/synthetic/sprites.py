@@ -50,7 +50,7 @@ def sprites(
         images = np.stack(drawn)
         return (images >= 0.5).astype(np.float32) if binary else images
 
-    return ImagePlan(count, truth, render, radius_px)
+    return ImagePlan(count, (side, side), truth, render, radius_px)
 
 
 def sprite(label: int, radius_px: float) -> Callable[[FloatArray], FloatArray]:

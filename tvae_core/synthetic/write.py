@@ -10,9 +10,8 @@ from typing import TextIO
 
 import numpy as np
 
-from tvae_core.errors import ConfigError
 from tvae_core.files import atomic_write, write_text
-from tvae_core.synthetic.plan import CHUNK, ImagePlan, Images, SyntheticSet, Truth, plan_of
+from tvae_core.synthetic.plan import ImagePlan, Images, SyntheticSet, Truth, plan_of
 from tvae_core.synthetic.stacks import write_mrcs, write_npy
 from tvae_core.synthetic.star import star_text
 
@@ -22,7 +21,7 @@ _ROWS_AT_ONCE = 10_000
 
 @dataclass(frozen=True)
 class WrittenSet:
-    """Paths of the files of a set; `star` is None where the images have no pixel size."""
+    """Paths of the files of a set; `star` is None unless they show single particles."""
 
     stack: Path
     truth: Path
@@ -30,11 +29,12 @@ class WrittenSet:
 
 
 def write_set(
-    source: ImagePlan | SyntheticSet, folder: Path | str, chunk: int = CHUNK
+    source: ImagePlan | SyntheticSet, folder: Path | str, chunk: int | None = None
 ) -> WrittenSet:
-    """Write the images, `truth.csv` and, where they have a pixel size, `particles.star`.
+    """Write the images, `truth.csv` and, for single particles, `particles.star`.
 
-    Images with a pixel size go to `particles.mrcs`, others to `images.npy`. Each file is complete
+    Images with a pixel size go to `particles.mrcs` (`fields.mrcs` when they hold many objects),
+    others to `images.npy`. Each file is complete
     or absent, the stack comes last. No more than `chunk` images are held at once, and the bytes do
     not depend on it.
 
@@ -44,7 +44,7 @@ def write_set(
     folder : path
         Made when absent; files of an earlier set there are replaced.
     chunk : int
-        Images made and written at a time.
+        Images made and written at a time; by default 64 MB of them.
 
     Raises
     ------
@@ -53,19 +53,20 @@ def write_set(
     OSError
         When the folder cannot be written.
     """
-    if chunk < 1:
-        raise ConfigError(f"cannot write {chunk} images at a time")
     plan = plan_of(source) if isinstance(source, SyntheticSet) else source
     folder = Path(folder)
     write_truth(plan.truth, folder / TRUTH_NAME)
-    shape = (plan.count, *plan.render(np.array([0])).shape[1:])
+    shape = (plan.count, *plan.image_shape)
     images = (part.images for part in plan.chunks(chunk))
     if plan.pixel_size_angstrom is None:
         stack = _write_npy(folder / "images.npy", shape, images)
         return WrittenSet(stack, folder / TRUTH_NAME, None)
-    stack, star = folder / "particles.mrcs", folder / "particles.star"
-    table = star_text(stack.name, plan.count, shape[1], plan.pixel_size_angstrom, plan.ctf)
-    write_text(star, table)
+    is_field = "x_px" in plan.truth
+    stack = folder / ("fields.mrcs" if is_field else "particles.mrcs")
+    star = None if is_field else folder / "particles.star"
+    if star is not None:
+        pixel_size = plan.pixel_size_angstrom
+        write_text(star, star_text(stack.name, plan.count, shape[1], pixel_size, plan.ctf))
     with atomic_write(stack) as part:
         write_mrcs(part, shape, images, plan.pixel_size_angstrom)
     return WrittenSet(stack, folder / TRUTH_NAME, star)

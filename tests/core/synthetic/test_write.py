@@ -48,6 +48,13 @@ def test_without_a_ctf_the_star_has_no_ctf_columns(tmp_path: Path) -> None:
     assert "Defocus" not in written.star.read_text()
 
 
+def test_fields_are_no_particles(tmp_path: Path) -> None:
+    plan = plan_set("field", of="hinge", count=2, pool=20, side=120)
+    written = write_set(plan, tmp_path)
+    assert (written.stack.name, written.star) == ("fields.mrcs", None)
+    assert np.array_equal(read_truth(written.truth)["x_px"], plan.truth["x_px"])
+
+
 def test_the_truth_comes_back_to_the_last_bit(tmp_path: Path) -> None:
     plan = plan_set("digits-u", count=50)
     written = write_set(plan, tmp_path)
