@@ -58,7 +58,7 @@ def sha256_of_file(path: Path | str) -> str:
     return digest.hexdigest()
 
 
-def sha256_of_bytes(content: bytes) -> str:
+def sha256_of_bytes(content: bytes | memoryview) -> str:
     """Return the SHA-256 of `content` as 64 hex digits."""
     return hashlib.sha256(content).hexdigest()
 

@@ -1,0 +1,98 @@
+"""A store keeps what was put in, says when it is damaged, and never opens half a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.factories import make_store, store_content
+from tvae_core.errors import StoreError
+from tvae_core.store import EmbeddingStore, validate, write_store
+
+
+@pytest.mark.parametrize("z_dim", [1, 2, 32])
+def test_what_is_written_is_read(tmp_path: Path, z_dim: int) -> None:
+    content = store_content(z_dim=z_dim)
+    write_store(tmp_path / "embeddings.h5", content)
+    with EmbeddingStore(tmp_path) as store:
+        np.testing.assert_allclose(store.z_mean, content.columns["content/mean"], rtol=1e-6)
+        np.testing.assert_allclose(store.shift_px, content.columns["pose/shift_px"], rtol=1e-6)
+        assert store.header == content.header
+        assert store.label_names == ["one", "two"]
+        assert store.weights() == content.weights
+        assert store.atlas is not None
+        assert store.atlas.plane == "z"
+        assert store.plane("pca").coordinates.shape == (200, 2)
+    assert validate(tmp_path) == []
+
+
+def test_thumbnails_come_in_the_order_asked(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "a.h5")
+    with EmbeddingStore(path) as store:
+        whole = store.thumbnails("raw", np.arange(200))
+        asked = np.array([7, 3, 3, 199, 0])
+        np.testing.assert_array_equal(store.thumbnails("raw", asked), whole[asked])
+        assert store.thumbnails("upright", np.array([], int)).shape == (0, 16, 16)
+
+
+def test_every_changed_byte_of_the_data_is_found(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "a.h5", images=20)
+    with h5py.File(path) as file:
+        offset = file["content/mean"].id.get_offset()
+        stored = file["thumbnails/raw"].id.get_chunk_info(0).byte_offset
+    sound = path.read_bytes()
+    for place in (offset, offset + 17, stored + 5):
+        damaged = bytearray(sound)
+        damaged[place] ^= 0x10
+        path.write_bytes(damaged)
+        assert any("checksum" in line or "finite" in line for line in validate(path))
+
+
+def test_truncated_file_is_one_clear_line(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "a.h5")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(StoreError, match="truncated"):
+        EmbeddingStore(path)
+    assert len(validate(path)) == 1
+
+
+def test_foreign_and_newer_files_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["x"] = [1]
+    with pytest.raises(StoreError, match="not an embedding file"):
+        EmbeddingStore(tmp_path / "foreign.h5")
+    newer = make_store(tmp_path / "newer.h5")
+    with h5py.File(newer, "a") as file:
+        file.attrs["version"] = 2
+    with pytest.raises(StoreError, match="newer"):
+        EmbeddingStore(newer)
+    with pytest.raises(StoreError, match="no such file"):
+        EmbeddingStore(tmp_path / "none.h5")
+    with pytest.raises(StoreError, match="no embeddings"):
+        EmbeddingStore(tmp_path)
+
+
+def test_not_finite_values_are_reported(tmp_path: Path) -> None:
+    content = store_content()
+    content.columns["quality/elbo"][3] = np.nan
+    write_store(tmp_path / "a.h5", content)
+    assert validate(tmp_path / "a.h5") == ["quality/elbo holds values that are not finite"]
+
+
+def test_a_failed_write_leaves_the_old_store(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "a.h5")
+    before = path.read_bytes()
+
+    def broken() -> object:
+        yield np.zeros((5, 4, 4), np.uint8)
+        raise OSError("disk full")
+
+    content = replace(store_content(), thumbnails={"raw": broken()})
+    with pytest.raises(OSError, match="disk full"):
+        write_store(path, content)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]

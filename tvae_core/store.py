@@ -1,0 +1,472 @@
+"""The embedding file: one HDF5 file that says all a run found out about its images.
+
+The format is stated in docs/file-format.md. A store is written once, atomically; what is added
+later lives in the sidecar file. Opening one needs neither torch nor the images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.config import RunConfig, parse_config
+from tvae_core.errors import StoreError
+from tvae_core.files import atomic_write, sha256_of_bytes
+
+FORMAT = "tvae-embeddings"
+VERSION = 1
+Array = NDArray[Any]
+
+# name -> (dtype, shape after N; a letter stands for a length of the run)
+PER_IMAGE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "content/mean": ("f4", ("D",)),
+    "content/std": ("f4", ("D",)),
+    "pose/angle_rad": ("f4", ()),
+    "pose/angle_std_rad": ("f4", ()),
+    "pose/shift_px": ("f4", ("2",)),
+    "pose/shift_std_px": ("f4", ("2",)),
+    "posterior/peak": ("f4", ()),
+    "posterior/entropy": ("f4", ()),
+    "posterior/rotation": ("f4", ("R",)),
+    "quality/reconstruction_error": ("f4", ()),
+    "quality/elbo": ("f4", ()),
+    "source/file_index": ("i4", ()),
+    "source/index": ("i8", ()),
+}
+OPTIONAL_PER_IMAGE = {"source/label": "i4", "source/uid": "u8"}
+
+
+@dataclass(frozen=True)
+class StoreHeader:
+    """What holds for a whole store.
+
+    `side` is the model's image side in pixels, `scale` the model's pixel over the original's, so a
+    shift of the original image is `shift_px * scale`. `software` maps package to version.
+    """
+
+    config: RunConfig
+    run: str
+    side: int
+    channels: int
+    scale: float
+    pixel_size_angstrom: float | None
+    software: dict[str, str]
+    weights_sha256: str
+    created_utc: str
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Plane coordinates (N, 2) of all images, and the linear map that made them, if linear.
+
+    coordinates = (z - mean) @ components.T; components (2, D), mean (D,), variance_share (2,).
+    """
+
+    coordinates: Array
+    components: Array | None = None
+    mean: Array | None = None
+    variance_share: Array | None = None
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Images the generator makes at the nodes of a grid over a plane, pose zero.
+
+    images (G, G, h, w[, 3]) uint8, first index along y upwards; x, y (G,) node coordinates in plane
+    `plane`; z (G, G, D); value = low + uint8 / 255 * (high - low).
+    """
+
+    images: Array
+    x: Array
+    y: Array
+    z: Array
+    plane: str
+    low: float
+    high: float
+
+
+@dataclass
+class StoreContent:
+    """Everything a store holds, ready to be written. Thumbnails come in blocks (n, h, w[, 3])."""
+
+    header: StoreHeader
+    columns: dict[str, Array]
+    source_files: list[str]
+    weights: bytes
+    label_names: list[str] = field(default_factory=list)
+    table_columns: dict[str, Array] = field(default_factory=dict)
+    planes: dict[str, Plane] = field(default_factory=dict)
+    atlas: Atlas | None = None
+    thumbnails: Mapping[str, Iterable[Array]] = field(default_factory=dict)
+    thumbnail_range: tuple[float, float] = (0.0, 1.0)
+
+
+class EmbeddingStore:
+    """A read-only embedding file. Columns are read when first asked for, thumbnails by index.
+
+    Parameters
+    ----------
+    path : Path or str
+        An `embeddings.h5`, or the folder of a run that holds one.
+
+    Raises
+    ------
+    StoreError
+        The file is missing, damaged, no embedding file, or of a newer version.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = _store_path(Path(path))
+        self._file = _open(self.path)
+        try:
+            self.header = _read_header(self._file, self.path)
+            self.images = int(self._file.attrs["images"])
+            self.identity = sha256_of_bytes(str(self._file.attrs["checksums"]).encode())
+        except StoreError:
+            self._file.close()
+            raise
+        except (KeyError, ValueError, OSError, RuntimeError) as error:
+            self._file.close()
+            raise StoreError(
+                f"the file is damaged ({error})", self.path, "embed the run again"
+            ) from None
+
+    def __len__(self) -> int:
+        return self.images
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @property
+    def z_dim(self) -> int:
+        """Dimensions D of the content latent."""
+        return int(self._file["content/mean"].shape[1])
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the per-image columns the store holds."""
+        known = [*PER_IMAGE, *OPTIONAL_PER_IMAGE]
+        return [name for name in known if name in self._file] + self.table_names
+
+    @property
+    def table_names(self) -> list[str]:
+        """Names (`source/columns/...`) of the columns kept from the particle table."""
+        group = self._file.get("source/columns")
+        return [f"source/columns/{name}" for name in group] if group is not None else []
+
+    def column(self, name: str) -> Array:
+        """Return a per-image column, (N, ...).
+
+        Raises
+        ------
+        StoreError
+            There is no such column or it cannot be read.
+        """
+        if name not in self._file:
+            raise StoreError(f"no column {name!r}", self.path, "columns: " + ", ".join(self.names))
+        try:
+            values = self._file[name][()]
+        except (OSError, RuntimeError) as error:
+            raise StoreError(f"column {name!r} is damaged ({error})", self.path) from None
+        return np.asarray([v.decode() for v in values]) if values.dtype.kind == "O" else values
+
+    @cached_property
+    def z_mean(self) -> Array:
+        """Content means, (N, D) float32."""
+        return self.column("content/mean")
+
+    @cached_property
+    def angle_rad(self) -> Array:
+        """Rotations, (N,) float32, counter-clockwise radians."""
+        return self.column("pose/angle_rad")
+
+    @cached_property
+    def shift_px(self) -> Array:
+        """Shifts (x right, y up), (N, 2) float32, in pixels of the model's images."""
+        return self.column("pose/shift_px")
+
+    @cached_property
+    def labels(self) -> Array | None:
+        """Labels, (N,) int32, or None."""
+        return self.column("source/label") if "source/label" in self._file else None
+
+    @cached_property
+    def label_names(self) -> list[str]:
+        """Names of the labels; empty where labels are plain numbers."""
+        return _strings(self._file.get("source/label_names"))
+
+    @cached_property
+    def source_files(self) -> list[str]:
+        """Files the images came from; `source/file_index` points into it."""
+        return _strings(self._file["source/files"])
+
+    @property
+    def plane_names(self) -> list[str]:
+        """Names of the planes kept in the store."""
+        return list(self._file["planes"])
+
+    def plane(self, name: str) -> Plane:
+        """Return the plane `name`, such as `pca`."""
+        if f"planes/{name}" not in self._file:
+            raise StoreError(
+                f"no plane {name!r}", self.path, "planes: " + ", ".join(self.plane_names)
+            )
+        group = self._file[f"planes/{name}"]
+        parts = {key: group[key][()] for key in group}
+        return Plane(**parts)
+
+    @cached_property
+    def atlas(self) -> Atlas | None:
+        """The decode atlas, or None."""
+        if "atlas" not in self._file:
+            return None
+        group = self._file["atlas"]
+        arrays = {key: group[key][()] for key in ("images", "x", "y", "z")}
+        plane, low, high = (group.attrs[key] for key in ("plane", "low", "high"))
+        return Atlas(**arrays, plane=str(plane), low=float(low), high=float(high))
+
+    @property
+    def has_thumbnails(self) -> bool:
+        """Whether raw and upright thumbnails are kept."""
+        return "thumbnails/raw" in self._file
+
+    @property
+    def thumbnail_range(self) -> tuple[float, float]:
+        """Image values that thumbnail 0 and 255 stand for."""
+        attrs = self._file["thumbnails"].attrs
+        return float(attrs["low"]), float(attrs["high"])
+
+    def thumbnails(self, kind: str, indices: Array) -> Array:
+        """Return `raw` or `upright` thumbnails, (n, h, w[, 3]) uint8, in the order asked."""
+        dataset = self._file[f"thumbnails/{kind}"]
+        order, inverse = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
+        if not order.size:
+            return np.empty((0, *dataset.shape[1:]), np.uint8)
+        if order[-1] - order[0] + 1 == order.size:
+            block = dataset[order[0] : order[-1] + 1]
+        else:
+            block = dataset[order]
+        return np.asarray(block[inverse])
+
+    def weights(self) -> bytes:
+        """Return the model as a safetensors file's bytes, checked against its SHA-256."""
+        content: bytes = self._file["run/weights"][()].tobytes()
+        if sha256_of_bytes(content) != self.header.weights_sha256:
+            raise StoreError("the model's weights are damaged", self.path, "embed the run again")
+        return content
+
+
+def write_store(path: Path | str, content: StoreContent) -> None:
+    """Write a store atomically, with a SHA-256 of each of its data sets."""
+    _check_columns(content)
+    with atomic_write(path) as part, h5py.File(part, "w", libver=("earliest", "v110")) as file:
+        checksums: dict[str, str] = {}
+        for name, array in _arrays(content).items():
+            checksums[name] = _write_array(file, name, array)
+        for kind, blocks in content.thumbnails.items():
+            checksums[f"thumbnails/{kind}"] = _write_blocks(file, f"thumbnails/{kind}", blocks)
+        if content.thumbnails:
+            low, high = content.thumbnail_range
+            file["thumbnails"].attrs.update(low=low, high=high)
+        if content.atlas is not None:
+            a = content.atlas
+            file["atlas"].attrs.update(plane=a.plane, low=a.low, high=a.high)
+        file.require_group("planes")
+        _write_header(file, content)
+        file.attrs["checksums"] = json.dumps(checksums, sort_keys=True)
+
+
+def validate(path: Path | str) -> list[str]:
+    """Return what is wrong with a store, an empty list when it is sound.
+
+    Checks version, presence, shapes, finiteness and the SHA-256 of every data set.
+    """
+    try:
+        store = EmbeddingStore(path)
+    except StoreError as error:
+        return [error.what]
+    with store:
+        file = store._file
+        try:
+            return [*_wrong_shapes(file, store), *_wrong_checksums(file)]
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            return [f"the file is damaged ({error})"]
+
+
+def _store_path(path: Path) -> Path:
+    if path.is_dir():
+        if not (path / "embeddings.h5").exists():
+            raise StoreError("no embeddings.h5 in this folder", path, "run `tvae embed` on it")
+        return path / "embeddings.h5"
+    if not path.exists():
+        raise StoreError("no such file", path)
+    return path
+
+
+def _open(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        what = (
+            "not an HDF5 file or truncated" if not h5py.is_hdf5(path) else f"cannot read ({error})"
+        )
+        raise StoreError(what, path, "choose an embeddings.h5 written by `tvae embed`") from None
+
+
+def _read_header(file: h5py.File, path: Path) -> StoreHeader:
+    if file.attrs.get("format") != FORMAT:
+        raise StoreError("an HDF5 file, but not an embedding file", path, "choose an embeddings.h5")
+    version = int(file.attrs["version"])
+    if version > VERSION:
+        raise StoreError(
+            f"written by a newer program (format {version}, this one reads {VERSION})",
+            path,
+            "update this program",
+        )
+    if "checksums" not in file.attrs:
+        raise StoreError("the file is incomplete", path, "embed the run again")
+    pixel_size = float(file.attrs["pixel_size_angstrom"])
+    return StoreHeader(
+        config=parse_config(json.loads(file.attrs["config"]), path),
+        run=str(file.attrs["run"]),
+        side=int(file.attrs["side"]),
+        channels=int(file.attrs["channels"]),
+        scale=float(file.attrs["scale"]),
+        pixel_size_angstrom=pixel_size if pixel_size > 0 else None,
+        software=json.loads(file.attrs["software"]),
+        weights_sha256=str(file.attrs["weights_sha256"]),
+        created_utc=str(file.attrs["created_utc"]),
+    )
+
+
+def _write_header(file: h5py.File, content: StoreContent) -> None:
+    header = content.header
+    file.attrs.update(
+        format=FORMAT,
+        version=VERSION,
+        images=len(content.columns["content/mean"]),
+        run=header.run,
+        side=header.side,
+        channels=header.channels,
+        scale=header.scale,
+        pixel_size_angstrom=header.pixel_size_angstrom or 0.0,
+        config=header.config.model_dump_json(),
+        seed=header.config.train.seed,
+        software=json.dumps(header.software),
+        weights_sha256=header.weights_sha256,
+        created_utc=header.created_utc,
+    )
+
+
+def _check_columns(content: StoreContent) -> None:
+    missing = PER_IMAGE.keys() - content.columns.keys()
+    lengths = {len(values) for values in content.columns.values()}
+    if missing or len(lengths) != 1:
+        raise StoreError(f"columns missing {sorted(missing)} or of lengths {sorted(lengths)}")
+
+
+def _arrays(content: StoreContent) -> dict[str, Array]:
+    arrays: dict[str, Array] = {}
+    for name, values in content.columns.items():
+        dtype = PER_IMAGE[name][0] if name in PER_IMAGE else OPTIONAL_PER_IMAGE[name]
+        arrays[name] = np.ascontiguousarray(values, dtype=dtype)
+    arrays |= {f"source/columns/{name}": values for name, values in content.table_columns.items()}
+    arrays["source/files"] = np.asarray(content.source_files, dtype=object)
+    arrays["run/weights"] = np.frombuffer(content.weights, dtype=np.uint8)
+    if content.label_names:
+        arrays["source/label_names"] = np.asarray(content.label_names, dtype=object)
+    for name, plane in content.planes.items():
+        parts = {k: v for k, v in vars(plane).items() if v is not None}
+        arrays |= {f"planes/{name}/{key}": np.asarray(value) for key, value in parts.items()}
+    if content.atlas is not None:
+        arrays |= {f"atlas/{key}": getattr(content.atlas, key) for key in ("images", "x", "y", "z")}
+    return arrays
+
+
+def _write_array(file: h5py.File, name: str, array: Array) -> str:
+    if array.dtype.kind in "OU":
+        file.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
+        return sha256_of_bytes("\0".join(array.tolist()).encode())
+    array = np.ascontiguousarray(array)
+    file.create_dataset(name, data=array)
+    return sha256_of_bytes(array.data.cast("B") if array.size else b"")
+
+
+def _write_blocks(file: h5py.File, name: str, blocks: Iterable[Array]) -> str:
+    digest = hashlib.sha256()
+    dataset = None
+    for block in blocks:
+        shape = block.shape[1:]
+        if dataset is None:
+            rows = max(1, min(256, (1 << 18) // max(1, int(np.prod(shape)))))
+            dataset = file.create_dataset(
+                name, (0, *shape), "u1", maxshape=(None, *shape), chunks=(rows, *shape)
+            )
+        start = len(dataset)
+        dataset.resize(start + len(block), axis=0)
+        dataset[start:] = block
+        digest.update(np.ascontiguousarray(block).tobytes())
+    return digest.hexdigest()
+
+
+def _wrong_shapes(file: h5py.File, store: EmbeddingStore) -> list[str]:
+    lengths = {"D": store.z_dim, "2": 2, "R": store.header.config.model.rotations}
+    wrong = []
+    for name, (dtype, letters) in PER_IMAGE.items():
+        if name not in file:
+            wrong.append(f"{name} is missing")
+            continue
+        expected = (store.images, *(lengths[letter] for letter in letters))
+        if file[name].shape != expected or file[name].dtype != np.dtype(dtype):
+            wrong.append(f"{name} is {file[name].dtype}{file[name].shape}, not {dtype}{expected}")
+        elif dtype == "f4" and not np.isfinite(file[name][()]).all():
+            wrong.append(f"{name} holds values that are not finite")
+    kinds = [f"thumbnails/{kind}" for kind in file.get("thumbnails", ())]
+    return wrong + [f"{k} are not one an image" for k in kinds if len(file[k]) != store.images]
+
+
+def _wrong_checksums(file: h5py.File) -> list[str]:
+    recorded: dict[str, str] = json.loads(file.attrs["checksums"])
+    wrong = []
+    for name, expected in recorded.items():
+        if name not in file:
+            wrong.append(f"{name} is missing")
+        elif _checksum(file[name]) != expected:
+            wrong.append(f"{name} does not match its checksum")
+    return wrong
+
+
+def _checksum(dataset: h5py.Dataset) -> str:
+    if dataset.dtype.kind == "O":
+        return sha256_of_bytes("\0".join(_strings(dataset)).encode())
+    digest = hashlib.sha256()
+    rows = max(1, (1 << 24) // max(1, dataset.dtype.itemsize * int(np.prod(dataset.shape[1:]))))
+    for start in range(0, len(dataset), rows):
+        digest.update(np.ascontiguousarray(dataset[start : start + rows]).tobytes())
+    return digest.hexdigest()
+
+
+def _strings(dataset: h5py.Dataset | None) -> list[str]:
+    return [] if dataset is None else [text.decode() for text in dataset[()]]
