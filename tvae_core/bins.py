@@ -1,4 +1,4 @@
-"""Which cell of a regular grid each point of a plane is in: density images and lassos rest on it."""
+"""Which cell of a grid each point of a plane is in: density images and lassos rest on it."""
 
 from __future__ import annotations
 
@@ -63,4 +63,5 @@ def _cell(values: NDArray[Any], low: float, scale: float, count: int) -> NDArray
     position += 1.0
     np.fmax(position, 0.0, out=position)  # fmax and fmin turn NaN into a border cell
     np.fmin(position, count + 1.0, out=position)
-    return position.astype(np.int64)
+    cell: NDArray[np.int64] = position.astype(np.int64)
+    return cell

@@ -101,7 +101,8 @@ def _centres_inside(grid: NDArray[np.float64]) -> NDArray[np.bool_]:
     x = start[:, 0] + along * (stop[:, 0] - start[:, 0])
     column = np.clip(np.ceil(x - 0.5).astype(int), 0, _CELLS)
     flips = np.bincount(row * (_CELLS + 1) + column, minlength=_CELLS * (_CELLS + 1))
-    return np.cumsum(flips.reshape(_CELLS, _CELLS + 1)[:, :-1], axis=1) % 2 == 1
+    odd: NDArray[np.bool_] = np.cumsum(flips.reshape(_CELLS, -1)[:, :-1], axis=1) % 2 == 1
+    return odd
 
 
 def _edge_cells(grid: NDArray[np.float64]) -> NDArray[np.bool_]:

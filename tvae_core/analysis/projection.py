@@ -113,7 +113,7 @@ class LocalLifter:
     def __init__(self, coordinates: Array, z: Array, k: int = 32) -> None:
         from scipy.spatial import KDTree
 
-        self._tree = KDTree(np.asarray(coordinates, dtype=np.float64))
+        self._tree: Any = KDTree(np.asarray(coordinates, dtype=np.float64))
         self._z = z
         self._neighbours = np.arange(1, min(k, len(z)) + 1)
 
@@ -161,13 +161,14 @@ def umap_plane(
     rest = np.setdiff1d(np.arange(len(values)), some, assume_unique=True)
     watch.share = _FIT_SHARE if len(rest) else 1.0
     watch.report(0.0)
+    bar = {"disable": False, "file": watch, "mininterval": 0.2, "bar_format": "{n}/{total}"}
     reducer = reducer_class(
         n_components=2,
         n_neighbors=min(neighbours, len(some) - 1),
         init="pca" if values.shape[1] > 1 else "random",
         random_state=seed,
         n_jobs=1,
-        tqdm_kwds={"disable": False, "file": watch, "mininterval": 0.2, "bar_format": "{n}/{total}"},
+        tqdm_kwds=bar,
     )
     plane = np.empty((len(values), 2), dtype=np.float32)
     plane[some] = reducer.fit_transform(values[some])
