@@ -107,7 +107,8 @@ def model_bytes(model: TargetVae) -> bytes:
         "side": str(model.side),
         "channels": str(model.channels),
     }
-    return save_tensors(tensors, metadata=description)
+    content: bytes = save_tensors(tensors, metadata=description)
+    return content
 
 
 def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:

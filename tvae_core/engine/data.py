@@ -24,8 +24,11 @@ _AHEAD = 3
 class PreparedImages(Protocol):
     """Images as the model sees them; `images.PreparedStack` is one."""
 
-    side: int
-    channels: int
+    @property
+    def side(self) -> int: ...
+
+    @property
+    def channels(self) -> int: ...
 
     def __len__(self) -> int: ...
 

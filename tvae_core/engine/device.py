@@ -37,12 +37,16 @@ def choose_device(name: str) -> torch.device:
 
 def set_threads(threads: int) -> int:
     """Use so many CPU threads, 0: one a core; return the number."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    count = threads or cores
+    count = threads or cores()
     torch.set_num_threads(count)
     return count
+
+
+def cores() -> int:
+    """Return the number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def working_set_bytes(device: torch.device) -> int:

@@ -64,7 +64,7 @@ def infer(model: TargetVae, images: Tensor) -> Inferred:
         **latents,
         "entropy": entropy(posterior.log_q),
         "rotation": posterior.log_q.exp().sum(1),
-        "reconstruction": expected.transpose(1, 2).unflatten(2, images.shape[2:]),
+        "reconstruction": expected.transpose(1, 2).reshape(images.shape),
         "reconstruction_error": difference.square().mean((1, 2)),
         "elbo": log_p - kl_terms(posterior, model.prior).total,
     }

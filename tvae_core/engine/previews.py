@@ -1,4 +1,4 @@
-"""Pictures of a run as it learns: decoded grid, raw and reconstructed pairs, latents of a sample."""
+"""Pictures of a run as it learns: decoded grid, raw and reconstructed pairs, latents."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def grid_points(z: Images, nodes: int) -> NDArray[np.float32]:
     else:
         x, y = np.meshgrid(np.linspace(low[0], high[0], nodes), np.linspace(high[1], low[1], nodes))
         points = np.stack([x.ravel(), y.ravel()], 1)
-    return (centre + points @ axes).astype(np.float32)
+    return np.asarray(centre + points @ axes, dtype=np.float32)
 
 
 def decoded_grid(decoder: Decoder, z: Images, nodes: int) -> Images:

@@ -90,7 +90,7 @@ def train_step(
     device = model.points_px.device
     g = noise(device, config.train.seed, step)
     sums = dict.fromkeys(TERMS, 0.0)
-    for part in images.split(micro_batch):
+    for part in torch.split(images, micro_batch):
         check()
         part = part.to(device)
         with mixed_precision(device):
