@@ -30,8 +30,9 @@ def test_objects_lie_where_the_truth_says() -> None:
         assert seen.sum() == pytest.approx(alone.sum(), rel=0.02)
         centre_x = column - 100.0 + seen.sum(0) @ axis / seen.sum()
         centre_y = 100.0 - row - seen.sum(1) @ axis / seen.sum()
+        # corners that touch the disc are cut by a pixel or two, and
         # the heart's centre of mass is not its origin: within a sixth of its radius
-        limit = 0.05 if truth["label"][index] < 2 else 2.4
+        limit = 0.1 if truth["label"][index] < 2 else 2.4
         assert np.hypot(centre_x - x, centre_y - y) < limit
 
 
