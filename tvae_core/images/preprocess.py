@@ -175,9 +175,9 @@ class Preprocessor:
 
     def _unit(self, images: FloatImages) -> FloatImages:
         if self._eight_bit:
-            return np.clip(images / np.float32(255), np.float32(0), np.float32(1))
+            return np.asarray(np.clip(images / np.float32(255), 0, 1), np.float32)
         low, high = _range(images)
-        spread = np.where(high > low, high - low, np.float32(1))
+        spread = np.where(high > low, high - low, 1).astype(np.float32)
         return (images - low) / spread
 
     def _standard(
@@ -192,8 +192,7 @@ class Preprocessor:
             self.flat_ring_count += int((flat & ~constant).sum())
             deviation = np.where(flat, deviation, corner_deviation)
         deviation = np.where(deviation > 0, deviation, 1.0)
-        mean, deviation = (v.reshape(-1, 1, 1, 1).astype(np.float32) for v in (mean, deviation))
-        return np.asarray((images - mean) / deviation, np.float32)
+        return (images - _per_image(mean)) / _per_image(deviation)
 
 
 def inscribed_circle(side: int) -> NDArray[np.bool_]:
@@ -228,6 +227,10 @@ def _range(images: FloatImages) -> tuple[FloatImages, FloatImages]:
     """Return the smallest and largest value of each image, (n, 1, 1, 1)."""
     low = np.min(images, axis=(1, 2, 3), keepdims=True)
     return low, np.max(images, axis=(1, 2, 3), keepdims=True)
+
+
+def _per_image(values: NDArray[np.float64]) -> FloatImages:
+    return values.astype(np.float32).reshape(-1, 1, 1, 1)
 
 
 def _moments(pixels: FloatImages) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
