@@ -168,7 +168,11 @@ def test_a_path_without_a_number_is_the_first_image(write):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("000003@a/one.mrcs 1.0e+04 50000", "000003@a/one.mrcs 50000", r"line 10: .* 3 values for 4"),
+        (
+            "000003@a/one.mrcs 1.0e+04 50000",
+            "000003@a/one.mrcs 50000",
+            r"line 10: .* 3 values for 4",
+        ),
         ("-0.500", "-0.500 1", r"line 11: the row has 5 values for 4"),
         ("-0.500", '"-0.500', r"line 11: a quote is not closed"),
         ("2@two.mrcs", ";2@two.mrcs", r"line 11: text values over several lines"),
