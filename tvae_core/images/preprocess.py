@@ -184,10 +184,9 @@ class Preprocessor:
         self, images: FloatImages, constant: NDArray[np.bool_], ring: bool
     ) -> FloatImages:
         """Return zero mean and unit deviation over the image, or over its corners."""
-        mean, deviation = _moments(images.reshape(len(images), -1))
+        mean, deviation = _moments(images)
         if ring and self._ring.any():
-            corners = images[..., self._ring].reshape(len(images), -1)
-            mean, corner_deviation = _moments(corners)
+            mean, corner_deviation = _moments(images[..., self._ring])
             flat = corner_deviation <= _FLAT_RING * deviation
             self.flat_ring_count += int((flat & ~constant).sum())
             deviation = np.where(flat, deviation, corner_deviation)
@@ -234,5 +233,6 @@ def _per_image(values: NDArray[np.float64]) -> FloatImages:
 
 
 def _moments(pixels: FloatImages) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and deviation of each row, in float64: pixels may stand far from zero."""
-    return pixels.mean(axis=1, dtype=np.float64), pixels.std(axis=1, dtype=np.float64)
+    """Return mean and deviation of each image, in float64: pixels may stand far from zero."""
+    axes = tuple(range(1, pixels.ndim))
+    return pixels.mean(axis=axes, dtype=np.float64), pixels.std(axis=axes, dtype=np.float64)

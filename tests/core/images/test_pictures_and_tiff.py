@@ -156,7 +156,7 @@ def test_tiff_that_is_refused(tmp_path):
     with tifffile.TiffWriter(path) as file:
         file.write(noise(8, 9), contiguous=False)
         file.write(noise(9, 8), contiguous=False)
-    with pytest.raises(ImageFileError, match="page 1 is 8 x 9 .* page 2 is 9 x 8"):
+    with pytest.raises(ImageFileError, match=r"page 1 is 8 x 9 .* page 2 is 9 x 8"):
         open_stack(path)
     tifffile.imwrite(path, noise(8, 9), colormap=np.zeros((3, 256), "u2"), photometric="palette")
     with pytest.raises(ImageFileError, match="palette"):
@@ -166,5 +166,5 @@ def test_tiff_that_is_refused(tmp_path):
         open_stack(path)
     tifffile.imwrite(path, noise(2, 64, 64), photometric="minisblack")
     path.write_bytes(path.read_bytes()[:-64])
-    with pytest.raises(ImageFileError, match="truncated|damaged"):
+    with pytest.raises(ImageFileError, match=r"truncated|damaged"):
         open_stack(path)

@@ -193,7 +193,7 @@ def test_a_damaged_table_is_one_line_with_its_place(write, old, new, message):
 @pytest.mark.parametrize("name", ["0@a.mrcs", "x@a.mrcs", "-1@a.mrcs", "1.5@a.mrcs"])
 def test_a_wrong_image_number_names_its_line(write, name):
     table = read_table(write(RELION_30.replace("2@two.mrcs", name)))
-    with pytest.raises(TableError, match="line 11: .*from 1"):
+    with pytest.raises(TableError, match=r"line 11: .*from 1"):
         table.image_references()
 
 
