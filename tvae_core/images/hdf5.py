@@ -14,6 +14,8 @@ from tvae_core.images.arrays import LABEL_ARRAYS, checked_labels, pick_images, s
 from tvae_core.images.raw import runs
 from tvae_core.images.stack import ImageStack, StackNotes
 
+_CHUNK_CACHE = 64 << 20  # bytes; the default of 1 MiB is less than many a chunk of images
+
 
 class Hdf5Stack(ImageStack):
     """The images of one data set, read a stretch at a time; made by `open_hdf5`."""
@@ -60,7 +62,7 @@ def open_hdf5(path: Path, dataset: str = "") -> Hdf5Stack:
         Not HDF5, truncated, no or several candidates, absurd size.
     """
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE)
     except OSError as error:
         what = "truncated" if "truncated" in str(error) else "not an HDF5 file"
         raise ImageFileError(what, path) from error
