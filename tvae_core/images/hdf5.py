@@ -91,8 +91,9 @@ def _data_sets(file: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def visit(name: str | bytes, item: Any) -> None:
-        is_set = isinstance(name, str) and isinstance(item, h5py.Dataset)  # damaged: bytes
-        if is_set and item.dtype.kind in "buif" and item.shape is not None:
+        if not isinstance(name, str) or not isinstance(item, h5py.Dataset):  # damaged: bytes
+            return
+        if item.dtype.kind in "buif" and item.shape is not None:
             found[name] = item
 
     file.visititems(visit)
