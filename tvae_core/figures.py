@@ -244,7 +244,7 @@ def _draw_sheet(drawing: Any, sheet: Array, extent: Any, **look: Any) -> Any:
 def _figure(width_cm: float, height_cm: float, bare: bool = False) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    layout = "none" if bare else "constrained"
+    layout: Any = "none" if bare else "constrained"
     figure = Figure(figsize=(width_cm / 2.54, height_cm / 2.54), layout=layout)
     drawing = figure.add_axes((0, 0, 1, 1)) if bare else figure.add_subplot()
     if bare:
