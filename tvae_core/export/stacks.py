@@ -101,7 +101,6 @@ def export_images(
     chosen = np.asarray(indices, dtype=np.int64).ravel()
     if not chosen.size:
         raise ImageFileError("no images to export", path, "select some first")
-    write, check = _kind(path)
     shape = np.asarray(source.read(chosen[:1])).shape[1:]
     size = max(1, _BLOCK_BYTES // (4 * int(np.prod(shape))))
 
@@ -109,16 +108,22 @@ def export_images(
         for start in range(0, len(chosen), size):
             report(start, len(chosen), _share(progress, 0.0, 0.7), cancelled)
             yield _block(source, chosen[start : start + size], poses)
+        report(1, 1, _share(progress, 0.0, 0.7), cancelled)
 
     job = _Job(len(chosen), shape, blocks, chosen, pixel_size_angstrom, grey_range)
+    count = _write_and_verify(path, job, size, overwrite)
+    report(1, 1, progress)
+    return Exported(path, count)
+
+
+def _write_and_verify(path: Path, job: _Job, size: int, overwrite: bool) -> int:
+    write, check = _kind(path)
     make = new_folder if path.suffix == "" else new_file
     with make(path, overwrite) as part:
         written = write(part, job)
-        report(0, 1, _share(progress, 0.7, 1.0), cancelled)
         read = check(part, job, size)
-        verify((len(chosen), written), read, path)
-    report(1, 1, progress)
-    return Exported(path, read[0])
+        verify((job.count, written), read, path)
+    return read[0]
 
 
 def _block(source: ImageSource, chosen: NDArray[np.int64], poses: Poses | None) -> Array:
