@@ -34,7 +34,8 @@ from tvae_core.synthetic.digits import upright_digits
 
 PLATEAU_ELBO = -125.0
 COLUMNS = (
-    "seed", "test ELBO", "off plateau", "shift x", "shift y", "centred", "rotation", "JS (unreliable)",
+    "seed", "test ELBO", "off plateau", "shift x", "shift y", "centred", "rotation",
+    "JS (unreliable)",
     "RMSE deg", "Ward", "wall s", "cpu s", "MB",
 )  # fmt: skip
 
