@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,11 +76,11 @@ class TrainJob(QObject):
         folder = self.state.folder
         if folder.process() is not None:
             raise TrainingError("this run is running already", folder.path, "stop it first")
-        self.follow()
+        self._look()
+        start_detached(folder, self._command, resume)
         self._was_working = True
         self.state.launched()
-        pid = start_detached(folder, self._command, resume)
-        write_text(folder.launch, f"{pid}\n")
+        self._timer.start(_FOLLOW_MS)
 
     def follow(self) -> None:
         """Read what the run has written and go on reading."""
@@ -149,8 +150,8 @@ class TrainJob(QObject):
         return True
 
 
-def start_detached(folder: RunFolder, command: Sequence[str], resume: bool) -> int:
-    """Start the niced process of a run on its own and return its number.
+def start_detached(folder: RunFolder, command: Sequence[str], resume: bool) -> None:
+    """Start the niced process of a run on its own and note its number in the folder.
 
     Raises
     ------
@@ -168,12 +169,14 @@ def start_detached(folder: RunFolder, command: Sequence[str], resume: bool) -> i
     append = QProcess.OpenModeFlag.Append
     process.setStandardOutputFile(str(folder.progress), append)
     process.setStandardErrorFile(str(folder.log), append)
+    began = time.time()
     started, pid = process.startDetached()
     if not started or not pid:
         raise TrainingError(
             "the training process could not be started", folder.path, "is the disk full?"
         )
-    return int(pid)
+    write_text(folder.launch, f"{pid}\n")
+    os.utime(folder.launch, (began, began))  # never later than the process's first word
 
 
 def make_run(path: Path, config_text: str) -> RunFolder:

@@ -93,6 +93,14 @@ class RunFolder:
             return self.metrics.exists()
         return self.metrics.exists() and _age_s(self.metrics) < _age_s(self.progress) - 5
 
+    def never_spoke(self) -> bool:
+        """Whether the process that the window started last ended before its first word."""
+        if not self.launch.exists() or self.process() is not None:
+            return False
+        began = self.launch.stat().st_mtime
+        spoken = [path.stat() for path in (self.progress, self.metrics) if path.exists()]
+        return not any(stat.st_size and stat.st_mtime >= began for stat in spoken)
+
     def has_checkpoint(self) -> bool:
         """Whether there is something to resume from."""
         folder = self.path / "checkpoints"

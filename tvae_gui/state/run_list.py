@@ -207,6 +207,8 @@ def _records(path: Path) -> list[Record]:
 def _status(folder: RunFolder, has_epochs: bool) -> tuple[RunStatus, str]:
     if folder.process() is not None:
         return RunStatus.RUNNING, ""
+    if folder.never_spoke():
+        return RunStatus.FAILED, "The process ended before it began to train."
     last = _last_word(folder)
     if isinstance(last, Failed):
         stopped = says_stopped(last.what)
@@ -216,8 +218,7 @@ def _status(folder: RunFolder, has_epochs: bool) -> tuple[RunStatus, str]:
     if folder.was_cut_off():
         return RunStatus.FAILED, "The training process was killed."
     if last is None and not has_epochs:
-        never = folder.launch.exists()
-        return (RunStatus.FAILED, "It ended before it began.") if never else (RunStatus.QUEUED, "")
+        return RunStatus.QUEUED, ""
     return (RunStatus.FINISHED if folder.store.is_file() else RunStatus.STOPPED), ""
 
 

@@ -180,7 +180,7 @@ class TrainingState:
             return
         if self.status is RunStatus.STOPPING:
             self._set_status(RunStatus.STOPPED, todo="Resume goes on from the last checkpoint.")
-        elif self.folder.was_cut_off() or self._never_spoke():
+        elif self.folder.was_cut_off() or self.folder.never_spoke():
             self._set_status(RunStatus.FAILED, self._death_words(), self._death_remedy())
         elif self.folder.store.is_file():
             self.store = self.folder.store
@@ -346,18 +346,15 @@ class TrainingState:
         self.status, self.reason, self.todo = status, reason, todo
         self.status_changed.emit(status)
 
-    def _never_spoke(self) -> bool:
-        return self.started is None and not self.epochs and self.folder.launch.exists()
-
     def _death_words(self) -> str:
         last = last_line(self.folder.log)
         said = f" Its last words: {last}" if last else ""
-        if self._never_spoke():
+        if self.folder.never_spoke():
             return f"The training process ended before it began to train.{said}"
         return f"The training process was killed, or ended without saying why.{said}"
 
     def _death_remedy(self) -> str:
-        if self._never_spoke():
+        if self.folder.never_spoke():
             return "The log below tells more."
         return (
             "Often the memory was full: a smaller batch or smaller images need less. "

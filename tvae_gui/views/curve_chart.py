@@ -1,0 +1,158 @@
+"""Curves over epochs, with their names and last values above them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PyQt6.QtCore import QEvent, Qt
+from PyQt6.QtGui import QColor
+from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from tvae_gui.state.quantities import digits
+from tvae_gui.views import ink
+
+_EARLY = 0.1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve: its name, values over epochs, and which of the series colours it has."""
+
+    name: str
+    epochs: NDArray[np.float64]
+    values: NDArray[np.float64]
+    colour: int = 0
+    dashed: bool = False
+
+
+class CurveChart(QWidget):
+    """A chart of curves over epochs.
+
+    The axis of values leaves out the steep first tenth of long runs; double-click shows all.
+
+    Signals: none.
+    """
+
+    def __init__(self, title: str, unit: str = "", logarithmic: bool = False) -> None:
+        super().__init__()
+        self._curves: list[Curve] = []
+        self._logarithmic = logarithmic
+        self._shows_all = False
+        self._title, self._unit = ink.heading(title), ink.QuietLabel(unit)
+        self._names = ink.QuietLabel()
+        self._names.setTextFormat(Qt.TextFormat.RichText)
+        self.plot = _plain_plot(logarithmic)
+        self._lay_out()
+        self._paint()
+
+    def set_curves(self, curves: list[Curve]) -> None:
+        """Draw other curves."""
+        self._curves = curves
+        self._draw()
+
+    def names_shown(self) -> list[str]:
+        """Return the names of the curves that have values."""
+        return [curve.name for curve in self._curves if len(curve.values)]
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Follow light and dark."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.PaletteChange:
+            self._paint()
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        head.addWidget(self._title)
+        head.addWidget(self._unit)
+        head.addStretch(1)
+        head.addWidget(self._names, 6)
+        self._unit.setWordWrap(False)
+        self._names.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(head)
+        column.addWidget(self.plot, 1)
+        self.plot.scene().sigMouseClicked.connect(self._on_clicked)
+        self.setMinimumHeight(110)
+
+    def _paint(self) -> None:
+        palette = self.palette()
+        self.plot.setBackground(palette.base().color())
+        for name in ("left", "bottom"):
+            axis = self.plot.getAxis(name)
+            axis.setPen(pg.mkPen(ink.hairline(palette)))
+            axis.setTextPen(pg.mkPen(ink.muted(palette)))
+        self._draw()
+
+    def _draw(self) -> None:
+        self.plot.clear()
+        shown = [curve for curve in self._curves if len(curve.values)]
+        for curve in shown:
+            self.plot.addItem(self._item(curve))
+        self._names.setText(" &nbsp; ".join(self._name_of(curve) for curve in shown))
+        self._fit(shown)
+
+    def _item(self, curve: Curve) -> pg.PlotDataItem:
+        colour = ink.series(self.palette(), curve.colour)
+        style = Qt.PenStyle.DashLine if curve.dashed else Qt.PenStyle.SolidLine
+        dot = len(curve.values) == 1
+        return pg.PlotDataItem(
+            curve.epochs,
+            curve.values,
+            pen=pg.mkPen(colour, width=1.6, style=style),
+            symbol="o" if dot else None,
+            symbolBrush=colour,
+            symbolPen=None,
+            symbolSize=6,
+            autoDownsample=True,
+        )
+
+    def _name_of(self, curve: Curve) -> str:
+        colour: QColor = ink.series(self.palette(), curve.colour)
+        mark = "╌" if curve.dashed else "━"
+        return (
+            f'<span style="color:{colour.name()}">{mark} {curve.name}</span> '
+            f"{digits(float(curve.values[-1]))}"
+        )
+
+    def _fit(self, curves: list[Curve]) -> None:
+        self.plot.setVisible(True)
+        if not curves:
+            return
+        last = max(float(curve.epochs[-1]) for curve in curves)
+        values = np.concatenate([self._late(curve) for curve in curves])
+        low, high = float(values.min()), float(values.max())
+        if self._logarithmic:
+            low, high = np.log10(max(low, 1e-12)), np.log10(max(high, 1e-12))
+        room = 0.06 * (high - low) or 0.06 * (abs(high) or 1)
+        self.plot.setRange(xRange=(1, max(2, last)), yRange=(low - room, high + room), padding=0.02)
+
+    def _late(self, curve: Curve) -> NDArray[np.float64]:
+        if self._shows_all or len(curve.values) < 10:
+            return curve.values
+        return curve.values[int(_EARLY * len(curve.values)) :]
+
+    def _on_clicked(self, event: object) -> None:
+        if getattr(event, "double", lambda: False)():
+            self._shows_all = not self._shows_all
+            self._draw()
+
+
+def _plain_plot(logarithmic: bool) -> pg.PlotWidget:
+    plot = pg.PlotWidget()
+    plot.setMouseEnabled(x=False, y=False)
+    plot.hideButtons()
+    plot.setMenuEnabled(False)
+    plot.setFrameShape(plot.Shape.NoFrame)
+    plot.setLogMode(x=False, y=logarithmic)
+    plot.getAxis("left").setWidth(52)
+    plot.getAxis("left").enableAutoSIPrefix(False)
+    for name in ("left", "bottom"):
+        plot.getAxis(name).setStyle(tickLength=-4, maxTickLevel=0)
+    plot.getAxis("bottom").setTickSpacing()
+    return plot
