@@ -14,6 +14,13 @@ from tvae_gui.state.image_look import ImageLook, Images, look_at
 Loader = Callable[[DataConfig], Images]
 
 
+def open_raw(data: DataConfig) -> Images:
+    """Open the images of `data` as they are in their file."""
+    from tvae_core.images import open_stack  # every reader: not before it is needed
+
+    return open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
+
+
 class LookJob(QObject):
     """Reads a few images of a stack on a thread of its own.
 
@@ -27,7 +34,7 @@ class LookJob(QObject):
     look_failed = pyqtSignal(object)
     _answered = pyqtSignal(int, object)
 
-    def __init__(self, loader: Loader, parent: QObject | None = None) -> None:
+    def __init__(self, loader: Loader = open_raw, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._loader = loader
         self._lock = threading.Lock()
@@ -68,9 +75,10 @@ class LookJob(QObject):
     def _answer(self, data: DataConfig) -> ImageLook | TvaeError:
         try:
             stack = self._loader(data)
-            if not len(stack):
-                return TvaeError("there are no images in it", data.path, "choose another file")
-            return look_at(stack, data.path)
+            try:
+                return look_at(stack, data.path)
+            finally:
+                stack.close()
         except TvaeError as error:
             return error
         except (OSError, ValueError, MemoryError) as error:

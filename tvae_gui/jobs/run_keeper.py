@@ -60,7 +60,7 @@ class RunKeeper(QObject):
 
     def resume(self, run: Path) -> TrainingState | None:
         """Go on with a run from its last checkpoint, or from its start when there is none."""
-        return self._launch(run.resolve(), resume=self._job(run).state.folder.has_checkpoint())
+        return self._launch(run.resolve(), resume=self._job(run).state.folder.is_begun())
 
     def stop(self, run: Path) -> None:
         """Ask a run to write a checkpoint and end."""

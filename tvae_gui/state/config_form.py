@@ -60,11 +60,11 @@ class FormField:
     def bounds(self) -> str:
         """What may be given, in words; empty when anything may."""
         low = self._low()
-        high = f"at most {digits(self.maximum)}" if self.maximum is not None else ""
+        high = f"at most {_bound(self.maximum)}" if self.maximum is not None else ""
         if self.below is not None:
-            high = f"below {digits(self.below)}"
+            high = f"below {_bound(self.below)}"
         if self.minimum is not None and self.maximum is not None:
-            return f"between {digits(self.minimum)} and {digits(self.maximum)}{self._suffix()}"
+            return f"between {_bound(self.minimum)} and {_bound(self.maximum)}{self._suffix()}"
         both = " and ".join(part for part in (low, high) if part)
         return both + self._suffix() if both else ""
 
@@ -75,8 +75,8 @@ class FormField:
 
     def _low(self) -> str:
         if self.above is not None:
-            return f"above {digits(self.above)}"
-        return f"at least {digits(self.minimum)}" if self.minimum is not None else ""
+            return f"above {_bound(self.above)}"
+        return f"at least {_bound(self.minimum)}" if self.minimum is not None else ""
 
     def _suffix(self) -> str:
         return f" {self.unit}" if self.unit else ""
@@ -265,6 +265,10 @@ def _bounds(info: FieldInfo) -> dict[str, float]:
             if (value := getattr(rule, name, None)) is not None:
                 found[name] = value
     return found
+
+
+def _bound(value: float) -> str:
+    return f"{value:,.8g}"
 
 
 def _label(name: str) -> str:

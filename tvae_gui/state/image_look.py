@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +16,21 @@ _BINS = 96
 class Images(Protocol):
     """What a look needs of an image stack."""
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(H, W) of one image, or (H, W, channels)."""
-
     def __len__(self) -> int: ...
 
-    def read(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+    @property
+    def pixel_size_angstrom(self) -> float | None:
+        """Width of a pixel, None when the file does not tell."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the reader has to say about the file."""
+
+    def read(self, indices: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
         """Return images, shape (n, H, W) or (n, H, W, channels)."""
+
+    def close(self) -> None:
+        """Let go of the file."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ class ImageLook:
     bad_pixels: int
     sampled: int
     object_px: int | None = None
+    pixel_size_angstrom: float | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def side(self) -> int:
@@ -104,6 +112,8 @@ def look_at(stack: Images, path: str) -> ImageLook:
         bad_pixels=pixels.size - finite.size,
         sampled=len(indices),
         object_px=object_width(_grey(pixels)),
+        pixel_size_angstrom=stack.pixel_size_angstrom,
+        remarks=tuple(stack.remarks),
     )
 
 

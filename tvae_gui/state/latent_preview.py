@@ -29,7 +29,7 @@ def read_latents(path: Path) -> LatentPlane | None:
     its rank.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             z = np.asarray(arrays["z"], dtype=np.float64)
             labels = arrays.get("label")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -88,7 +89,7 @@ class NewRunState:
 
     def choose_images(self, path: str) -> None:
         """Take other images."""
-        self.form.data_path = path
+        self.form.data_path = path = os.path.abspath(path) if path else ""
         if not self._named_by_hand and path:
             self.name = free_name(self.folder, Path(path.rstrip("/")).stem or "run")
         self._ask_for_look()

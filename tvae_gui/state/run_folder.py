@@ -103,8 +103,11 @@ class RunFolder:
 
     def has_checkpoint(self) -> bool:
         """Whether there is something to resume from."""
-        folder = self.path / "checkpoints"
-        return folder.is_dir() and any(folder.iterdir())
+        return any((self.path / "checkpoints").glob("*.json"))
+
+    def is_begun(self) -> bool:
+        """Whether the run was trained before, if only a little."""
+        return self.metrics.exists() or self.has_checkpoint()
 
 
 def is_alive(pid: int) -> bool:

@@ -42,7 +42,8 @@ METRICS: dict[str, str] = {
 _LOG_LINES = 2000
 _STEP_START = '{"kind": "step"'
 _PREVIEW_KINDS = ("decoded_grid", "pairs", "latents")
-_STOP_WORDS = ("stop", "interrupt", "cancel", "terminat")
+_RESUME = "Resume goes on from the last checkpoint."
+_STOP_WORDS = ("stopped", "interrupted", "cancelled", "terminated")
 
 
 class RunStatus(StrEnum):
@@ -160,7 +161,7 @@ class TrainingState:
 
     def feed_log(self, text: str) -> None:
         """Take lines for the log pane."""
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [said for line in text.splitlines() if (said := log_words(line))]
         self.log.extend(lines)
         if lines:
             self.log_added.emit("\n".join(lines))
@@ -179,14 +180,14 @@ class TrainingState:
         if self.status in (RunStatus.STOPPED, RunStatus.FINISHED, RunStatus.FAILED):
             return
         if self.status is RunStatus.STOPPING:
-            self._set_status(RunStatus.STOPPED, todo="Resume goes on from the last checkpoint.")
+            self._set_status(RunStatus.STOPPED, todo=_RESUME)
         elif self.folder.was_cut_off() or self.folder.never_spoke():
             self._set_status(RunStatus.FAILED, self._death_words(), self._death_remedy())
         elif self.folder.store.is_file():
             self.store = self.folder.store
             self._set_status(RunStatus.FINISHED)
         elif self.epochs or self.started:
-            self._set_status(RunStatus.STOPPED, todo="Resume goes on from the last checkpoint.")
+            self._set_status(RunStatus.STOPPED, todo=_RESUME)
 
     # ------------------------------------------------------------------------------- reading
 
@@ -278,8 +279,10 @@ class TrainingState:
         return None
 
     def path_of(self, name: str) -> Path:
-        """Return the path of a file that a record names, relative to the run or not."""
-        return self.folder.path / name
+        """Return where a file that a record names lies now, also when the run was moved."""
+        folder = self.folder.path
+        inside = folder if name.endswith(".h5") else self.folder.previews
+        return inside / Path(name).name
 
     # ------------------------------------------------------------------------------- taking
 
@@ -327,11 +330,11 @@ class TrainingState:
             self.store = path
             self._set_status(RunStatus.FINISHED, record.reason)
         elif self.status is RunStatus.STOPPING or says_stopped(record.reason):
-            self._set_status(RunStatus.STOPPED, todo="Resume goes on from the last checkpoint.")
+            self._set_status(RunStatus.STOPPED, todo=_RESUME)
 
     def _take_failed(self, record: Failed) -> None:
-        if self.status is RunStatus.STOPPING or says_stopped(record.what):
-            self._set_status(RunStatus.STOPPED, record.what, record.todo)
+        if says_stopped(record.what):
+            self._set_status(RunStatus.STOPPED, todo=_RESUME)
             return
         place = f" ({record.where})" if record.where else ""
         self._set_status(RunStatus.FAILED, record.what + place, record.todo)
@@ -368,9 +371,29 @@ class TrainingState:
         return words.plural(self._epochs_done(), "epoch")
 
 
+def log_words(line: str) -> str:
+    """Return a line of a log as a person reads it; records become sentences or nothing."""
+    if not line.startswith('{"kind"'):
+        return line.rstrip()
+    try:
+        record = _sound(from_json(line))
+    except (ValueError, TypeError, RecursionError):
+        return line.rstrip()
+    match record:
+        case Epoch():
+            return f"Epoch {record.epoch + 1}: {words.duration(record.seconds)}"
+        case Started():
+            return f"Training {words.plural(record.images, 'image')} on {record.device}"
+        case Finished():
+            return f"Finished: {record.reason}"
+        case Failed():
+            return record.what[0].upper() + record.what[1:] if record.what else ""
+    return ""
+
+
 def says_stopped(text: str) -> bool:
     """Whether a process's last words tell that it was asked to stop."""
-    return any(word in text.lower() for word in _STOP_WORDS)
+    return text.lower().startswith(_STOP_WORDS)
 
 
 def _sound(record: Record) -> Record:

@@ -133,6 +133,7 @@ class FormSection(QWidget):
         self._search = ""
         self.fold = QToolButton()
         self.fold.setAutoRaise(True)
+        self.fold.setProperty("role", "quiet")
         self.fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.fold.clicked.connect(self._on_fold_clicked)
         self._head = ink.heading(text)
@@ -249,6 +250,8 @@ class SettingRow(QObject):
         ink.paint_text(self.dot, self.dot.palette().highlight().color())
         self.unit.setFixedWidth(28)
         self.back.setAutoRaise(True)
+        self.back.setProperty("role", "quiet")
+        self.back.setStyleSheet("padding: 0")
         self.back.setFixedWidth(24)
         self.back.setAccessibleName(f"Reset {field.label}")
         self.back.clicked.connect(lambda: self.state.reset(field.key))

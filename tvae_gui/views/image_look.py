@@ -144,4 +144,7 @@ def _numbers(look: ImageLook) -> str:
         parts.append(f"{look.bad_pixels:,} pixels are no numbers")
     if look.object_px:
         parts.append(f"what varies is about {look.object_px} px wide")
-    return " · ".join(parts) + f" (of {look.sampled:,} images)"
+    if look.pixel_size_angstrom:
+        parts.append(f"{digits(look.pixel_size_angstrom)} Å a pixel")
+    text = " · ".join(parts) + f" (of {look.sampled:,} images looked at)"
+    return "\n".join([text, *look.remarks[:3]])

@@ -1,4 +1,4 @@
-"""Colours of the training views, taken from the palette so that they follow light and dark."""
+"""Looks of the training views: palette colours, and the `role` that the style sheet knows."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ def heading(text: str) -> QLabel:
     font = QFont(label.font())
     font.setWeight(QFont.Weight.DemiBold)
     label.setFont(font)
+    label.setProperty("role", "title")
     return label
 
 
@@ -64,8 +65,9 @@ def title(text: str = "") -> QLabel:
     """Return a label of the larger size."""
     label = heading(text)
     font = label.font()
-    font.setPointSizeF(font.pointSizeF() * 1.5)
+    font.setPointSizeF(font.pointSizeF() * 1.25)
     label.setFont(font)
+    label.setProperty("role", "strong")
     return label
 
 
@@ -85,6 +87,8 @@ class QuietLabel(QLabel):
     def __init__(self, text: str = "", warns: bool = False) -> None:
         super().__init__(text)
         self.warns = warns
+        if not warns:
+            self.setProperty("role", "muted")
         self.setWordWrap(True)
         self.refresh()
 

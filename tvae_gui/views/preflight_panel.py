@@ -28,6 +28,7 @@ class PreflightPanel(QWidget):
         self.values = {name: QLabel("–") for name in _ROWS}
         self.frees = {name: ink.QuietLabel() for name in _ROWS}
         self.basis = ink.QuietLabel()
+        self._shown: tuple[Problem, ...] = ()
         self._problems = QVBoxLayout()
         self._problems.setSpacing(16)
         column = QVBoxLayout(self)
@@ -60,8 +61,7 @@ class PreflightPanel(QWidget):
 
     def problems_shown(self) -> list[str]:
         """Return the problems in words."""
-        labels = self.findChildren(QLabel, "problem")
-        return [label.text() for label in labels if not label.isHidden()]
+        return [problem.what for problem in self._shown]
 
     def _table(self) -> QGridLayout:
         grid = QGridLayout()
@@ -76,6 +76,9 @@ class PreflightPanel(QWidget):
         return grid
 
     def _show_problems(self, problems: tuple[Problem, ...]) -> None:
+        if problems == self._shown and problems:
+            return
+        self._shown = problems
         while (item := self._problems.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
@@ -89,7 +92,6 @@ class PreflightPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         words = ink.QuietLabel(problem.what, warns=True)
-        words.setObjectName("problem")
         column.addWidget(words)
         if problem.key:
             button = QPushButton(problem.remedy)

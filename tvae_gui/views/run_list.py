@@ -51,6 +51,7 @@ class RunListView(QWidget):
         self.empty = ink.QuietLabel("No runs yet. Start one, or add a folder that holds runs.")
         self.new_run = QPushButton("New run…")
         self.add_folder = QPushButton("Add folder…")
+        self.new_run.setProperty("role", "primary")
         self.note = ink.QuietLabel("Tick runs to compare them")
         self._timer = QTimer(self)
         self._lay_out()

@@ -95,6 +95,7 @@ class TrainDialog(QDialog):
         self.reason = ink.QuietLabel()
         self.cancel, self.start = QPushButton("Close"), QPushButton("Start training")
         self.start.setDefault(True)
+        self.start.setProperty("role", "primary")
         for button in (self.choose, self.reset, self.choose_folder, self.copy, self.cancel):
             button.setAutoDefault(False)
 
