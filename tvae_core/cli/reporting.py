@@ -55,6 +55,11 @@ def report(records: Iterable[Record], as_json: bool, log: Callable[[str], None])
     return path
 
 
+def move(bar: tqdm, share: float) -> None:  # type: ignore[type-arg]
+    """Move a bar of 100 to a share of the work, 0..1."""
+    bar.update(round(100 * share) - bar.n)
+
+
 def _show_json(record: Record) -> None:
     sys.stdout.write(record.to_json() + "\n")
     sys.stdout.flush()

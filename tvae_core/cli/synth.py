@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from tvae_core.errors import ConfigError
@@ -41,7 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
     types = {option.name: option.type for option in KINDS[arguments.kind].options}
     values = {name: _parsed(name, text, types) for name, text in given.items()}
     plan = plan_set(arguments.kind, **values)
-    written = write_set(plan, arguments.out, overwrite=arguments.overwrite)
+    truth = Path(arguments.out) / "truth.csv"
+    if truth.exists() and not arguments.overwrite:
+        raise ConfigError("a set is there already", arguments.out, "add --overwrite")
+    written = write_set(plan, arguments.out)
     print("\n".join(str(path) for path in vars(written).values() if path))
     return 0
 

@@ -175,25 +175,23 @@ class Preprocessor:
 
     def _unit(self, images: FloatImages) -> FloatImages:
         if self._eight_bit:
-            return np.clip(images / np.float32(255), np.float32(0), np.float32(1))
+            return np.asarray(np.clip(images / np.float32(255), 0, 1), np.float32)
         low, high = _range(images)
-        spread = np.where(high > low, high - low, np.float32(1))
+        spread = np.where(high > low, high - low, 1).astype(np.float32)
         return (images - low) / spread
 
     def _standard(
         self, images: FloatImages, constant: NDArray[np.bool_], ring: bool
     ) -> FloatImages:
         """Return zero mean and unit deviation over the image, or over its corners."""
-        mean, deviation = _moments(images.reshape(len(images), -1))
+        mean, deviation = _moments(images)
         if ring and self._ring.any():
-            corners = images[..., self._ring].reshape(len(images), -1)
-            mean, corner_deviation = _moments(corners)
+            mean, corner_deviation = _moments(images[..., self._ring])
             flat = corner_deviation <= _FLAT_RING * deviation
             self.flat_ring_count += int((flat & ~constant).sum())
             deviation = np.where(flat, deviation, corner_deviation)
         deviation = np.where(deviation > 0, deviation, 1.0)
-        mean, deviation = (v.reshape(-1, 1, 1, 1).astype(np.float32) for v in (mean, deviation))
-        return np.asarray((images - mean) / deviation, np.float32)
+        return (images - _per_image(mean)) / _per_image(deviation)
 
 
 def inscribed_circle(side: int) -> NDArray[np.bool_]:
@@ -230,6 +228,11 @@ def _range(images: FloatImages) -> tuple[FloatImages, FloatImages]:
     return low, np.max(images, axis=(1, 2, 3), keepdims=True)
 
 
+def _per_image(values: NDArray[np.float64]) -> FloatImages:
+    return values.astype(np.float32).reshape(-1, 1, 1, 1)
+
+
 def _moments(pixels: FloatImages) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and deviation of each row, in float64: pixels may stand far from zero."""
-    return pixels.mean(axis=1, dtype=np.float64), pixels.std(axis=1, dtype=np.float64)
+    """Return mean and deviation of each image, in float64: pixels may stand far from zero."""
+    axes = tuple(range(1, pixels.ndim))
+    return pixels.mean(axis=axes, dtype=np.float64), pixels.std(axis=axes, dtype=np.float64)
