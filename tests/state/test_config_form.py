@@ -86,4 +86,4 @@ def test_search_looks_in_names_and_help(form: FormState) -> None:
 def test_an_automatic_kernel_tells_what_it_comes_to(form: FormState) -> None:
     assert form.hint("model.kernel_px") == ""
     form.image_side = 50
-    assert form.hint("model.kernel_px") == "33 px here"
+    assert form.hint("model.kernel_px") == "here 33 px"

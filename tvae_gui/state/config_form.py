@@ -204,9 +204,9 @@ class FormState:
         if not self.image_side or self.value(key) != 0:
             return ""
         if key == "model.kernel_px":
-            return f"{model.kernel_side(self.image_side)} px here"
+            return f"here {model.kernel_side(self.image_side)} px"
         if key == "model.shift_prior_std_px":
-            return f"{digits(model.prior_std_px(self.image_side))} px here"
+            return f"here {digits(model.prior_std_px(self.image_side))} px"
         return ""
 
     def config(self) -> RunConfig:

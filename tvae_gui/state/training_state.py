@@ -247,6 +247,8 @@ class TrainingState:
             case RunStatus.FINISHED:
                 return f"Finished after {self._epoch_words()}"
             case RunStatus.FAILED:
+                if not self._epochs_done():
+                    return "Failed before the first epoch was done"
                 return f"Failed after {self._epoch_words()}"
         if self.embedded is not None:
             total = words.plural(self.embedded.total, "image")
@@ -359,9 +361,8 @@ class TrainingState:
     def _death_remedy(self) -> str:
         if self.folder.never_spoke():
             return "The log below tells more."
-        return (
-            "Often the memory was full: a smaller batch or smaller images need less. "
-            "Resume goes on from the last checkpoint."
+        return "Often the memory was full: a smaller batch or smaller images need less. " + (
+            _RESUME if self.folder.has_checkpoint() else "There is no checkpoint yet: start again."
         )
 
     def _epochs_done(self) -> int:

@@ -20,7 +20,7 @@ from tvae_gui.state.config_form import SECTION_TITLES, FormField, FormState
 from tvae_gui.state.quantities import setting
 from tvae_gui.views import ink
 
-_EDITOR_WIDTH = 150
+_EDITOR_WIDTH = 136
 
 
 class ConfigForm(QWidget):
@@ -47,8 +47,7 @@ class ConfigForm(QWidget):
             self.help.setText("● differs from the preset. Help for the setting in use stands here.")
             return
         bounds = f" Give {field.bounds}." if field.bounds and field.kind != "choice" else ""
-        hint = self.state.hint(field.key)
-        self.help.setText(f"{field.help}.{bounds}" + (f" Now: {hint}." if hint else ""))
+        self.help.setText(f"{field.help}.{bounds}")
 
     def filter(self, text: str) -> None:
         """Show only the settings that a search finds, also folded ones."""
@@ -166,14 +165,14 @@ class FormSection(QWidget):
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(1, 1)
-        grid.addWidget(self._head, 0, 0, 1, 5)
+        grid.addWidget(self._head, 0, 0, 1, 6)
         rows = sorted(self.rows, key=lambda row: row.field.advanced)
         for index, row in enumerate(rows):
             line = 1 + 2 * index
             for column, widget in enumerate(row.widgets()):
                 grid.addWidget(widget, line, column)
-            grid.addWidget(row.note, line + 1, 1, 1, 4)
-        grid.addWidget(self.fold, 2 + 2 * len(rows), 0, 1, 5)
+            grid.addWidget(row.note, line + 1, 1, 1, 5)
+        grid.addWidget(self.fold, 2 + 2 * len(rows), 0, 1, 6)
 
     def _on_fold_clicked(self) -> None:
         self.is_open = not self.is_open
@@ -194,6 +193,7 @@ class SettingRow(QObject):
         self.label = QLabel(field.label)
         self.editor = _editor(field)
         self.unit = ink.QuietLabel(field.unit)
+        self.hint = ink.QuietLabel()
         self.back = QToolButton()
         self.note = ink.QuietLabel(warns=True)
         self._set_up()
@@ -201,7 +201,7 @@ class SettingRow(QObject):
 
     def widgets(self) -> tuple[QWidget, ...]:
         """Return the widgets of the row, left to right."""
-        return self.dot, self.label, self.editor, self.unit, self.back
+        return self.dot, self.label, self.hint, self.editor, self.unit, self.back
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide the row."""
@@ -223,11 +223,7 @@ class SettingRow(QObject):
         problem = self.state.problem(key)
         self.note.setText(problem)
         self.note.setVisible(bool(problem) and not self.editor.isHidden())
-        hint = self.state.hint(key)
-        if isinstance(self.editor, QLineEdit) and hint:
-            self.label.setText(f"{self.field.label} ({hint})")
-        else:
-            self.label.setText(self.field.label)
+        self.hint.setText(self.state.hint(key))
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Show the help when the editor takes the keyboard; keep the wheel for scrolling."""
@@ -249,6 +245,7 @@ class SettingRow(QObject):
         self.dot.setFixedWidth(12)
         ink.paint_text(self.dot, self.dot.palette().highlight().color())
         self.unit.setFixedWidth(28)
+        self.hint.setWordWrap(False)
         self.back.setAutoRaise(True)
         self.back.setProperty("role", "quiet")
         self.back.setStyleSheet("padding: 0")

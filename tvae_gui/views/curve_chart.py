@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,15 +37,15 @@ class CurveChart(QWidget):
     Signals: none.
     """
 
-    def __init__(self, title: str, unit: str = "", logarithmic: bool = False) -> None:
+    def __init__(self, title: str, unit: str = "", narrow: bool = False) -> None:
         super().__init__()
         self._curves: list[Curve] = []
-        self._logarithmic = logarithmic
+        self._narrow = narrow
         self._shows_all = False
         self._title, self._unit = ink.heading(title), ink.QuietLabel(unit)
         self._names = ink.QuietLabel()
         self._names.setTextFormat(Qt.TextFormat.RichText)
-        self.plot = _plain_plot(logarithmic)
+        self.plot = _plain_plot()
         self._lay_out()
         self._paint()
 
@@ -69,13 +70,18 @@ class CurveChart(QWidget):
         head.addWidget(self._title)
         head.addWidget(self._unit)
         head.addStretch(1)
-        head.addWidget(self._names, 6)
+        if not self._narrow:
+            head.addWidget(self._names, 6)
         self._unit.setWordWrap(False)
-        self._names.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        side = Qt.AlignmentFlag.AlignLeft if self._narrow else Qt.AlignmentFlag.AlignRight
+        self._names.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+        self._names.setMinimumHeight(self._names.fontMetrics().lineSpacing())
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(head)
+        if self._narrow:
+            column.addWidget(self._names)
         column.addWidget(self.plot, 1)
         self.plot.scene().sigMouseClicked.connect(self._on_clicked)
         self.setMinimumHeight(110)
@@ -109,6 +115,7 @@ class CurveChart(QWidget):
             symbolBrush=colour,
             symbolPen=None,
             symbolSize=6,
+            antialias=True,
             autoDownsample=True,
         )
 
@@ -121,16 +128,20 @@ class CurveChart(QWidget):
         )
 
     def _fit(self, curves: list[Curve]) -> None:
-        self.plot.setVisible(True)
+        for name in ("left", "bottom"):
+            self.plot.getAxis(name).setVisible(bool(curves))
         if not curves:
             return
         last = max(float(curve.epochs[-1]) for curve in curves)
         values = np.concatenate([self._late(curve) for curve in curves])
         low, high = float(values.min()), float(values.max())
-        if self._logarithmic:
-            low, high = np.log10(max(low, 1e-12)), np.log10(max(high, 1e-12))
         room = 0.06 * (high - low) or 0.06 * (abs(high) or 1)
         self.plot.setRange(xRange=(1, max(2, last)), yRange=(low - room, high + room), padding=0.02)
+        few = 4 if self._narrow else 7
+        values = [(tick, digits(tick)) for tick in nice_ticks(low, high, 4)]
+        epochs = [t for t in nice_ticks(1, max(2, last), few) if t == int(t)]
+        self.plot.getAxis("left").setTicks([values])
+        self.plot.getAxis("bottom").setTicks([[(tick, f"{tick:,.0f}") for tick in epochs]])
 
     def _late(self, curve: Curve) -> NDArray[np.float64]:
         if self._shows_all or len(curve.values) < 10:
@@ -143,16 +154,25 @@ class CurveChart(QWidget):
             self._draw()
 
 
-def _plain_plot(logarithmic: bool) -> pg.PlotWidget:
+def nice_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return round numbers within a range, 1, 2 or 5 times a power of ten apart."""
+    if not high > low:
+        return [low]
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{index * step:.12g}") for index in range(first, last + 1)]
+
+
+def _plain_plot() -> pg.PlotWidget:
     plot = pg.PlotWidget()
     plot.setMouseEnabled(x=False, y=False)
     plot.hideButtons()
     plot.setMenuEnabled(False)
     plot.setFrameShape(plot.Shape.NoFrame)
-    plot.setLogMode(x=False, y=logarithmic)
-    plot.getAxis("left").setWidth(52)
-    plot.getAxis("left").enableAutoSIPrefix(False)
+    plot.getAxis("left").setWidth(56)
     for name in ("left", "bottom"):
-        plot.getAxis(name).setStyle(tickLength=-4, maxTickLevel=0)
-    plot.getAxis("bottom").setTickSpacing()
+        plot.getAxis(name).enableAutoSIPrefix(False)
+        plot.getAxis(name).setStyle(tickLength=-4)
     return plot

@@ -110,7 +110,8 @@ class Histogram(QWidget):
 
     def _outline(self, area: QRectF) -> QPolygonF:
         assert self._counts is not None
-        heights = np.sqrt(self._counts / self._counts.max()) * area.height()
+        tallest = max(1, *np.sort(self._counts)[-3:-1])  # one bin of background hides no others
+        heights = np.sqrt(np.minimum(1, self._counts / tallest)) * area.height()
         step = area.width() / len(heights)
         points = [QPointF(area.left(), area.bottom())]
         for index, height in enumerate(heights):

@@ -58,6 +58,7 @@ class LatentPreview(QWidget):
         self.plot.addItem(self._points)
         for name in ("left", "bottom"):
             self.plot.getAxis(name).setStyle(tickLength=-4, maxTickLevel=0)
+            self.plot.getAxis(name).enableAutoSIPrefix(False)
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._words)
         self._stack.addWidget(self.plot)

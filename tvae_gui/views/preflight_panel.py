@@ -34,7 +34,7 @@ class PreflightPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        column.addWidget(ink.heading("Before it runs"))
+        column.addWidget(ink.title("Before it runs"))
         column.addLayout(self._table())
         column.addWidget(self.basis)
         column.addSpacing(8)

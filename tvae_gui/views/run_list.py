@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from PyQt6.QtCore import QPoint, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QKeySequence, QShortcut
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -22,16 +23,17 @@ from PyQt6.QtWidgets import (
 
 from tvae_gui.state.quantities import digits, setting
 from tvae_gui.state.run_list import RunList, RunSummary
+from tvae_gui.state.training_state import RunStatus
 from tvae_gui.views import ink
 from tvae_gui.views.curve_chart import Curve, CurveChart
 
-_COLUMNS = ("Run", "State", "Epochs", "Best ELBO", "Changed")
+_COLUMNS = ("", "Run", "State", "Epochs", "Best ELBO", "Changed")
 _REFRESH_MS = 3000
 _PATH = Qt.ItemDataRole.UserRole
 
 
 class RunListView(QWidget):
-    """A table of runs; ticked ones are drawn over each other below.
+    """A table of runs; those with a dot are drawn over each other below, in the dot's colour.
 
     Signals
     -------
@@ -52,7 +54,9 @@ class RunListView(QWidget):
         self.new_run = QPushButton("New run…")
         self.add_folder = QPushButton("Add folder…")
         self.new_run.setProperty("role", "primary")
-        self.note = ink.QuietLabel("Tick runs to compare them")
+        self.note = ink.QuietLabel("Click the dots of runs to compare them")
+        self._space = QShortcut(QKeySequence(Qt.Key.Key_Space), self.table)
+        self._space.setContext(Qt.ShortcutContext.WidgetShortcut)
         self._timer = QTimer(self)
         self._lay_out()
         self._connect()
@@ -85,6 +89,7 @@ class RunListView(QWidget):
         """Stop listening to the state."""
         self._timer.stop()
         self.state.changed.disconnect(self.refresh, missing_ok=True)
+        self.state.compared_changed.disconnect(self.refresh, missing_ok=True)
         self.comparison.let_go()
 
     def closeEvent(self, event: object) -> None:
@@ -96,13 +101,15 @@ class RunListView(QWidget):
         head = QHBoxLayout()
         head.setSpacing(8)
         head.addWidget(ink.title("Runs"))
-        head.addWidget(self.note, 1, Qt.AlignmentFlag.AlignBottom)
+        head.addWidget(self.note, 1)
         head.addWidget(self.add_folder)
         head.addWidget(self.new_run)
         self._split = QSplitter(Qt.Orientation.Vertical)
         self._split.addWidget(self.table)
         self._split.addWidget(self.comparison)
         self._split.setStretchFactor(0, 1)
+        self._split.setStretchFactor(1, 2)
+        self._split.setChildrenCollapsible(False)
         page = QVBoxLayout(self)
         page.setContentsMargins(24, 24, 24, 24)
         page.setSpacing(16)
@@ -126,44 +133,62 @@ class RunListView(QWidget):
         if (head := table.horizontalHeader()) is not None:
             head.setHighlightSections(False)
             head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-            head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+            head.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         for column in range(len(_COLUMNS)):
             if (item := table.horizontalHeaderItem(column)) is not None:
                 item.setTextAlignment(_side(column))
 
     def _connect(self) -> None:
-        self.table.itemChanged.connect(self._on_item_changed)
+        self.table.cellClicked.connect(self._on_cell_clicked)
+        self._space.activated.connect(self._on_space_pressed)
         self.table.itemActivated.connect(self._on_item_activated)
         self.table.customContextMenuRequested.connect(self._on_menu_requested)
         self.new_run.clicked.connect(self.new_run_requested)
         self.add_folder.clicked.connect(self._on_add_folder_clicked)
         self._timer.timeout.connect(self._on_timer)
         self.state.changed.connect(self.refresh)
+        self.state.compared_changed.connect(self.refresh)
 
     def _fill(self, row: int, run: RunSummary) -> None:
         changed = datetime.fromtimestamp(run.modified_s).strftime("%d %b %H:%M")
         planned = f" of {run.epochs_planned:,}" if run.epochs_planned else ""
         epochs = f"{run.epochs:,}{planned}" if run.epochs else "–"
-        texts = (run.name, run.status.value, epochs, digits(run.best_elbo), changed)
+        state = "not started" if run.status is RunStatus.QUEUED else run.status.value
+        texts = ("○", run.name, state, epochs, digits(run.best_elbo), changed)
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)
             item.setTextAlignment(_side(column))
             item.setToolTip(run.reason or str(run.path))
             self.table.setItem(row, column, item)
-        first = self.table.item(row, 0)
-        if first is not None:
-            first.setData(_PATH, run.path)
-            ticked = run.path in self.state.compared
-            first.setCheckState(Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
+        self._dot(row, run)
 
-    def _ticked(self) -> list[Path]:
-        items = [self.table.item(row, 0) for row in range(self.table.rowCount())]
-        on = Qt.CheckState.Checked
-        return [i.data(_PATH) for i in items if i is not None and i.checkState() == on]
+    def _dot(self, row: int, run: RunSummary) -> None:
+        dot = self.table.item(row, 0)
+        if dot is None:
+            return
+        dot.setData(_PATH, run.path)
+        dot.setForeground(ink.muted(self.palette()))
+        dot.setToolTip("Compare with others (space)")
+        if run.path in self.state.compared:
+            dot.setText("●")
+            dot.setForeground(ink.series(self.palette(), self.state.compared.index(run.path)))
+            dot.setToolTip("Compare no longer (space)")
 
-    def _on_item_changed(self, item: QTableWidgetItem) -> None:
-        if item.column() == 0:
-            self.state.compare(self._ticked())
+    def _toggle(self, run: Path) -> None:
+        compared = self.state.compared
+        if run in compared:
+            self.state.compare([path for path in compared if path != run])
+        else:
+            self.state.compare([*compared, run])
+
+    def _on_cell_clicked(self, row: int, column: int) -> None:
+        dot = self.table.item(row, 0)
+        if column == 0 and dot is not None:
+            self._toggle(dot.data(_PATH))
+
+    def _on_space_pressed(self) -> None:
+        if (run := self.current_run()) is not None:
+            self._toggle(run)
 
     def _on_item_activated(self, item: QTableWidgetItem) -> None:
         first = self.table.item(item.row(), 0)
@@ -206,17 +231,14 @@ class RunComparison(QWidget):
         self.state = state
         self.chart = CurveChart("ELBO of the runs", "nats per image, validation where there is one")
         self.differences = QTableWidget()
-        self.differences.setFrameShape(QTableWidget.Shape.NoFrame)
-        self.differences.setShowGrid(False)
-        self.differences.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.differences.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.differences.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        _set_up_differences(self.differences)
         self.same = ink.QuietLabel("These runs have the same settings.")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 16, 0, 0)
         column.setSpacing(8)
         column.addWidget(self.chart, 3)
-        column.addWidget(ink.heading("Settings that differ"))
+        self._words = ink.heading("Settings that differ")
+        column.addWidget(self._words)
         column.addWidget(self.differences, 2)
         column.addWidget(self.same)
         state.compared_changed.connect(self.refresh)
@@ -245,17 +267,40 @@ class RunComparison(QWidget):
     def _show_differences(self) -> None:
         table, rows = self.differences, self.state.differences()
         several = len(self.state.compared) > 1
+        self._words.setVisible(several)
         table.setVisible(several and bool(rows))
         self.same.setVisible(several and not rows)
         table.setRowCount(len(rows))
-        table.setColumnCount(len(self.state.compared))
-        table.setHorizontalHeaderLabels([path.name for path in self.state.compared])
-        table.setVerticalHeaderLabels(list(rows))
-        for row, values in enumerate(rows.values()):
-            for column, value in enumerate(values):
-                table.setItem(row, column, QTableWidgetItem(setting(value)))
+        table.setColumnCount(1 + len(self.state.compared))
+        names = [path.name for path in self.state.compared]
+        table.setHorizontalHeaderLabels(["Setting", *names])
+        for row, (name, values) in enumerate(rows.items()):
+            for column, text in enumerate([name, *(_short(value) for value in values)]):
+                item = QTableWidgetItem(text)
+                item.setToolTip(text if column == 0 else str(values[column - 1]))
+                table.setItem(row, column, item)
+
+
+def _set_up_differences(table: QTableWidget) -> None:
+    table.setFrameShape(QTableWidget.Shape.NoFrame)
+    table.setShowGrid(False)
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+    table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    if (side := table.verticalHeader()) is not None:
+        side.hide()
+    if (head := table.horizontalHeader()) is not None:
+        head.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        head.setHighlightSections(False)
+        head.setDefaultSectionSize(200)
+
+
+def _short(value: object) -> str:
+    """Return a setting's value; of a path only its last two parts."""
+    text = setting(value)
+    return "/".join(Path(text).parts[-2:]) if text.startswith("/") else text
 
 
 def _side(column: int) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignLeft if column < 2 else Qt.AlignmentFlag.AlignRight
+    side = Qt.AlignmentFlag.AlignLeft if column < 3 else Qt.AlignmentFlag.AlignRight
     return side | Qt.AlignmentFlag.AlignVCenter

@@ -95,12 +95,13 @@ class RunMonitor(QWidget):
         self.stop, self.resume = QPushButton("Stop"), QPushButton("Resume")
         self.explore = QPushButton("Explore")
         self.elbo = CurveChart("ELBO", "nats per image")
-        self.likelihood = CurveChart("Log-likelihood")
-        self.kl = CurveChart("KL")
-        self.rate = CurveChart("Learning rate")
+        self.likelihood = CurveChart("Log-likelihood", narrow=True)
+        self.kl = CurveChart("KL", narrow=True)
+        self.rate = CurveChart("Learning rate", narrow=True)
         self.grid = Picture("Decoded images appear after the first epoch")
         self.latents = LatentPreview()
         self.epoch = QSlider(Qt.Orientation.Horizontal)
+        self.epoch.setMaximum(0)
         self.epoch.setAccessibleName("Epoch of the pictures")
         self.epoch_words = ink.QuietLabel()
         self.log = QPlainTextEdit()
@@ -242,7 +243,7 @@ class RunMonitor(QWidget):
         ink.explain(self.stop, "Write a checkpoint and end", why_not_stop)
         ink.explain(self.resume, "Go on from the last checkpoint", why_not_resume)
         ink.explain(self.explore, "Open the latent space of this run", why_not_explore)
-        self.resume.setText("Start" if status is RunStatus.QUEUED else "Resume")
+        self.resume.setText("Resume" if self.state.folder.is_begun() else "Start")
         self.explore.setDefault(has_store)
 
     def _can_resume(self) -> bool:
@@ -252,7 +253,7 @@ class RunMonitor(QWidget):
         self.elbo.set_curves(
             [self._curve("elbo", "train", 0), self._curve("validation_elbo", "validation", 1)]
         )
-        self.likelihood.set_curves([self._curve("log_likelihood", "", 0)])
+        self.likelihood.set_curves([self._curve("log_likelihood", "train", 0)])
         names = [METRICS[part].removeprefix("KL of ") for part in _KL_PARTS]
         self.kl.set_curves(
             [
@@ -260,7 +261,7 @@ class RunMonitor(QWidget):
                 for i, (p, n) in enumerate(zip(_KL_PARTS, names, strict=True))
             ]
         )
-        self.rate.set_curves([self._curve("learning_rate", "", 7)])
+        self.rate.set_curves([self._curve("learning_rate", "now", 7)])
 
     def _curve(self, metric: str, name: str, colour: int) -> Curve:
         epochs, values = self.state.history(metric)

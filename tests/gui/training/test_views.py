@@ -308,10 +308,11 @@ def test_runs_are_listed_and_compared(
     runs.refresh()
     assert view.table.rowCount() == 2
     for row in range(2):
-        item = view.table.item(row, 0)
-        assert item is not None
-        item.setCheckState(Qt.CheckState.Checked)
+        view.table.cellClicked.emit(row, 0)
     assert sorted(view.comparison.chart.names_shown()) == ["one", "two"]
+    assert len(runs.compared) == 2
+    view.table.cellClicked.emit(0, 0)
+    assert len(view.comparison.chart.names_shown()) == 1
     first = view.table.item(0, 1)
     with qtbot.waitSignal(view.run_opened) as caught:
         view.table.itemActivated.emit(first)
