@@ -103,11 +103,11 @@ class RunFolder:
 
     def has_checkpoint(self) -> bool:
         """Whether there is something to resume from."""
-        return any((self.path / "checkpoints").glob("*.json"))
+        return any((self.path / "checkpoints").glob("step-*.json"))
 
     def is_begun(self) -> bool:
         """Whether the run was trained before, if only a little."""
-        return self.metrics.exists() or self.has_checkpoint()
+        return self.metrics.exists() or any((self.path / "checkpoints").glob("*.json"))
 
 
 def is_alive(pid: int) -> bool:

@@ -43,6 +43,7 @@ _LOG_LINES = 2000
 _STEP_START = '{"kind": "step"'
 _PREVIEW_KINDS = ("decoded_grid", "pairs", "latents")
 _RESUME = "Resume goes on from the last checkpoint."
+_RESTART = "Resume begins again: there is no checkpoint yet."
 _STOP_WORDS = ("stopped", "interrupted", "cancelled", "terminated")
 
 
@@ -361,9 +362,8 @@ class TrainingState:
     def _death_remedy(self) -> str:
         if self.folder.never_spoke():
             return "The log below tells more."
-        return "Often the memory was full: a smaller batch or smaller images need less. " + (
-            _RESUME if self.folder.has_checkpoint() else "There is no checkpoint yet: start again."
-        )
+        cause = "Often the memory was full: a smaller batch or smaller images need less."
+        return f"{cause} {_RESUME if self.folder.has_checkpoint() else _RESTART}"
 
     def _epochs_done(self) -> int:
         return max(self.last_epoch + 1, self.started.first_epoch if self.started else 0)

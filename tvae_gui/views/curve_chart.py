@@ -138,9 +138,9 @@ class CurveChart(QWidget):
         room = 0.06 * (high - low) or 0.06 * (abs(high) or 1)
         self.plot.setRange(xRange=(1, max(2, last)), yRange=(low - room, high + room), padding=0.02)
         few = 4 if self._narrow else 7
-        values = [(tick, digits(tick)) for tick in nice_ticks(low, high, 4)]
+        heights = [(tick, digits(tick)) for tick in nice_ticks(low, high, 4)]
         epochs = [t for t in nice_ticks(1, max(2, last), few) if t == int(t)]
-        self.plot.getAxis("left").setTicks([values])
+        self.plot.getAxis("left").setTicks([heights])
         self.plot.getAxis("bottom").setTicks([[(tick, f"{tick:,.0f}") for tick in epochs]])
 
     def _late(self, curve: Curve) -> NDArray[np.float64]:

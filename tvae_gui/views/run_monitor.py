@@ -236,8 +236,6 @@ class RunMonitor(QWidget):
         why_not_resume = "The run is at work." if live else ""
         if status is RunStatus.FINISHED:
             why_not_resume = "The run is finished: start a new one with more epochs."
-        elif not live and status is not RunStatus.QUEUED and not self._can_resume():
-            why_not_resume = "There is no checkpoint to go on from: start a new run."
         has_store = self.state.folder.store.is_file()
         why_not_explore = "" if has_store else "The run has made no embeddings yet."
         ink.explain(self.stop, "Write a checkpoint and end", why_not_stop)
@@ -245,9 +243,6 @@ class RunMonitor(QWidget):
         ink.explain(self.explore, "Open the latent space of this run", why_not_explore)
         self.resume.setText("Resume" if self.state.folder.is_begun() else "Start")
         self.explore.setDefault(has_store)
-
-    def _can_resume(self) -> bool:
-        return self.state.folder.has_checkpoint() or not self.state.epochs
 
     def _show_curves(self) -> None:
         self.elbo.set_curves(

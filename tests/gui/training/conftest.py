@@ -68,5 +68,5 @@ def trained_run(make_run: Callable[..., Path]) -> Path:
     (run / "progress.jsonl").write_text("\n".join(lines) + "\n")
     (run / "metrics.jsonl").write_text("\n".join(lines[1:]) + "\n")
     (run / "checkpoints").mkdir()
-    (run / "checkpoints" / "step.json").write_text("{}")
+    (run / "checkpoints" / "step-1.json").write_text("{}")
     return run

@@ -28,7 +28,7 @@ def stop(number, frame):
     if plan["end"] == "ignore-stop":
         return
     (run / "checkpoints").mkdir(exist_ok=True)
-    (run / "checkpoints" / "step.json").write_text("{}")
+    (run / "checkpoints" / "step-1.json").write_text("{}")
     say("failed", what="stopped; a checkpoint was written", where=str(run), todo="add --resume")
     (run / "run.pid").unlink()
     sys.exit(130)
