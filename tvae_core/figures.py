@@ -35,6 +35,8 @@ CLASS_COLOURS = (
 NO_CLASS_COLOUR = "#d5d5d5"
 MAGNITUDE_MAP, ANGLE_MAP = "cividis", "twilight"
 
+DOTS_AN_INCH = 300
+
 _POINTS_DRAWN = 20_000
 _BINS = 400
 _SUFFIXES = (".png", ".svg", ".pdf")
@@ -242,5 +244,5 @@ def _save(figure: Any, path: Path, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise ImageFileError("already there", path, "choose another name or allow overwriting")
     with atomic_write(path) as part, matplotlib.rc_context(_STYLE):
-        figure.savefig(part, dpi=300, bbox_inches="tight", pad_inches=0.05)
+        figure.savefig(part, dpi=DOTS_AN_INCH, bbox_inches="tight", pad_inches=0.05)
     return path

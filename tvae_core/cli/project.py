@@ -53,4 +53,3 @@ def run(arguments: argparse.Namespace) -> int:
             )
             print(arguments.output)
     return 0
-

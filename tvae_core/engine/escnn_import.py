@@ -35,7 +35,7 @@ def import_escnn() -> Any:
             "training needs escnn, which is not installed",
             todo="pip install --no-deps escnn==1.0.11 && pip install joblib",
         )
-    if importlib.util.find_spec("lie_learn") is None:
+    if "lie_learn" not in sys.modules and importlib.util.find_spec("lie_learn") is None:
         _put_stand_ins()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -60,24 +60,34 @@ def gumbel_softmax_sample(
 def cells_sample(
     posterior: Posterior, cells: CellGeometry, samples: int, generator: torch.Generator | None
 ) -> LatentSample:
-    """Draw `samples` distinct cells (Gumbel top-k) with normalised importance weights.
+    """Draw distinct cells and a latent at each; nothing is averaged over cells.
 
-    Weights follow Kool, van Hoof and Welling (2020), "Estimating gradients for discrete random
-    variables by sampling without replacement", equation 7, normalised to sum to one. Gradients
-    reach q through the weights and the parameters through the cells drawn; nothing is averaged
-    over cells, so a sample is always a pose the posterior means.
+    A sample is always a pose the posterior means, and the likelihoods of several poses of one image
+    are compared at every step, which is what leaves the rotation-symmetric plateau early.
     """
+    chosen, weight = distinct_cells(posterior.log_q.flatten(1), samples, generator)
     rotations = posterior.log_q.shape[2]
-    flat = posterior.log_q.flatten(1)
+    z, angle, shift = _parameters_at(posterior, cells, chosen, rotations, generator)
+    return LatentSample(z, angle, shift, weight)
+
+
+def distinct_cells(
+    log_q: Tensor, samples: int, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Draw `samples` distinct cells of q (B, cells) by Gumbel top-k: cells (B, M), weights (B, M).
+
+    The weights q / P(drawn), normalised to one, estimate expectations; the gradient passes through
+    q alone. Kool, van Hoof and Welling (2020), "Estimating gradients for discrete random variables
+    by sampling without replacement", equation 7 and its normalised form.
+    """
     with torch.no_grad():
-        perturbed = flat + _gumbel(flat, generator)
-        count = min(samples, flat.shape[1] - 1)
+        perturbed = log_q + _gumbel(log_q, generator)
+        count = min(samples, log_q.shape[1] - 1)
         top = perturbed.topk(count + 1, dim=1)
         chosen, threshold = top.indices[:, :count], top.values[:, count:]
-        inclusion = -torch.expm1(-(flat.gather(1, chosen) - threshold).clamp(-30, 30).exp())
-    log_weight = flat.gather(1, chosen) - inclusion.clamp_min(1e-12).log()
-    z, angle, shift = _parameters_at(posterior, cells, chosen, rotations, generator)
-    return LatentSample(z, angle, shift, log_weight.softmax(1))
+        drawn = -torch.expm1(-(log_q.gather(1, chosen) - threshold).clamp(-30, 30).exp())
+    log_weight = log_q.gather(1, chosen) - drawn.clamp_min(1e-12).log()
+    return chosen, log_weight.softmax(1)
 
 
 def categorical_sample(
