@@ -119,6 +119,20 @@ def test_compared_runs_tell_the_settings_in_which_they_differ(
     assert [len(history.epochs) for history in runs.histories()] == [2, 2]
 
 
+def test_an_earlier_run_on_the_same_images_gives_its_speed(
+    recent: RecentRuns, tmp_path: Path
+) -> None:
+    make_run(tmp_path / "runs" / "one", epochs=2)
+    runs = RunList(recent, [tmp_path / "runs"])
+    runs.refresh()
+    measured = runs.measured(RunConfig())
+    assert measured is not None
+    assert (measured.run, measured.images_per_second) == ("one", 50.0)  # 100 images in 2 s
+    other = RunConfig()
+    other.data.path = "/other.mrcs"
+    assert runs.measured(other) is None
+
+
 def test_a_run_with_an_odd_config_is_listed_without_settings(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     (run / "config.json").write_text(json.dumps({"model": 3}))

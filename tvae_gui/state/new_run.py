@@ -24,6 +24,7 @@ from tvae_gui.state.preflight import (
 from tvae_gui.state.run_folder import RunFolder
 
 DEFAULT_PRESET = "fast-cpu"
+_PLAIN_NAMES = {"images", "particles", "stack", "data"}
 _LOADING_KEYS = ("data.dataset", "data.image_root")
 
 
@@ -91,8 +92,13 @@ class NewRunState:
         """Take other images."""
         self.form.data_path = path = os.path.abspath(path) if path else ""
         if not self._named_by_hand and path:
-            self.name = free_name(self.folder, Path(path.rstrip("/")).stem or "run")
+            self.name = free_name(self.folder, name_for(Path(path)))
         self._ask_for_look()
+
+    def start_from(self, config: RunConfig) -> None:
+        """Take the images and settings of an earlier run."""
+        self.form.choose_config(config)
+        self.choose_images(config.data.path)
 
     def show_look(self, look: ImageLook) -> None:
         """Take the look at the chosen images."""
@@ -179,6 +185,12 @@ def train_command(run: Path, form: FormState) -> str:
     for text in form.settings():
         words += ["--set", text]
     return shlex.join(words)
+
+
+def name_for(images: Path) -> str:
+    """Return a run name for images; "images.npy" and the like are called after their folder."""
+    plain = images.stem.lower() in _PLAIN_NAMES
+    return (images.parent.name if plain else images.stem) or "run"
 
 
 def free_name(folder: Path, wanted: str) -> str:

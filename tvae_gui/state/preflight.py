@@ -13,10 +13,12 @@ from tvae_core.config import RunConfig
 from tvae_gui.state import quantities as words
 from tvae_gui.state.image_look import ImageLook
 
-# Measured on one core (torch 2.13 CPU, 2 shared cores, 23 Nov 2026): the published P8 model on
-# 50 x 50 images takes 0.47 s an image and step, 13.9 G multiply-adds forward and back.
-_MULTIPLY_ADDS_PER_S = 3.0e10
-_OVERHEAD_S = 3.0e-4
+# Fitted to two measurements on one core (torch 2.13 CPU, 2 shared cores, 23 Nov 2026): the
+# published P8 model on 50 x 50 images takes 0.47 s an image (facts.md); fast-cpu with 8 kernels and 64 hidden
+# units on 24 x 24 images ran at 150-200 images/s beside other work.
+_MULTIPLY_ADDS_PER_S = 3.6e10
+_ELEMENT_S = 1.0e-8
+_OVERHEAD_S = 1.0e-3
 _FORWARD_AND_BACK = 3.0
 _CORE_EFFICIENCY = 0.8
 
@@ -125,12 +127,8 @@ def training_images(config: RunConfig, look: ImageLook) -> int:
 
 def memory_estimate(config: RunConfig, look: ImageLook) -> float:
     """Return the bytes that a training step holds: activations with gradients, weights, torch."""
-    model, side = config.model, model_side(config, look)
-    cells = _cells(config, side)
-    attention = model.rotations * model.encoder_kernels * cells * (model.encoder_layers + 1)
-    pixels = side * side * config.train.pixel_share
-    decoded = pixels * (model.fourier_features + model.generator_hidden * model.generator_layers)
-    batch = config.train.batch_size * 4 * 2 * (attention + decoded)
+    side = model_side(config, look)
+    batch = config.train.batch_size * 4 * 2 * activations(config, side)
     return _TORCH_BYTES + batch + 4 * 4 * _weights(config, side)
 
 
@@ -160,6 +158,17 @@ def work_per_image(config: RunConfig, side: int, channels: int = 1) -> float:
     return min(direct, spectral) + layers + pixels * (first + hidden)
 
 
+def activations(config: RunConfig, side: int) -> float:
+    """Return the numbers that one forward pass on one image makes."""
+    model = config.model
+    cells = _cells(config, side)
+    attention = model.rotations * model.encoder_kernels * cells * (model.encoder_layers + 1)
+    pixels = side * side * config.train.pixel_share
+    return attention + pixels * (
+        model.fourier_features + model.generator_hidden * model.generator_layers
+    )
+
+
 def _epoch_seconds(
     config: RunConfig, look: ImageLook, machine: Machine, measured: MeasuredSpeed | None
 ) -> tuple[float | None, str]:
@@ -173,8 +182,9 @@ def _epoch_seconds(
         return None, "no run on this GPU yet to judge by: the first epoch will tell"
     cores = min(config.train.threads or machine.cores, machine.cores)
     speed = _MULTIPLY_ADDS_PER_S * (1 + (cores - 1) * _CORE_EFFICIENCY)
-    seconds = images * (_FORWARD_AND_BACK * work / speed + _OVERHEAD_S)
-    return seconds, f"for {words.plural(cores, 'core')}, from one measured model"
+    passes = _FORWARD_AND_BACK * work / speed
+    seconds = images * (passes + _ELEMENT_S * activations(config, side) + _OVERHEAD_S)
+    return seconds, f"for {words.plural(cores, 'core')}, from two measured models"
 
 
 def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:

@@ -10,9 +10,11 @@ from pathlib import Path
 import platformdirs
 from psygnal import Signal
 
+from tvae_core.config import RunConfig, load_config
 from tvae_core.errors import ConfigError
 from tvae_core.files import write_text
 from tvae_core.progress import Epoch, Failed, Finished, Record, Started, from_json
+from tvae_gui.state.preflight import MeasuredSpeed
 from tvae_gui.state.run_folder import RunFolder, tail_of
 from tvae_gui.state.training_state import RunStatus, TrainingState, says_stopped
 
@@ -125,6 +127,7 @@ class RunList:
         self.folders = list(folders)
         self.runs: list[RunSummary] = []
         self.compared: list[Path] = []
+        self._speeds: dict[tuple[Path, int], MeasuredSpeed | None] = {}
 
     def refresh(self) -> None:
         """Read the folders again."""
@@ -163,6 +166,17 @@ class RunList:
         """Return the summary of a listed run."""
         return next((item for item in self.runs if item.path == run.resolve()), None)
 
+    def measured(self, config: RunConfig) -> MeasuredSpeed | None:
+        """Return how fast the latest run on the same images and device was, None without one."""
+        wanted = {"data.path": config.data.path, "train.device": config.train.device}
+        for run in self.runs:
+            if run.epochs and wanted.items() <= run.settings.items():
+                key = (run.path, run.epochs)
+                if key not in self._speeds:
+                    self._speeds[key] = _speed(run.path)
+                return self._speeds[key]
+        return None
+
     def histories(self) -> list[TrainingState]:
         """Return the histories of the compared runs."""
         return [TrainingState.from_folder(path) for path in self.compared]
@@ -173,6 +187,15 @@ class RunList:
         names = dict.fromkeys(name for values in settings for name in values)
         table = {name: [values.get(name) for values in settings] for name in names}
         return {name: row for name, row in table.items() if any(v != row[0] for v in row)}
+
+
+def _speed(run: Path) -> MeasuredSpeed | None:
+    speed = TrainingState.from_folder(run).images_per_second
+    try:
+        config = load_config(RunFolder(run).config)
+    except ConfigError:
+        return None
+    return MeasuredSpeed(run.name, speed, config) if speed else None
 
 
 def _walk(folder: Path, depth: int) -> list[Path]:

@@ -25,7 +25,7 @@ from tvae_core.progress import (
     from_json,
 )
 from tvae_gui.state import quantities as words
-from tvae_gui.state.run_folder import RunFolder, last_line
+from tvae_gui.state.run_folder import RunFolder, last_line, tail_of
 
 METRICS: dict[str, str] = {
     "elbo": "ELBO",
@@ -104,6 +104,7 @@ class TrainingState:
         state.feed_lines(_lines_of(state.folder.progress))
         if state.folder.metrics_are_ahead():
             state.feed_metrics(_lines_of(state.folder.metrics))
+        state.feed_log(tail_of(state.folder.log))
         state.settle()
         return state
 

@@ -12,7 +12,7 @@ from PyQt6.QtCore import QEvent, Qt
 from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from tvae_gui.state.quantities import digits
+from tvae_gui.state.quantities import digits, setting
 from tvae_gui.views import ink
 
 _EARLY = 0.1
@@ -88,7 +88,6 @@ class CurveChart(QWidget):
 
     def _paint(self) -> None:
         palette = self.palette()
-        self.plot.setBackground(palette.base().color())
         for name in ("left", "bottom"):
             axis = self.plot.getAxis(name)
             axis.setPen(pg.mkPen(ink.hairline(palette)))
@@ -101,6 +100,10 @@ class CurveChart(QWidget):
         for curve in shown:
             self.plot.addItem(self._item(curve))
         self._names.setText(" &nbsp; ".join(self._name_of(curve) for curve in shown))
+        if not shown and not self._narrow:
+            self._names.setText("Curves appear after the first epoch")
+        ground = self.palette().base() if shown else self.palette().window()
+        self.plot.setBackground(ground.color())
         self._fit(shown)
 
     def _item(self, curve: Curve) -> pg.PlotDataItem:
@@ -122,10 +125,10 @@ class CurveChart(QWidget):
     def _name_of(self, curve: Curve) -> str:
         colour: QColor = ink.series(self.palette(), curve.colour)
         mark = "╌" if curve.dashed else "━"
-        return (
-            f'<span style="color:{colour.name()}">{mark} {curve.name}</span> '
-            f"{digits(float(curve.values[-1]))}"
-        )
+        name = f'<span style="color:{colour.name()}">{mark} {curve.name}</span>'
+        if self._narrow and len(self._curves) > 1:
+            return name
+        return f"{name} {digits(float(curve.values[-1]))}"
 
     def _fit(self, curves: list[Curve]) -> None:
         for name in ("left", "bottom"):
@@ -138,7 +141,7 @@ class CurveChart(QWidget):
         room = 0.06 * (high - low) or 0.06 * (abs(high) or 1)
         self.plot.setRange(xRange=(1, max(2, last)), yRange=(low - room, high + room), padding=0.02)
         few = 4 if self._narrow else 7
-        heights = [(tick, digits(tick)) for tick in nice_ticks(low, high, 4)]
+        heights = [(tick, setting(tick).replace("-", "−")) for tick in nice_ticks(low, high, 4)]
         epochs = [t for t in nice_ticks(1, max(2, last), few) if t == int(t)]
         self.plot.getAxis("left").setTicks([heights])
         self.plot.getAxis("bottom").setTicks([[(tick, f"{tick:,.0f}") for tick in epochs]])

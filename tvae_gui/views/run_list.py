@@ -40,10 +40,13 @@ class RunListView(QWidget):
     run_opened(Path)
         A run was double-clicked, or Enter pressed on it.
     new_run_requested()
+    copy_requested(Path)
+        A new run with the settings of this one is wanted.
     """
 
     run_opened = pyqtSignal(object)
     new_run_requested = pyqtSignal()
+    copy_requested = pyqtSignal(object)
 
     def __init__(self, state: RunList) -> None:
         super().__init__()
@@ -203,6 +206,7 @@ class RunListView(QWidget):
         run = first.data(_PATH)
         menu = QMenu(self)
         menu.addAction("Open", lambda: self.run_opened.emit(run))
+        menu.addAction("New run with these settings…", lambda: self.copy_requested.emit(run))
         menu.addAction("Take off the list (its files stay)", lambda: self.state.forget(run))
         viewport = self.table.viewport()
         if viewport is not None:

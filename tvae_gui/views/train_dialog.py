@@ -73,8 +73,9 @@ class TrainDialog(QDialog):
 
     def _make_widgets(self) -> None:
         self.path = QLineEdit()
-        self.path.setPlaceholderText("Stack (.mrcs, .tif, .npy, .h5 …), table (.star, .cs), folder")
+        self.path.setPlaceholderText("Stack, table or folder")
         self.path.setAccessibleName("Images")
+        self.path.setToolTip(".mrcs .mrc .tif .npy .npz .h5 .star .cs idx, or a folder of pictures")
         self.choose = QPushButton("Choose…")
         self.look = ImageLookView()
         self.preset = QComboBox()

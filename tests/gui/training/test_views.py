@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
 from tests.state.records import epoch_line, started_line
-from tvae_core.config import DataConfig
+from tvae_core.config import DataConfig, RunConfig
 from tvae_core.errors import ImageFileError
 from tvae_core.images import open_stack
 from tvae_core.progress import Preview
@@ -198,6 +198,17 @@ def test_a_problem_is_mended_by_its_button(ready: TrainDialog) -> None:
     ready.preflight.mend_requested.emit(problem)
     assert ready.start.isEnabled()
     assert ready.preflight.problems_shown() == []
+
+
+def test_a_new_run_takes_images_and_settings_of_an_earlier_one(
+    qtbot: QtBot, dialog: TrainDialog, images: Path
+) -> None:
+    config = RunConfig()
+    config.data.path, config.model.z_dim = str(images), 7
+    dialog.state.start_from(config)
+    qtbot.waitUntil(lambda: dialog.state.look is not None)
+    assert dialog.state.form.config() == config
+    assert dialog.form.rows["model.z_dim"].dot.text() == "●"
 
 
 def test_a_taken_name_is_refused(ready: TrainDialog) -> None:
