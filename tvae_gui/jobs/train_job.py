@@ -77,6 +77,7 @@ class TrainJob(QObject):
         if folder.process() is not None:
             raise TrainingError("this run is running already", folder.path, "stop it first")
         self._look()
+        folder.pid.unlink(missing_ok=True)  # of a dead process; a zombie's would look alive
         start_detached(folder, self._command, resume)
         self._was_working = True
         self.state.launched()

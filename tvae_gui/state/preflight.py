@@ -14,8 +14,8 @@ from tvae_gui.state import quantities as words
 from tvae_gui.state.image_look import ImageLook
 
 # Fitted to two measurements on one core (torch 2.13 CPU, 2 shared cores, 23 Nov 2026): the
-# published P8 model on 50 x 50 images takes 0.47 s an image (facts.md); fast-cpu with 8 kernels and 64 hidden
-# units on 24 x 24 images ran at 150-200 images/s beside other work.
+# published P8 model on 50 x 50 images takes 0.47 s an image (facts.md); fast-cpu with 8 kernels and
+# 64 hidden units on 24 x 24 images ran at 150-200 images/s beside other work.
 _MULTIPLY_ADDS_PER_S = 3.6e10
 _ELEMENT_S = 1.0e-8
 _OVERHEAD_S = 1.0e-3

@@ -135,10 +135,10 @@ def tail_of(path: Path, limit: int = _TAIL) -> str:
     return text if end <= limit else text.partition("\n")[2]
 
 
-def last_line(path: Path) -> str:
-    """Return the last line of a text file that says something."""
-    lines = [line.strip() for line in tail_of(path, 8192).splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+def last_words(log: Path) -> str:
+    """Return the last line of a log; empty when it is a record, which is told elsewhere."""
+    lines = [line.strip() for line in tail_of(log, 8192).splitlines() if line.strip()]
+    return lines[-1] if lines and not lines[-1].startswith('{"kind"') else ""
 
 
 def _age_s(path: Path) -> float:

@@ -25,7 +25,7 @@ from tvae_core.progress import (
     from_json,
 )
 from tvae_gui.state import quantities as words
-from tvae_gui.state.run_folder import RunFolder, last_line, tail_of
+from tvae_gui.state.run_folder import RunFolder, last_words, tail_of
 
 METRICS: dict[str, str] = {
     "elbo": "ELBO",
@@ -354,7 +354,7 @@ class TrainingState:
         self.status_changed.emit(status)
 
     def _death_words(self) -> str:
-        last = last_line(self.folder.log)
+        last = last_words(self.folder.log)
         said = f" Its last words: {last}" if last else ""
         if self.folder.never_spoke():
             return f"The training process ended before it began to train.{said}"

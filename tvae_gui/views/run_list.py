@@ -54,6 +54,7 @@ class RunListView(QWidget):
         self.table = QTableWidget(0, len(_COLUMNS))
         self.comparison = RunComparison(state)
         self.empty = ink.QuietLabel("No runs yet. Start one, or add a folder that holds runs.")
+        self.empty.setWordWrap(False)
         self.new_run = QPushButton("New run…")
         self.add_folder = QPushButton("Add folder…")
         self.new_run.setProperty("role", "primary")
@@ -105,6 +106,7 @@ class RunListView(QWidget):
         head.setSpacing(8)
         head.addWidget(ink.title("Runs"))
         head.addWidget(self.note, 1)
+        head.addStretch(1)
         head.addWidget(self.add_folder)
         head.addWidget(self.new_run)
         self._split = QSplitter(Qt.Orientation.Vertical)
@@ -117,9 +119,8 @@ class RunListView(QWidget):
         page.setContentsMargins(24, 24, 24, 24)
         page.setSpacing(16)
         page.addLayout(head)
-        page.addWidget(self.empty)
+        page.addWidget(self.empty, 1, Qt.AlignmentFlag.AlignCenter)
         page.addWidget(self._split, 1)
-        page.addStretch(0)
 
     def _set_up_table(self) -> None:
         table = self.table

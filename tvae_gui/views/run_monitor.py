@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QFontDatabase
+from PyQt6.QtGui import QFontDatabase, QTextCursor
 from PyQt6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -58,6 +58,7 @@ class RunMonitor(QWidget):
         self._redraw_soon.timeout.connect(self.redraw)
         self._connect()
         self.log.setPlainText("\n".join(state.log))
+        self.log.moveCursor(QTextCursor.MoveOperation.End)
         self._on_previews_changed()
         self.redraw()
 

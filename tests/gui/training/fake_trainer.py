@@ -46,6 +46,9 @@ def epoch(number):
 
 if plan["end"] == "no-start":
     sys.exit("ModuleNotFoundError: No module named 'torch'")
+if (run / "run.pid").exists():
+    say("failed", what="the run is being trained already", where="", todo="")
+    sys.exit(3)
 signal.signal(signal.SIGTERM, stop)
 (run / "run.pid").write_text(str(os.getpid()))
 first = len((run / "metrics.jsonl").read_text().splitlines()) if resume else 0

@@ -94,6 +94,10 @@ def test_a_killed_process_shows_failed_with_words(
     assert state.status is RunStatus.FAILED
     assert "killed" in state.reason
     assert "Resume" in state.todo
+    (run / "fake.json").write_text(json.dumps({"epochs": 9}))
+    with qtbot.waitSignal(keeper.run_ended):
+        keeper.resume(run)
+    assert state.status is RunStatus.FINISHED
 
 
 def test_a_process_that_cannot_begin_shows_its_last_words(
