@@ -18,23 +18,18 @@ from tests.factories import make_store
 from tvae_core.errors import Cancelled, DeviceError, ImageFileError, TableError
 from tvae_core.export import stacks
 from tvae_core.export.movies import export_gif
+from tvae_core.export.sources import InMemory, ModelImages
 from tvae_core.export.stacks import Poses, export_images
 from tvae_core.export.tables import export_table, store_columns
 from tvae_core.store import EmbeddingStore
 
 
-class Images:
-    """An image source in memory."""
-
-    def __init__(self, images: np.ndarray) -> None:
-        self.images = images.astype(np.float32)
-
-    def read(self, indices: np.ndarray) -> np.ndarray:
-        return self.images[indices]
+def _source(images: np.ndarray) -> InMemory:
+    return InMemory(images.astype(np.float32))
 
 
-GREY = Images(np.random.default_rng(0).normal(size=(30, 12, 10)))
-COLOUR = Images(np.random.default_rng(1).random(size=(30, 12, 10, 3)))
+GREY = _source(np.random.default_rng(0).normal(size=(30, 12, 10)))
+COLOUR = _source(np.random.default_rng(1).random(size=(30, 12, 10, 3)))
 CHOSEN = np.array([7, 3, 29, 0, 11])
 
 
@@ -97,7 +92,7 @@ def test_mrcs_refuses_colour_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", [GREY, COLOUR])
-def test_pictures_share_one_grey_range(tmp_path: Path, source: Images) -> None:
+def test_pictures_share_one_grey_range(tmp_path: Path, source: InMemory) -> None:
     done = export_images(source, CHOSEN, tmp_path / "pictures", grey_range=(0.0, 1.0))
     files = sorted(done.path.iterdir())
     assert [path.name for path in files] == [f"{n:06d}.png" for n in range(1, 6)]
@@ -110,7 +105,7 @@ def test_pictures_share_one_grey_range(tmp_path: Path, source: Images) -> None:
 
 def test_upright_images_show_the_object_at_rest(tmp_path: Path) -> None:
     angle, shift = poses(6)
-    source = Images(posed(angle, shift))
+    source = _source(posed(angle, shift))
     model_pixels = Poses(angle, shift / 2.0, scale=2.0)
     done = export_images(source, np.arange(6), tmp_path / "a.npy", poses=model_pixels)
     turned = np.load(done.path)
@@ -120,9 +115,26 @@ def test_upright_images_show_the_object_at_rest(tmp_path: Path) -> None:
 def test_the_pose_of_the_image_asked_for_is_used(tmp_path: Path) -> None:
     angle, shift = poses(6)
     done = export_images(
-        Images(posed(angle, shift)), np.array([4]), tmp_path / "a.npy", poses=Poses(angle, shift)
+        _source(posed(angle, shift)), np.array([4]), tmp_path / "a.npy", poses=Poses(angle, shift)
     )
     np.testing.assert_allclose(np.load(done.path)[0], object_at_rest(), atol=0.01)
+
+
+def test_images_cut_off_centre_are_turned_about_the_right_place(tmp_path: Path) -> None:
+    """The model saw columns 0..47 of 50: its centre lies one pixel left of the raw image's."""
+    angle, shift = poses(3)
+    raw = np.pad(posed(angle, shift), ((0, 0), (1, 1), (0, 2)))
+    moved = Poses(angle, shift, centre_offset_px=(-1.0, 0.0))
+    done = export_images(_source(raw), np.arange(3), tmp_path / "a.npy", poses=moved)
+    rest = np.broadcast_to(object_at_rest(50), raw.shape)
+    np.testing.assert_allclose(np.load(done.path), rest, atol=0.02)
+
+
+def test_the_models_images_have_their_channel_last(tmp_path: Path) -> None:
+    for channels, shape in ((1, (5, 12, 10)), (3, (5, 12, 10, 3))):
+        prepared = InMemory(np.random.default_rng(3).random((30, channels, 12, 10)))
+        done = export_images(ModelImages(prepared), CHOSEN, tmp_path / f"{channels}.npy")
+        assert np.load(done.path).shape == shape
 
 
 @pytest.mark.parametrize("name", ["a.mrcs", "a.npy", "a.h5", "a.tif", "pictures"])
