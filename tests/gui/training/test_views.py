@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
 from tests.state.records import epoch_line, started_line
-from tvae_core.config import DataConfig, RunConfig
+from tvae_core.config import DataConfig, RunConfig, load_preset
 from tvae_core.errors import ImageFileError
 from tvae_core.images import open_stack
 from tvae_core.progress import Preview
@@ -158,11 +158,12 @@ def test_what_differs_from_the_preset_has_a_dot_and_a_way_back(dialog: TrainDial
     row = dialog.form.rows["train.batch_size"]
     assert row.dot.text() == ""
     dialog.state.form.set("train.batch_size", "50")
-    assert (row.dot.text(), row.back.toolTip()) == ("●", "Back to 20")
+    preset = str(load_preset("fast-cpu").train.batch_size)
+    assert (row.dot.text(), row.back.toolTip()) == ("●", f"Back to {preset}")
     row.back.click()
     assert row.dot.text() == ""
     assert isinstance(row.editor, QLineEdit)
-    assert row.editor.text() == "20"
+    assert row.editor.text() == preset
 
 
 def test_typing_a_number_keeps_what_is_typed(qtbot: QtBot, dialog: TrainDialog) -> None:
