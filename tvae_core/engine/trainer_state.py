@@ -77,7 +77,7 @@ class TrainerState:
         return bool(self.reason)
 
     def schedule(self) -> Schedule:
-        """Return learning rate and temperature of the next step."""
+        """Return learning rate, temperature and KL_z weight of the next step."""
         train = self.config.train
         share = self.step / max(1, self.steps_per_epoch * train.epochs)
         rate = train.learning_rate * self.lr_factor
@@ -86,7 +86,9 @@ class TrainerState:
         if train.warmup_steps:
             rate *= min(1.0, (self.step + 1) / train.warmup_steps)
         temperature = train.temperature + (train.temperature_end - train.temperature) * share
-        return Schedule(rate, temperature)
+        warmup = train.content_warmup_steps
+        weight = min(1.0, (self.step + 1) / warmup) if warmup else 1.0
+        return Schedule(rate, temperature, weight)
 
     def after_step(self, sums: dict[str, float], images: int) -> None:
         """Count a step and move the average of the weights."""
