@@ -19,6 +19,7 @@ from tvae_core.engine.step import TERMS, Schedule
 from tvae_core.engine.target_vae import TargetVae
 from tvae_core.errors import CheckpointError
 
+CONTENT_WEIGHT = 0.3  # of KL_z at the first step, where it is warmed up
 _COUNTERS = (
     "step",
     "epoch",
@@ -86,8 +87,8 @@ class TrainerState:
         if train.warmup_steps:
             rate *= min(1.0, (self.step + 1) / train.warmup_steps)
         temperature = train.temperature + (train.temperature_end - train.temperature) * share
-        warmup = train.content_warmup_steps
-        weight = min(1.0, (self.step + 1) / warmup) if warmup else 1.0
+        risen = min(1.0, share / train.content_warmup) if train.content_warmup else 1.0
+        weight = CONTENT_WEIGHT + (1 - CONTENT_WEIGHT) * risen
         return Schedule(rate, temperature, weight)
 
     def after_step(self, sums: dict[str, float], images: int) -> None:
