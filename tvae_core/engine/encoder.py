@@ -62,7 +62,7 @@ class Encoder(nn.Module):
     def posterior(self, features: Tensor, prior: Prior) -> Posterior:
         """Return the posterior over all cells from features (B, S, R, K)."""
         model, d = self.model, self.model.z_dim
-        out = self.head(features)
+        out = self.head(features).to(self.angles.dtype)
         logits = out[..., 0] + prior.log_cell
         log_q = logits.flatten(1).log_softmax(1).view_as(logits)
         shift_mean, shift_log_std = None, None
