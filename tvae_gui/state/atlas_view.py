@@ -1,0 +1,129 @@
+"""The decode atlas: a blend of its images at any place, and as tiles that fill a view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.store import Atlas
+from tvae_gui.state.raster import Picture, Window
+
+Array = NDArray[Any]
+TILE_PX = 52
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Tile centres x (n,), y (m,) in plane units with their pitch."""
+
+    x: Array
+    y: Array
+    pitch_x: float
+    pitch_y: float
+
+    @property
+    def key(self) -> tuple[float, ...]:
+        """What tells this grid from another."""
+        return (float(self.x[0]), float(self.y[0]), len(self.x), len(self.y), self.pitch_x)
+
+
+def blend(atlas: Atlas, x: Array, y: Array) -> Array:
+    """Return the bilinear blend of the four nearest nodes, (n, h, w[, 3]) float32 image values.
+
+    Points beyond the atlas take the value at its edge.
+    """
+    ix, fx = _cell(atlas.x, x)
+    iy, fy = _cell(atlas.y, y)
+    shape = (-1,) + (1,) * (atlas.images.ndim - 2)
+    fx, fy = fx.reshape(shape), fy.reshape(shape)
+    images = atlas.images
+    below = images[iy, ix] * (1 - fx) + images[iy, ix + 1] * fx
+    above = images[iy + 1, ix] * (1 - fx) + images[iy + 1, ix + 1] * fx
+    scale = np.float32((atlas.high - atlas.low) / 255.0)
+    return np.asarray((below * (1 - fy) + above * fy) * scale + np.float32(atlas.low))
+
+
+def covers(atlas: Atlas, x: float, y: float) -> bool:
+    """Return whether (x, y) lies within the atlas."""
+    inside_x = atlas.x[0] <= x <= atlas.x[-1]
+    return bool(inside_x and atlas.y[0] <= y <= atlas.y[-1])
+
+
+def tile_grid(atlas: Atlas, window: Window, tile_px: float = TILE_PX) -> TileGrid | None:
+    """Return where tiles stand so that each has about `tile_px` pixels; None when none is in view.
+
+    The pitch is a power of two of the atlas's own, so tiles stay where they are while one zooms
+    and only get more.
+    """
+    node_x, node_y = float(atlas.x[1] - atlas.x[0]), float(atlas.y[1] - atlas.y[0])
+    px_x = window.width_px / max(window.x1 - window.x0, 1e-30)
+    px_y = window.height_px / max(window.y1 - window.y0, 1e-30)
+    power_x = 2.0 ** np.ceil(np.log2(tile_px / max(node_x * px_x, 1e-9)))
+    power_y = 2.0 ** np.ceil(np.log2(tile_px / max(node_y * px_y, 1e-9)))
+    x = _centres(atlas.x, node_x * power_x, window.x0, window.x1)
+    y = _centres(atlas.y, node_y * power_y, window.y0, window.y1)
+    if not len(x) or not len(y) or len(x) * len(y) > 4000:
+        return None
+    return TileGrid(x, y, node_x * power_x, node_y * power_y)
+
+
+def tiles(atlas: Atlas, grid: TileGrid, opacity: Array, ink: tuple[int, int, int]) -> Picture:
+    """Return the atlas drawn as tiles.
+
+    Grey objects are drawn in `ink` where they differ from their background, so that the density
+    shows between them; colour images are drawn as they are.
+
+    Parameters
+    ----------
+    opacity : (m, n) 0..1
+        How well data support each tile.
+    """
+    xx, yy = np.meshgrid(grid.x, grid.y)
+    values = blend(atlas, xx.ravel(), yy.ravel())
+    rgba = _glyphs(values, ink) if values.ndim == 3 else _colour(values, atlas)
+    rgba[..., 3] = (rgba[..., 3] * opacity.reshape(-1, 1, 1)).astype(np.uint8)
+    m, n = xx.shape
+    side = rgba.shape[1]
+    sheet = rgba.reshape(m, n, side, side, 4)[::-1].swapaxes(1, 2).reshape(m * side, n * side, 4)
+    half_x, half_y = grid.pitch_x / 2, grid.pitch_y / 2
+    x0, x1 = float(grid.x[0]) - half_x, float(grid.x[-1]) + half_x
+    y0, y1 = float(grid.y[0]) - half_y, float(grid.y[-1]) + half_y
+    return Picture(np.ascontiguousarray(sheet), x0, x1, y0, y1)
+
+
+def _glyphs(values: Array, ink: tuple[int, int, int]) -> Array:
+    edge = np.concatenate([values[:, 0], values[:, -1], values[:, :, 0], values[:, :, -1]], axis=1)
+    ground = np.median(edge, axis=1)[:, None, None]
+    away = np.abs(values - ground)
+    scale = max(float(np.percentile(away, 99.5)), 1e-6)
+    cover = np.clip((away / scale - 0.06) / 0.8, 0, 1)
+    rgba = np.empty((*values.shape, 4), dtype=np.uint8)
+    rgba[..., :3] = ink
+    rgba[..., 3] = (255 * cover).astype(np.uint8)
+    return rgba
+
+
+def _colour(values: Array, atlas: Atlas) -> Array:
+    scaled = np.clip((values - atlas.low) / max(atlas.high - atlas.low, 1e-9), 0, 1)
+    rgba = np.full((*values.shape[:3], 4), 255, dtype=np.uint8)
+    rgba[..., :3] = (255 * scaled).astype(np.uint8)
+    return rgba
+
+
+def _cell(nodes: Array, at: Array) -> tuple[Array, Array]:
+    pitch = max(float(nodes[1] - nodes[0]), 1e-30)
+    place = np.clip((np.asarray(at, np.float64) - float(nodes[0])) / pitch, 0, len(nodes) - 1)
+    cell = np.minimum(place.astype(np.int64), len(nodes) - 2)
+    return cell, (place - cell).astype(np.float32)
+
+
+def _centres(nodes: Array, pitch: float, low: float, high: float) -> Array:
+    first, last = float(nodes[0]), float(nodes[-1])
+    middle = 0.5 * (first + last)
+    edge = 0.25 * pitch
+    begin = np.ceil((max(low - pitch / 2, first - edge) - middle) / pitch)
+    end = np.floor((min(high + pitch / 2, last + edge) - middle) / pitch)
+    return middle + pitch * np.arange(begin, end + 1)
