@@ -1,0 +1,242 @@
+"""From the content latent to a plane and back: PCA, UMAP, and two ways to lift a place to z."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.errors import Cancelled, ConfigError, DeviceError
+
+Array = NDArray[Any]
+Progress = Callable[[float], None]
+Asked = Callable[[], bool]
+
+UMAP_FITTED = 50_000
+_UMAP_BLOCK = 20_000
+_PCA_BEFORE_UMAP = 50
+_FIT_SHARE = 0.7  # of the progress bar, when there is a rest to transform
+
+
+@dataclass(frozen=True)
+class LinearPlane:
+    """A plane cut through the latent: coordinates = (z - mean) @ components.T.
+
+    coordinates (N, 2), components (2, D) orthonormal rows, mean (D,), variance_share (2,), all
+    float32. With D = 1 the second row, coordinate and share are 0.
+    """
+
+    coordinates: Array
+    components: Array
+    mean: Array
+    variance_share: Array
+
+    def project(self, z: Array) -> Array:
+        """Return plane coordinates (n, 2) float32 of latents (n, D)."""
+        return _float32((np.asarray(z, dtype=np.float64) - self.mean) @ self.components.T)
+
+
+class LinearMap(Protocol):
+    """What `lift_linear` needs of a plane; a store's plane has it when it is linear."""
+
+    @property
+    def components(self) -> Array | None:
+        """Rows (2, D)."""
+
+    @property
+    def mean(self) -> Array | None:
+        """Mean (D,)."""
+
+
+@dataclass(frozen=True)
+class LocalLift:
+    """Latents z (n, D) for places of a plane, and what stands behind each.
+
+    support (n,) is the number of the k neighbours that carry weight (their inverse Simpson index,
+    1..k); distance (n,) is that of the nearest image, in plane units.
+    """
+
+    z: Array
+    support: Array
+    distance: Array
+
+
+def pca(z: Array) -> LinearPlane:
+    """Return the plane of the two directions in which latents (N, D) vary most.
+
+    The sign is fixed by making the largest entry of each component positive, so the same data
+    always give the same picture.
+    """
+    mean, variances, vectors = _principal(z)
+    rows = np.zeros((2, z.shape[1]))
+    share = np.zeros(2)
+    kept = min(2, z.shape[1])
+    rows[:kept] = vectors[:kept]
+    share[:kept] = variances[:kept] / max(variances.sum(), np.finfo(float).tiny)
+    plane = LinearPlane(np.empty((0, 2)), _float32(rows), _float32(mean), _float32(share))
+    coordinates = np.concatenate([plane.project(part) for part in _blocks(z)])
+    return LinearPlane(coordinates, plane.components, plane.mean, plane.variance_share)
+
+
+def lift_linear(xy: Array, plane: LinearMap) -> Array:
+    """Return latents (n, D) float32 for places (n, 2) of a linear plane.
+
+    The exact inverse within the plane; directions outside it are held at the mean.
+
+    Raises
+    ------
+    ConfigError
+        The plane is not linear (UMAP): use `lift_local`.
+    """
+    if plane.components is None or plane.mean is None:
+        raise ConfigError("this plane is not linear", todo="use the nearest images instead")
+    return _float32(np.asarray(xy, dtype=np.float64) @ plane.components + plane.mean)
+
+
+class LocalLifter:
+    """Lifts places of any plane to z by the weighted mean of the latents of the k nearest images.
+
+    Weights fall as a Gaussian whose width is the mean distance of the neighbours, as EMAN2's
+    e2gmm does; a UMAP has no inverse, so the support must be shown with the result.
+
+    Parameters
+    ----------
+    coordinates : (N, 2)
+    z : (N, D)
+    k : int
+        Neighbours.
+    """
+
+    def __init__(self, coordinates: Array, z: Array, k: int = 32) -> None:
+        from scipy.spatial import KDTree
+
+        self._tree: Any = KDTree(np.asarray(coordinates, dtype=np.float64))
+        self._z = z
+        self._neighbours = np.arange(1, min(k, len(z)) + 1)
+
+    def __call__(self, xy: Array) -> LocalLift:
+        """Return the lift of places (n, 2)."""
+        places = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
+        distance, index = self._tree.query(places, self._neighbours)
+        width = np.maximum(distance.mean(1, keepdims=True), np.finfo(float).tiny)
+        excess = (distance**2 - distance[:, :1] ** 2) / width**2
+        weight = np.exp(-0.5 * excess)
+        weight /= weight.sum(1, keepdims=True)
+        z = np.einsum("nk,nkd->nd", weight, self._z[index], dtype=np.float64)
+        return LocalLift(_float32(z), 1.0 / (weight**2).sum(1), distance[:, 0])
+
+
+def lift_local(xy: Array, coordinates: Array, z: Array, k: int = 32) -> LocalLift:
+    """Return `LocalLifter(coordinates, z, k)(xy)`; keep the lifter when lifting often."""
+    return LocalLifter(coordinates, z, k)(xy)
+
+
+def umap_plane(
+    z: Array,
+    progress: Progress | None = None,
+    cancelled: Asked | None = None,
+    seed: int = 0,
+    neighbours: int = 15,
+) -> NDArray[np.float32]:
+    """Return UMAP coordinates (N, 2) float32 of latents (N, D).
+
+    PCA to 50 dimensions comes first when D is larger. At most 50,000 images are fitted, the rest
+    placed among them in blocks. `progress` gets 0..1; `cancelled` is asked as often.
+
+    Raises
+    ------
+    DeviceError
+        The package umap-learn is not installed.
+    Cancelled
+        `cancelled` said so.
+    """
+    watch = _Watch(progress, cancelled)
+    reducer_class = _umap_class()
+    values = _float32(_reduced(z))
+    rng = np.random.default_rng(seed)
+    some = np.sort(rng.permutation(len(values))[:UMAP_FITTED])
+    rest = np.setdiff1d(np.arange(len(values)), some, assume_unique=True)
+    watch.share = _FIT_SHARE if len(rest) else 1.0
+    watch.report(0.0)
+    bar = {"disable": False, "file": watch, "mininterval": 0.2, "bar_format": "{n}/{total}"}
+    reducer = reducer_class(
+        n_components=2,
+        n_neighbors=min(neighbours, len(some) - 1),
+        init="pca" if values.shape[1] > 1 else "random",
+        random_state=seed,
+        n_jobs=1,
+        tqdm_kwds=bar,
+    )
+    plane = np.empty((len(values), 2), dtype=np.float32)
+    plane[some] = reducer.fit_transform(values[some])
+    watch.file_is_silent = True
+    for start in range(0, len(rest), _UMAP_BLOCK):
+        watch.report(_FIT_SHARE + (1 - _FIT_SHARE) * start / len(rest))
+        part = rest[start : start + _UMAP_BLOCK]
+        plane[part] = reducer.transform(values[part])
+    watch.report(1.0)
+    return plane
+
+
+class _Watch:
+    """Stands in for the file that UMAP's progress bar writes to: the only way into its loop."""
+
+    def __init__(self, progress: Progress | None, cancelled: Asked | None) -> None:
+        self._progress = progress
+        self._cancelled = cancelled
+        self.share = 1.0
+        self.file_is_silent = False
+
+    def report(self, done: float) -> None:
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled("UMAP was stopped")
+        if self._progress is not None:
+            self._progress(done)
+
+    def write(self, text: str) -> int:
+        done, _, total = text.strip().partition("/")
+        if done.isdigit() and total.isdigit() and int(total) and not self.file_is_silent:
+            self.report(self.share * int(done) / int(total))
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits to be written."""
+
+
+def _umap_class() -> Any:
+    try:
+        from umap import UMAP
+    except ImportError:
+        raise DeviceError("UMAP is not installed", todo="pip install umap-learn") from None
+    return UMAP
+
+
+def _reduced(z: Array) -> Array:
+    if z.shape[1] <= _PCA_BEFORE_UMAP:
+        return z
+    mean, _, vectors = _principal(z)
+    return (z - mean) @ vectors[:_PCA_BEFORE_UMAP].T
+
+
+def _principal(z: Array) -> tuple[Array, Array, Array]:
+    """Mean (D,), variances (D,) falling and components (D, D) as rows, from the covariance."""
+    mean = z.mean(0, dtype=np.float64)
+    covariance = np.zeros((z.shape[1], z.shape[1]))
+    for part in _blocks(z):
+        centred = part - mean
+        covariance += centred.T @ centred
+    variances, vectors = np.linalg.eigh(covariance / max(len(z), 1))
+    rows = vectors.T[::-1]
+    largest = np.take_along_axis(rows, np.abs(rows).argmax(1, keepdims=True), 1)
+    return mean, np.maximum(variances[::-1], 0.0), rows * np.where(largest < 0, -1.0, 1.0)
+
+
+def _blocks(z: Array, rows: int = 1 << 16) -> list[Array]:
+    return [z[start : start + rows] for start in range(0, max(len(z), 1), rows)]
+
+
+def _float32(values: Array) -> NDArray[np.float32]:
+    return np.ascontiguousarray(values, dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Subsets as image stacks, tables and movies: written aside, read back, counted, renamed."""

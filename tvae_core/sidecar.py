@@ -1,0 +1,265 @@
+"""What a user adds to a store: sets, labels, planes, columns and the view, in a file beside it.
+
+The store never changes. `<name>.analysis.h5` names the store it belongs to by its identity and is
+replaced atomically. A damaged one never prevents opening the store: loading raises a StoreError
+to show, and saving keeps the damaged file under another name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.errors import StoreError
+from tvae_core.files import atomic_write, sha256_of_bytes
+from tvae_core.selection import NamedSet
+
+FORMAT = "tvae-analysis"
+VERSION = 1
+Array = NDArray[Any]
+
+
+class Store(Protocol):
+    """What a sidecar must know of its store; `EmbeddingStore` is one."""
+
+    path: Path
+    images: int
+    identity: str
+
+
+@dataclass(frozen=True, eq=False)
+class Labelling:
+    """Labels (N,) int32 counting from 0, -1 for none, with a name and `#rrggbb` for each.
+
+    `names` and `colours` may be shorter than the number of labels; the rest have no name of their
+    own. `method` says how the labels were made, `note` what the method had to say.
+    """
+
+    labels: Array
+    names: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+    method: str = ""
+    note: str = ""
+
+
+@dataclass(eq=False)
+class Sidecar:
+    """All that was added to one store.
+
+    identity, images
+        Of the store.
+    sets
+        Named sets in the user's order.
+    labellings, planes, columns
+        By name: labels, plane coordinates (N, 2) float32, columns (N,) joined from a table.
+    view
+        What was shown (axes, colour, range, probe), anything JSON can hold.
+    """
+
+    identity: str
+    images: int
+    sets: list[NamedSet] = field(default_factory=list)
+    labellings: dict[str, Labelling] = field(default_factory=dict)
+    planes: dict[str, Array] = field(default_factory=dict)
+    columns: dict[str, Array] = field(default_factory=dict)
+    view: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, store: Store) -> Sidecar:
+        """Return an empty sidecar for `store`."""
+        return cls(store.identity, store.images)
+
+
+def sidecar_path(store_path: Path | str) -> Path:
+    """Return `<name>.analysis.h5` beside `<name>.h5`."""
+    return Path(store_path).with_suffix(".analysis.h5")
+
+
+def load_sidecar(store: Store, path: Path | str | None = None) -> Sidecar:
+    """Return what was added to `store`; an empty sidecar when nothing was.
+
+    Raises
+    ------
+    StoreError
+        The file is damaged, of a newer version, or belongs to another store. The store itself can
+        be used all the same, with `Sidecar.of(store)`.
+    """
+    path = sidecar_path(store.path) if path is None else Path(path)
+    if not path.exists():
+        return Sidecar.of(store)
+    try:
+        with h5py.File(path, "r") as file:
+            _check(file, store, path)
+            return _read(file, store)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"the notes on this run are damaged ({error})",
+            path,
+            "the run opens without them; the next save keeps this file under another name",
+        ) from None
+
+
+def save_sidecar(sidecar: Sidecar, store: Store, path: Path | str | None = None) -> Path:
+    """Write `sidecar` atomically and return its path.
+
+    A file in its place that is damaged or belongs to another store is first moved to
+    `<name>.analysis.kept-1.h5`.
+
+    Raises
+    ------
+    StoreError
+        The sidecar is of another store, or a part of it is not one value an image.
+    """
+    path = sidecar_path(store.path) if path is None else Path(path)
+    if sidecar.identity != store.identity:
+        raise StoreError(_OTHER, path, _OTHER_TODO)
+    _check_lengths(sidecar, path)
+    _keep_what_cannot_be_read(store, path)
+    with atomic_write(path) as part, h5py.File(part, "w", libver=("earliest", "v110")) as file:
+        checksums: dict[str, str] = {}
+        about: dict[str, Any] = {
+            "sets": [_write_set(file, checksums, n, s) for n, s in enumerate(sidecar.sets)],
+            "labellings": [
+                _write_labels(file, checksums, n, *item)
+                for n, item in enumerate(sidecar.labellings.items())
+            ],
+            "planes": _write_all(file, checksums, "planes", sidecar.planes, np.float32),
+            "columns": _write_all(file, checksums, "columns", sidecar.columns, None),
+            "view": sidecar.view,
+        }
+        file.create_dataset("about", data=json.dumps(about), dtype=h5py.string_dtype())
+        file.attrs.update(
+            format=FORMAT, version=VERSION, identity=sidecar.identity, images=sidecar.images
+        )
+        checksums["about"] = sha256_of_bytes(json.dumps(about).encode())
+        file.attrs["checksums"] = json.dumps(checksums, sort_keys=True)
+    return path
+
+
+_OTHER = "these notes belong to another embedding file"
+_OTHER_TODO = "they fit only the file they were made for; embedding again makes a new one"
+
+
+def _check(file: h5py.File, store: Store, path: Path) -> None:
+    if file.attrs.get("format") != FORMAT:
+        raise ValueError("not a file of notes")
+    if int(file.attrs["version"]) > VERSION:
+        raise StoreError("written by a newer program", path, "update this program")
+    if str(file.attrs["identity"]) != store.identity or int(file.attrs["images"]) != store.images:
+        raise StoreError(_OTHER, path, _OTHER_TODO)
+    for name, expected in json.loads(file.attrs["checksums"]).items():
+        if _checksum(file[name]) != expected:
+            raise ValueError(f"{name} does not match its checksum")
+
+
+def _read(file: h5py.File, store: Store) -> Sidecar:
+    about = json.loads(file["about"][()])
+    return Sidecar(
+        identity=store.identity,
+        images=store.images,
+        sets=[_read_set(file, n, entry, store.images) for n, entry in enumerate(about["sets"])],
+        labellings={
+            entry["name"]: _read_labels(file, n, entry)
+            for n, entry in enumerate(about["labellings"])
+        },
+        planes=_read_all(file, "planes", about["planes"]),
+        columns=_read_all(file, "columns", about["columns"]),
+        view=about["view"],
+    )
+
+
+def _write_set(
+    file: h5py.File, checksums: dict[str, str], number: int, named: NamedSet
+) -> dict[str, Any]:
+    _write(file, checksums, f"sets/{number}", np.packbits(named.mask))
+    return {"name": named.name, "colour": named.colour, "note": named.note, "rule": named.rule}
+
+
+def _read_set(file: h5py.File, number: int, entry: dict[str, Any], images: int) -> NamedSet:
+    mask = np.unpackbits(file[f"sets/{number}"][()], count=images).astype(bool)
+    return NamedSet(entry["name"], entry["colour"], mask, entry["rule"], entry["note"])
+
+
+def _write_labels(
+    file: h5py.File, checksums: dict[str, str], number: int, name: str, labelling: Labelling
+) -> dict[str, Any]:
+    _write(file, checksums, f"labellings/{number}", np.asarray(labelling.labels, dtype=np.int32))
+    texts = {key: getattr(labelling, key) for key in ("names", "colours", "method", "note")}
+    return {"name": name, **texts}
+
+
+def _read_labels(file: h5py.File, number: int, entry: dict[str, Any]) -> Labelling:
+    names, colours = tuple(entry["names"]), tuple(entry["colours"])
+    labels = file[f"labellings/{number}"][()]
+    return Labelling(labels, names, colours, entry["method"], entry["note"])
+
+
+def _write_all(
+    file: h5py.File,
+    checksums: dict[str, str],
+    group: str,
+    arrays: dict[str, Array],
+    dtype: type[np.generic] | None,
+) -> list[str]:
+    for number, values in enumerate(arrays.values()):
+        _write(file, checksums, f"{group}/{number}", np.asarray(values, dtype=dtype))
+    return list(arrays)
+
+
+def _read_all(file: h5py.File, group: str, names: list[str]) -> dict[str, Array]:
+    return {name: _values(file[f"{group}/{number}"]) for number, name in enumerate(names)}
+
+
+def _write(file: h5py.File, checksums: dict[str, str], name: str, values: Array) -> None:
+    if values.dtype.kind in "OU":
+        texts = values.astype(str).astype(object)
+        file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
+    else:
+        file.create_dataset(name, data=np.ascontiguousarray(values))
+    checksums[name] = _checksum(file[name])
+
+
+def _values(dataset: h5py.Dataset) -> Array:
+    values = dataset[()]
+    return np.array([text.decode() for text in values]) if values.dtype.kind == "O" else values
+
+
+def _checksum(dataset: h5py.Dataset) -> str:
+    values = dataset[()]
+    if isinstance(values, bytes):
+        return sha256_of_bytes(values)
+    if values.dtype.kind == "O":
+        return sha256_of_bytes(b"\0".join(values.tolist()))
+    return sha256_of_bytes(np.ascontiguousarray(values).tobytes())
+
+
+def _check_lengths(sidecar: Sidecar, path: Path) -> None:
+    lengths = {f"set {s.name!r}": len(s.mask) for s in sidecar.sets}
+    lengths |= {f"labels {name!r}": len(x.labels) for name, x in sidecar.labellings.items()}
+    lengths |= {f"plane {name!r}": len(x) for name, x in sidecar.planes.items()}
+    lengths |= {f"column {name!r}": len(x) for name, x in sidecar.columns.items()}
+    for what, length in lengths.items():
+        if length != sidecar.images:
+            raise StoreError(f"{what} is of {length:,} images, not {sidecar.images:,}", path)
+
+
+def _keep_what_cannot_be_read(store: Store, path: Path) -> None:
+    try:
+        load_sidecar(store, path)
+    except StoreError:
+        os.replace(path, _free(lambda n: path.with_suffix(f".kept-{n}.h5")))
+
+
+def _free(name: Callable[[int], Path]) -> Path:
+    number = 1
+    while name(number).exists():
+        number += 1
+    return name(number)
