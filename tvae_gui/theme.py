@@ -53,6 +53,11 @@ def system_theme() -> Theme:
     return LIGHT if light else DARK
 
 
+def named_theme(name: str) -> Theme:
+    """Return `light`, `dark`, or what the system asks for."""
+    return {"light": LIGHT, "dark": DARK}.get(name) or system_theme()
+
+
 def apply_theme(app: QApplication, chosen: Theme) -> None:
     """Dress the application."""
     global _current

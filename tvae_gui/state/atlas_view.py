@@ -52,46 +52,61 @@ def covers(atlas: Atlas, x: float, y: float) -> bool:
     return bool(inside_x and atlas.y[0] <= y <= atlas.y[-1])
 
 
-def tile_grid(atlas: Atlas, window: Window, tile_px: float = TILE_PX) -> TileGrid | None:
-    """Return where tiles stand so that each has about `tile_px` pixels; None when none is in view.
+def tile_grid(
+    atlas: Atlas | None,
+    extent: tuple[float, float, float, float],
+    window: Window,
+    tile_px: float = TILE_PX,
+) -> TileGrid | None:
+    """Return where tiles stand so that each has at least `tile_px` pixels; None for none in view.
 
-    The pitch is a power of two of the atlas's own, so tiles stay where they are while one zooms
-    and only get more.
+    Tiles lie on the atlas's nodes, or on a grid of 24 over the extent. Their pitch is a power of
+    two of that grid's, so tiles stay where they are while one zooms and only get more.
     """
-    node_x, node_y = float(atlas.x[1] - atlas.x[0]), float(atlas.y[1] - atlas.y[0])
-    px_x = window.width_px / max(window.x1 - window.x0, 1e-30)
-    px_y = window.height_px / max(window.y1 - window.y0, 1e-30)
-    power_x = 2.0 ** np.ceil(np.log2(tile_px / max(node_x * px_x, 1e-9)))
-    power_y = 2.0 ** np.ceil(np.log2(tile_px / max(node_y * px_y, 1e-9)))
-    x = _centres(atlas.x, node_x * power_x, window.x0, window.x1)
-    y = _centres(atlas.y, node_y * power_y, window.y0, window.y1)
-    if not len(x) or not len(y) or len(x) * len(y) > 4000:
+    axes = (atlas.x, atlas.y) if atlas is not None else _even_axes(extent)
+    pixels = (
+        window.width_px / max(window.x1 - window.x0, 1e-30),
+        window.height_px / max(window.y1 - window.y0, 1e-30),
+    )
+    views = ((window.x0, window.x1), (window.y0, window.y1))
+    pitches, centres = [], []
+    for nodes, scale, view in zip(axes, pixels, views, strict=True):
+        pitch = float(nodes[1] - nodes[0])
+        pitch *= 2.0 ** np.ceil(np.log2(tile_px / max(pitch * scale, 1e-9)))
+        pitches.append(pitch)
+        centres.append(_centres(nodes, pitch, *view))
+    if not len(centres[0]) or not len(centres[1]) or len(centres[0]) * len(centres[1]) > 4000:
         return None
-    return TileGrid(x, y, node_x * power_x, node_y * power_y)
+    return TileGrid(centres[0], centres[1], pitches[0], pitches[1])
 
 
-def tiles(atlas: Atlas, grid: TileGrid, opacity: Array, ink: tuple[int, int, int]) -> Picture:
-    """Return the atlas drawn as tiles.
+def tile_values(atlas: Atlas, grid: TileGrid) -> Array:
+    """Return the blend of the atlas at all tiles, (m * n, h, w[, 3]), rows from the lowest y."""
+    xx, yy = np.meshgrid(grid.x, grid.y)
+    return blend(atlas, xx.ravel(), yy.ravel())
+
+
+def sheet(values: Array, grid: TileGrid, opacity: Array, ink: tuple[int, int, int]) -> Picture:
+    """Return images drawn as tiles.
 
     Grey objects are drawn in `ink` where they differ from their background, so that the density
     shows between them; colour images are drawn as they are.
 
     Parameters
     ----------
-    opacity : (m, n) 0..1
+    values : (m * n, h, w[, 3])
+        As `tile_values` gives them.
+    opacity : (m * n,) 0..1
         How well data support each tile.
     """
-    xx, yy = np.meshgrid(grid.x, grid.y)
-    values = blend(atlas, xx.ravel(), yy.ravel())
-    rgba = _glyphs(values, ink) if values.ndim == 3 else _colour(values, atlas)
-    rgba[..., 3] = (rgba[..., 3] * opacity.reshape(-1, 1, 1)).astype(np.uint8)
-    m, n = xx.shape
-    side = rgba.shape[1]
-    sheet = rgba.reshape(m, n, side, side, 4)[::-1].swapaxes(1, 2).reshape(m * side, n * side, 4)
+    rgba = _glyphs(values, ink) if values.ndim == 3 else _colour(values)
+    rgba[..., 3] = (rgba[..., 3] * opacity[:, None, None]).astype(np.uint8)
+    m, n, side = len(grid.y), len(grid.x), rgba.shape[1]
+    rows = rgba.reshape(m, n, side, side, 4)[::-1].swapaxes(1, 2).reshape(m * side, n * side, 4)
     half_x, half_y = grid.pitch_x / 2, grid.pitch_y / 2
     x0, x1 = float(grid.x[0]) - half_x, float(grid.x[-1]) + half_x
     y0, y1 = float(grid.y[0]) - half_y, float(grid.y[-1]) + half_y
-    return Picture(np.ascontiguousarray(sheet), x0, x1, y0, y1)
+    return Picture(np.ascontiguousarray(rows), x0, x1, y0, y1)
 
 
 def _glyphs(values: Array, ink: tuple[int, int, int]) -> Array:
@@ -106,11 +121,16 @@ def _glyphs(values: Array, ink: tuple[int, int, int]) -> Array:
     return rgba
 
 
-def _colour(values: Array, atlas: Atlas) -> Array:
-    scaled = np.clip((values - atlas.low) / max(atlas.high - atlas.low, 1e-9), 0, 1)
+def _colour(values: Array) -> Array:
+    low, high = np.percentile(values, [0.5, 99.5])
     rgba = np.full((*values.shape[:3], 4), 255, dtype=np.uint8)
-    rgba[..., :3] = (255 * scaled).astype(np.uint8)
+    rgba[..., :3] = (255 * np.clip((values - low) / max(high - low, 1e-9), 0, 1)).astype(np.uint8)
     return rgba
+
+
+def _even_axes(extent: tuple[float, float, float, float]) -> tuple[Array, Array]:
+    x0, x1, y0, y1 = extent
+    return np.linspace(x0, x1, 24), np.linspace(y0, y1, 24)
 
 
 def _cell(nodes: Array, at: Array) -> tuple[Array, Array]:

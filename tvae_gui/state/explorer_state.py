@@ -20,6 +20,7 @@ from tvae_gui.state.colours import CLASS_COLOURS
 from tvae_gui.state.columns import CLUSTER_KEY, DENSITY, Column, column_values, columns_of
 from tvae_gui.state.planes import NEIGHBOURS, PlaneChoice, ShownPlane, shown_plane, to_plane, to_z
 from tvae_gui.state.point_index import PointIndex
+from tvae_gui.state.support_map import SupportMap
 
 Array = NDArray[Any]
 SUPPORT_SHARE = 0.03
@@ -60,6 +61,7 @@ class Clusters:
     names: tuple[str, ...]
     colours: tuple[str, ...]
     method: str = ""
+    note: str = ""
 
 
 class ExplorerState:
@@ -94,6 +96,8 @@ class ExplorerState:
         self.colour: Column = DENSITY
         self.shown: ShownPlane | None = None
         self.index = PointIndex(np.empty((0, 2)))
+        self.extent = (-1.0, 1.0, -1.0, 1.0)
+        self.support: SupportMap | None = None
         self.history = History(Selection.none(0))
         self.probe: Probe | None = None
         self._live: Selection | None = None
@@ -148,6 +152,8 @@ class ExplorerState:
         assert self.store is not None
         self.shown = shown_plane(self.store, choice, self.planes)
         self.index = PointIndex(self.shown.xy)
+        self.extent = _extent(self.index)
+        self.support = SupportMap(self.index, self.extent, self.shown.is_line)
 
     # --- columns, colour, filter -------------------------------------------------------------
     @property
@@ -297,15 +303,12 @@ class ExplorerState:
         return SUPPORT_SHARE * (size[1] - size[0]), SUPPORT_SHARE * (size[3] - size[2])
 
     @property
-    def extent(self) -> tuple[float, float, float, float]:
-        """x0, x1, y0, y1 that hold all but the farthest thousandth of the points."""
-        if not len(self.index):
-            return -1.0, 1.0, -1.0, 1.0
-        step = max(1, len(self.index) // 100_000)
-        low, high = np.quantile(self.index.xy[:, ::step], [0.0005, 0.9995], axis=1)
-        same = high <= low
-        low, high = low - 0.5 * same, high + 0.5 * same
-        return float(low[0]), float(high[0]), float(low[1]), float(high[1])
+    def support_share(self) -> float:
+        """How well data support the probe's place, 0..1."""
+        if self.probe is None or self.support is None:
+            return 0.0
+        x, y = (np.array([v]) for v in self.probe.xy)
+        return float(self.support.share(x, y)[0])
 
     def move_probe(self, x: float, y: float) -> None:
         """Move the probe to a place of the plane."""
@@ -389,6 +392,17 @@ class ExplorerState:
             self.colour_by(CLUSTER_KEY)
         else:
             self.colour_changed.emit()
+
+
+def _extent(index: PointIndex) -> tuple[float, float, float, float]:
+    """Return x0, x1, y0, y1 that hold all but the farthest thousandth of the points."""
+    if not len(index):
+        return -1.0, 1.0, -1.0, 1.0
+    step = max(1, len(index) // 100_000)
+    low, high = np.quantile(index.xy[:, ::step], [0.0005, 0.9995], axis=1)
+    same = high <= low
+    low, high = low - 0.5 * same, high + 0.5 * same
+    return float(low[0]), float(high[0]), float(low[1]), float(high[1])
 
 
 def _densest(index: PointIndex) -> tuple[float, float]:
