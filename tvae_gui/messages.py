@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Literal
 
-from PyQt6.QtCore import QObject, QTimer, pyqtSignal
+from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QApplication, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from tvae_core.errors import Cancelled, TvaeError
@@ -69,6 +69,7 @@ class MessageBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("messageBar")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Messages")
         self._mark = QLabel()
         self._text = QLabel()
@@ -99,11 +100,22 @@ class MessageBar(QWidget):
         self._text.setText(sentence)
         self._details = details
         self._copy.setVisible(bool(details))
+        self.place()
         self.show()
         self.raise_()
         self._timer.stop()
         if level != "error":
             self._timer.start()
+
+    def place(self) -> None:
+        """Stand at the foot of the window, over what is there."""
+        parent = self.parentWidget()
+        if parent is None:
+            return
+        width = min(parent.width() - 4 * GRID, 860)
+        height = max(40, self.heightForWidth(width))
+        left = (parent.width() - width) // 2
+        self.setGeometry(left, parent.height() - height - 2 * GRID, width, height)
 
     def _button(self, text: str, act: Callable[[], object]) -> QToolButton:
         button = QToolButton(self, text=text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor, QFont, QGuiApplication, QPalette
@@ -110,6 +111,8 @@ def _palette(t: Theme) -> QPalette:
 
 
 def _stylesheet(t: Theme) -> str:
+    mood = "dark" if t.dark else "light"
+    icons = str(resources.files("resources").joinpath("icons")).replace("\\", "/")
     faint = "rgba(255,255,255,22)" if t.dark else "rgba(0,0,0,22)"
     return f"""
 * {{ font-size: {TEXT_PX}px; outline: none; }}
@@ -145,7 +148,8 @@ QToolButton:checked {{ background: {t.hover}; color: {t.accent}; }}
 QComboBox {{ background: {t.control}; border: none; border-radius: 6px; padding: 5px 8px; }}
 QComboBox:hover {{ background: {t.hover}; }}
 QComboBox:focus {{ border: 1px solid {t.muted}; padding: 4px 7px; }}
-QComboBox::drop-down {{ border: none; width: 18px; }}
+QComboBox::drop-down {{ border: none; width: 20px; }}
+QComboBox::down-arrow {{ image: url({icons}/chevron-{mood}.svg); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView {{ background: {t.panel}; border: 1px solid {t.line};
   selection-background-color: {t.hover}; selection-color: {t.text}; padding: 4px; }}
 QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit {{ background: {t.control}; border: none;
@@ -153,7 +157,11 @@ QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit {{ background: {t.control}; 
   selection-color: {t.on_accent}; }}
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus {{ border: 1px solid {t.muted};
   padding: 4px 7px; }}
-QCheckBox, QRadioButton {{ spacing: 8px; }}
+QCheckBox, QRadioButton {{ spacing: 8px; font-size: {SMALL_PX}px; }}
+QCheckBox::indicator {{ width: 14px; height: 14px; border-radius: 4px; background: {t.control}; }}
+QCheckBox::indicator:hover {{ background: {t.hover}; }}
+QCheckBox::indicator:checked {{ background: {t.accent}; image: url({icons}/check-{mood}.svg); }}
+QCheckBox:disabled {{ color: {t.muted}; }}
 QListView, QTableView, QTreeView {{ background: transparent; border: none;
   selection-background-color: {t.hover}; selection-color: {t.text}; }}
 QListView::item, QTableView::item {{ padding: 4px; border-radius: 4px; }}

@@ -12,7 +12,7 @@ from tvae_core.selection import Rule
 from tvae_core.store import Atlas
 from tvae_gui.jobs.decode_job import TILES, DecodedMany, DecodeJob
 from tvae_gui.jobs.picture_job import POINTS, PictureJob, Thumbnails
-from tvae_gui.state.atlas_view import TileGrid, sheet, tile_grid, tile_values
+from tvae_gui.state.atlas_view import Ink, TileGrid, sheet, tile_grid, tile_values
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.planes import NEIGHBOURS, to_z
 from tvae_gui.state.raster import Picture, ScatterFrame, Window
@@ -103,7 +103,8 @@ class PlanePresenter:
         grid = tile_grid(atlas, self._state.extent, window)
         if grid is None or self._state.support is None:
             return None
-        key = (*grid.key, theme().dark)
+        aspect = round(grid.aspect(window), 1)
+        key = (*grid.key, theme().dark, aspect)
         self._ask_exact(grid, atlas)
         if key not in self._tiles:
             exact = self._exact.get(grid.key)
@@ -114,8 +115,7 @@ class PlanePresenter:
             support = self._state.support.share(xx.ravel(), yy.ravel())
             if len(self._tiles) > 24:
                 self._tiles.clear()
-            ink = (255, 255, 255) if theme().dark else (16, 17, 20)
-            self._tiles[key] = sheet(values, grid, support, ink)
+            self._tiles[key] = sheet(values, grid, support, _ink(), aspect)
         return self._tiles[key]
 
     def _ask_exact(self, grid: TileGrid, atlas: Atlas | None) -> None:
@@ -223,6 +223,12 @@ class PlanePresenter:
         self._view.setBackground(colour("plane"))
         self.show_points()
         self.show_tiles()
+
+
+def _ink() -> Ink:
+    if theme().dark:
+        return Ink((255, 255, 255), (8, 9, 11))
+    return Ink((18, 19, 22), (255, 255, 255))
 
 
 def _outline_of(rule: Rule) -> Array:

@@ -111,11 +111,10 @@ class MainWindow(QMainWindow):
         column.setSpacing(GRID)
         column.addLayout(self._top_bar())
         column.addWidget(self.pages, 1)
-        self.message_bar = MessageBar()
-        column.addWidget(self.message_bar)
         self.setCentralWidget(whole)
+        self.message_bar = MessageBar(self)
         self.palette_view = CommandPalette(self)
-        self.tools.move(GRID, GRID)
+        self.tools.move(7 * GRID, GRID)
 
     def _explorer_page(self) -> QWidget:
         self._columns = QSplitter(Qt.Orientation.Horizontal)
@@ -163,6 +162,7 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Give the side panels a share of a large screen."""
         super().resizeEvent(event)
+        self.message_bar.place()
         width = self.width()
         left = int(min(max(232, 0.16 * width), 320))
         right = int(min(max(296, 0.24 * width), 0.52 * self.height(), 640))
@@ -324,6 +324,7 @@ class MainWindow(QMainWindow):
         self.pictures.open(store.path, store.has_thumbnails)
         self.decoder.open(store.path)
         self.probe.show_store()
+        self.plane.setFocus()
         self._on_selection(False)
 
     def _on_plane(self) -> None:

@@ -29,6 +29,11 @@ class TileGrid:
         """What tells this grid from another."""
         return (float(self.x[0]), float(self.y[0]), len(self.x), len(self.y), self.pitch_x)
 
+    def aspect(self, window: Window) -> float:
+        """Return width over height of a cell on the screen."""
+        width = self.pitch_x * window.width_px / (window.x1 - window.x0)
+        return width / (self.pitch_y * window.height_px / (window.y1 - window.y0))
+
 
 def blend(atlas: Atlas, x: Array, y: Array) -> Array:
     """Return the bilinear blend of the four nearest nodes, (n, h, w[, 3]) float32 image values.
@@ -86,8 +91,16 @@ def tile_values(atlas: Atlas, grid: TileGrid) -> Array:
     return blend(atlas, xx.ravel(), yy.ravel())
 
 
-def sheet(values: Array, grid: TileGrid, opacity: Array, ink: tuple[int, int, int]) -> Picture:
-    """Return images drawn as tiles.
+@dataclass(frozen=True)
+class Ink:
+    """How grey objects are drawn: the colour of the object, and of the halo around it."""
+
+    object_rgb: tuple[int, int, int]
+    halo_rgb: tuple[int, int, int]
+
+
+def sheet(values: Array, grid: TileGrid, opacity: Array, ink: Ink, aspect: float = 1.0) -> Picture:
+    """Return images drawn as tiles, each a square in the middle of its cell.
 
     Grey objects are drawn in `ink` where they differ from their background, so that the density
     shows between them; colour images are drawn as they are.
@@ -98,27 +111,52 @@ def sheet(values: Array, grid: TileGrid, opacity: Array, ink: tuple[int, int, in
         As `tile_values` gives them.
     opacity : (m * n,) 0..1
         How well data support each tile.
+    aspect : float
+        Width over height of a cell on the screen.
     """
     rgba = _glyphs(values, ink) if values.ndim == 3 else _colour(values)
     rgba[..., 3] = (rgba[..., 3] * opacity[:, None, None]).astype(np.uint8)
-    m, n, side = len(grid.y), len(grid.x), rgba.shape[1]
-    rows = rgba.reshape(m, n, side, side, 4)[::-1].swapaxes(1, 2).reshape(m * side, n * side, 4)
+    rgba = _padded(rgba, aspect)
+    m, n, (height, width) = len(grid.y), len(grid.x), rgba.shape[1:3]
+    rows = rgba.reshape(m, n, height, width, 4)[::-1].swapaxes(1, 2)
+    rows = rows.reshape(m * height, n * width, 4)
     half_x, half_y = grid.pitch_x / 2, grid.pitch_y / 2
     x0, x1 = float(grid.x[0]) - half_x, float(grid.x[-1]) + half_x
     y0, y1 = float(grid.y[0]) - half_y, float(grid.y[-1]) + half_y
     return Picture(np.ascontiguousarray(rows), x0, x1, y0, y1)
 
 
-def _glyphs(values: Array, ink: tuple[int, int, int]) -> Array:
+def _glyphs(values: Array, ink: Ink) -> Array:
     edge = np.concatenate([values[:, 0], values[:, -1], values[:, :, 0], values[:, :, -1]], axis=1)
     ground = np.median(edge, axis=1)[:, None, None]
     away = np.abs(values - ground)
     scale = max(float(np.percentile(away, 99.5)), 1e-6)
-    cover = np.clip((away / scale - 0.06) / 0.8, 0, 1)
+    cover = np.clip((away / scale - 0.05) / 0.75, 0, 1)
+    halo = np.clip(2.2 * _spread(cover), 0, 1) * 0.6
+    alpha = np.maximum(cover, halo)
+    share = (cover / np.maximum(alpha, 1e-6))[..., None]
     rgba = np.empty((*values.shape, 4), dtype=np.uint8)
-    rgba[..., :3] = ink
-    rgba[..., 3] = (255 * cover).astype(np.uint8)
+    rgba[..., :3] = np.array(ink.object_rgb) * share + np.array(ink.halo_rgb) * (1 - share)
+    rgba[..., 3] = (255 * alpha).astype(np.uint8)
     return rgba
+
+
+def _spread(cover: Array) -> Array:
+    """Smooth over about a twelfth of the side, so that a halo reaches beyond the object."""
+    reach = max(1, cover.shape[1] // 12)
+    for axis in (1, 2):
+        total = cover.copy()
+        for step in range(1, reach + 1):
+            total += np.roll(cover, step, axis) + np.roll(cover, -step, axis)
+        cover = total / (2 * reach + 1)
+    return cover
+
+
+def _padded(rgba: Array, aspect: float) -> Array:
+    side = rgba.shape[1]
+    width = max(0, round(side * aspect) - side) // 2
+    height = max(0, round(side / max(aspect, 1e-6)) - side) // 2
+    return np.pad(rgba, ((0, 0), (height, height), (width, width), (0, 0)))
 
 
 def _colour(values: Array) -> Array:

@@ -17,10 +17,10 @@ def figure(value: float, unit: str = "") -> str:
     if not math.isfinite(value):
         return "–"
     size = abs(value)
-    if size != 0 and (size >= 1e5 or size < 1e-3):
+    if size != 0 and (size >= 1e5 or size < 1e-4):
         text = f"{value:.2e}"
     else:
-        decimals = 2 if size == 0 else min(4, max(0, 2 - math.floor(math.log10(size))))
+        decimals = 2 if size == 0 else min(6, max(0, 2 - math.floor(math.log10(size))))
         text = f"{value:,.{decimals}f}"
     text = text.replace("-", "−")
     return f"{text} {unit}" if unit else text

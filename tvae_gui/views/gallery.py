@@ -15,7 +15,7 @@ from tvae_gui.views.controls import muted, panel, row, title
 from tvae_gui.views.image_panel import PictureRow
 
 Array = NDArray[Any]
-SIDE = 104
+SIDE = 96
 
 
 class Captioned(QWidget):
@@ -72,9 +72,9 @@ class Gallery(QWidget):
         self.residual = Captioned(
             "residual", "Average minus what the model decodes there: mid grey is no difference"
         )
-        self.images = PictureRow(58, rows=2)
+        self.images = PictureRow(46, rows=2)
         self.images.clicked.connect(self.image_picked)
-        frame, column = panel()
+        frame, column = panel(margins=12)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(frame)
@@ -84,13 +84,14 @@ class Gallery(QWidget):
         for picture in (self.average, self.spread, self.residual):
             line.addWidget(picture)
         right = QVBoxLayout()
-        right.setSpacing(4)
+        right.setSpacing(6)
         right.addWidget(self.images)
         self._caption = muted()
         right.addWidget(self._caption)
+        right.addStretch(1)
         line.addLayout(right, 1)
         column.addLayout(line)
-        self.setFixedHeight(SIDE + 20 + 4 * GRID)
+        self.setFixedHeight(SIDE + 20 + 24)
 
     def _summary(self) -> QVBoxLayout:
         self._count = QLabel("0")

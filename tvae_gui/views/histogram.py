@@ -32,7 +32,7 @@ class RangeHistogram(QWidget):
         super().__init__(parent)
         self.setAccessibleName("Histogram with range filter")
         self.setToolTip("Drag to show only a range; double-click to show all")
-        self.setMinimumHeight(72)
+        self.setFixedHeight(66)
         self.setCursor(Qt.CursorShape.SplitHCursor)
         self._heights: Array = np.zeros(_BINS)
         self._ends = (0.0, 1.0)
@@ -44,7 +44,7 @@ class RangeHistogram(QWidget):
 
     def sizeHint(self) -> QSize:
         """Return a good size."""
-        return QSize(200, 84)
+        return QSize(200, 66)
 
     @property
     def range(self) -> tuple[float, float] | None:

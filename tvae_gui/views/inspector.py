@@ -23,7 +23,7 @@ from tvae_gui.state.columns import Column
 from tvae_gui.state.planes import PlaneChoice
 from tvae_gui.state.scatter_frame import Legend
 from tvae_gui.state.words import count
-from tvae_gui.theme import GRID, colour, set_role
+from tvae_gui.theme import colour, set_role
 from tvae_gui.views.controls import muted, panel, row, title
 from tvae_gui.views.histogram import RangeHistogram
 from tvae_gui.views.legend import LegendView
@@ -56,7 +56,7 @@ class Inspector(QScrollArea):
         self.setAccessibleName("Inspector")
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._frame, self._column = panel()
+        self._frame, self._column = panel(margins=12, spacing=6)
         self._build_colour()
         self._build_filter()
         self._build_axes()
@@ -131,7 +131,7 @@ class Inspector(QScrollArea):
 
     def _section(self, name: str, *widgets: QWidget, first_gap: bool = False) -> None:
         if self._column.count():
-            self._column.addSpacing(GRID)
+            self._column.addSpacing(4)
         self._column.addWidget(title(name))
         for widget in widgets:
             self._column.addWidget(widget)

@@ -86,7 +86,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
 
     def _add_items(self) -> None:
         self.scatter = PictureItem(2)
-        self.tiles = PictureItem(1)
+        self.tiles = PictureItem(3)
         self.thumbnails = ThumbnailsItem()
         self.curve = CurveItem()
         self.path = PathItem()
@@ -106,6 +106,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
             axis.setTickFont(font(SMALL_PX))
             axis.setStyle(tickLength=-4, maxTickLevel=0, tickTextOffset=6)
             axis.setTickDensity(0.6)
+            axis.enableAutoSIPrefix(False)
             axis.label.setFont(font(SMALL_PX))
             axis.setLabel(axis.labelText, color=colour("muted").name())
         self.scatter.update()

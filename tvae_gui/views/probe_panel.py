@@ -94,7 +94,7 @@ class ProbePanel(QFrame):
         column.addWidget(self._how)
         column.addWidget(title("Pose"))
         column.addLayout(self._pose_row())
-        column.addWidget(title("Display"))
+        column.addLayout(self._display_head())
         column.addLayout(self._display_row())
         self.contrast = RangeHistogram()
         self.contrast.setAccessibleName("Contrast")
@@ -156,6 +156,12 @@ class ProbePanel(QFrame):
         made = QHBoxLayout()
         made.addWidget(self._overlay)
         made.addWidget(self._smooth)
+        made.addStretch(1)
+        return made
+
+    def _display_head(self) -> QHBoxLayout:
+        made = QHBoxLayout()
+        made.addWidget(title("Display"))
         made.addStretch(1)
         for words, tip, signal in (
             ("Copy", "Copy the image (Ctrl+C)", self.copy_wanted),
