@@ -124,8 +124,15 @@ class TrainConfig(_Section):
     schedule: Literal["plateau", "cosine"] = _field(
         "plateau", "plateau: halved when the loss stalls; cosine: to zero over all epochs"
     )
+    warmup_steps: int = _field(0, "Steps over which the learning rate rises from zero", ge=0)
     plateau_epochs: int = _field(10, "Epochs without improvement before halving", ge=1)
     stop_epochs: int = _field(20, "Epochs without improvement before stopping, 0 never", ge=0)
+    sampler: Literal["gumbel-softmax", "cells"] = _field(
+        "gumbel-softmax",
+        "How q(t, r | y) is sampled: gumbel-softmax: one soft sample; cells: several cells drawn "
+        "without replacement, each decoded, weighted by its probability",
+    )
+    samples: int = _field(1, "Samples of the posterior decoded an image and step", ge=1, le=64)
     temperature: float = _field(1.0, "Gumbel-softmax temperature at the start", gt=0, le=10)
     temperature_end: float = _field(1.0, "Gumbel-softmax temperature at the end", gt=0, le=10)
     pixel_share: float = _field(
@@ -146,9 +153,6 @@ class EmbedConfig(_Section):
 
     thumbnail_px: int = _field(48, "Largest side of the thumbnails, 0 none", "px", ge=0, le=256)
     atlas_nodes: int = _field(24, "Atlas nodes along each axis of the plane, 0 none", ge=0, le=64)
-    centre_pose: bool = _field(
-        True, "Measure shifts to the centroid of the decoded object instead of the model's origin"
-    )
 
 
 class RunConfig(_Section):

@@ -98,7 +98,7 @@ def half_set_correlation(images: Array, seed: int = 0) -> RingCorrelation:
 
 
 def _rings(images: Array, steps: int) -> Array:
-    """Images (n, h, w) on rings, (n, radii, steps), mean free, weighted by the root of the radius."""
+    """Images (n, h, w) on rings, (n, radii, steps): mean free, times the root of the radius."""
     height, width = images.shape[1:]
     radii = np.arange(1.0, min(height, width) / 2)
     angle = np.arange(steps) * 2 * np.pi / steps
@@ -106,19 +106,22 @@ def _rings(images: Array, steps: int) -> Array:
     shape = (len(images), len(x))
     row = np.broadcast_to(_float32((height - 1) / 2.0 - y + 1), shape).copy()
     column = np.broadcast_to(_float32((width - 1) / 2.0 + x + 1), shape).copy()
-    rings = bilinear(padded_images(_float32(images), None), row, column).reshape(
-        -1, len(radii), steps
-    )
-    return (rings - rings.mean(2, keepdims=True)) * np.sqrt(radii)[:, None]
+    values = bilinear(padded_images(_float32(images), None), row, column)
+    rings = values.reshape(-1, len(radii), steps)
+    rings -= rings.mean(2, keepdims=True)
+    rings *= _float32(np.sqrt(radii))[:, None]
+    return rings
 
 
 def _peak(score: Array) -> Array:
     """Place of the largest of (n, steps) cyclic scores, refined by a parabola."""
-    top = score.argmax(1)
+    top: Array = score.argmax(1)
     rows = np.arange(len(score))
     before, at, after = (score[rows, (top + d) % score.shape[1]] for d in (-1, 0, 1))
     curve = before - 2 * at + after
-    return top + np.where(curve < 0, 0.5 * (before - after) / np.where(curve < 0, curve, -1), 0.0)
+    curve = np.where(curve < 0, curve, -np.inf)  # a flat top stays where it is
+    peak: Array = top + 0.5 * (before - after) / curve
+    return peak
 
 
 def _float32(values: Array) -> NDArray[np.float32]:

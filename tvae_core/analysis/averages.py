@@ -68,9 +68,7 @@ def upright_fine(
     height, width = images.shape[1:3]
     lines = _sampling_lines(np.asarray(angle_rad), np.asarray(shift_px), height, width)
     to_pixels = np.array([[0.0, 1.0], [-1.0, 0.0]])  # (row, column) steps -> (x, y)
-    centre = np.array(
-        [(width - 1) / 2.0, -(height - 1) / 2.0]
-    )  # (x, y) of row 0, column 0, negated
+    centre = np.array([(width - 1) / 2.0, -(height - 1) / 2.0])  # minus (x, y) of the corner
     result = np.empty(images.shape, dtype=np.float32)
     for n, image in enumerate(np.asarray(images, dtype=np.float32)):
         matrix = lines[n, :, :2] @ to_pixels

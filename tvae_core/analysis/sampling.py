@@ -26,7 +26,8 @@ def padded_images(images: Images, fill: float | None) -> Images:
 def border_mean(images: Images) -> Images:
     """Return the mean over the outermost pixels of each image (n, h, w[, 3]), as (n[, 3])."""
     edges = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
-    return np.concatenate(edges, axis=1).mean(1, dtype=np.float32)
+    mean: Images = np.concatenate(edges, axis=1).mean(1, dtype=np.float32)
+    return mean
 
 
 def bilinear(padded: Images, row: Images, column: Images) -> Images:

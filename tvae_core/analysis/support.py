@@ -39,9 +39,8 @@ class PlaneIndex:
     def __init__(self, xy: Array) -> None:
         from scipy.spatial import KDTree
 
-        self._tree: Any = KDTree(
-            np.nan_to_num(np.asarray(xy, dtype=np.float64), nan=1e30), leafsize=32
-        )
+        points = np.nan_to_num(np.asarray(xy, dtype=np.float64), nan=1e30)  # NaN: near nothing
+        self._tree: Any = KDTree(points, leafsize=32)
         (x_low, x_high), (y_low, y_high) = robust_range(xy, 0.1, 0.0)
         self.radius = RADIUS_SHARE * max(x_high - x_low, y_high - y_low)
 

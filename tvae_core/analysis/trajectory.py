@@ -94,7 +94,8 @@ def _shortest(points: Array, first: int, last: int, k: int) -> NDArray[np.int64]
     rows = np.repeat(np.arange(len(points)), k + 1)
     cost = np.maximum(distance.ravel() ** 2, 1e-12 * max(float(distance.max()) ** 2, 1e-300))
     graph = csr_array((cost, (rows, neighbour.ravel())), shape=(len(points), len(points)))
-    _, before = dijkstra(graph, directed=False, indices=first, return_predecessors=True)
+    before: Any
+    _, before = dijkstra(graph, directed=False, indices=np.array(first), return_predecessors=True)
     path = [last]
     while path[-1] != first and path[-1] >= 0:
         path.append(int(before[path[-1]]))

@@ -1,0 +1,1 @@
+"""The command `tvae`: every journey of the window has its command here."""

@@ -141,7 +141,7 @@ _Checker = Callable[[Path, _Job, int], tuple[int, int]]
 def _crc(blocks: Iterator[Array]) -> tuple[int, int]:
     count, crc = 0, 0
     for block in blocks:
-        crc = zlib.crc32(np.ascontiguousarray(block), crc)
+        crc = zlib.crc32(np.ascontiguousarray(block).data, crc)
         count += len(block)
     return count, crc
 
@@ -150,7 +150,7 @@ def _fill(target: Any, job: _Job) -> int:
     start, crc = 0, 0
     for block in job.blocks():
         target[start : start + len(block)] = block
-        crc = zlib.crc32(block, crc)
+        crc = zlib.crc32(block.data, crc)
         start += len(block)
     return crc
 
@@ -220,7 +220,7 @@ def _write_tiff(part: Path, job: _Job) -> int:
     size = {"resolution": (1e8 / pixel, 1e8 / pixel), "resolutionunit": 3} if pixel else {}
     with tifffile.TiffWriter(part, bigtiff=job.count * np.prod(job.shape) * 4 > 2**31) as file:
         for block in job.blocks():
-            crc = zlib.crc32(block, crc)
+            crc = zlib.crc32(block.data, crc)
             for image in block:
                 file.write(image, contiguous=False, metadata=None, **colour, **size)
     return crc
@@ -241,7 +241,7 @@ def _write_png(part: Path, job: _Job) -> int:
     for block in job.blocks():
         limits = limits or percentile_range(block)
         for image in to_bytes(block, *limits):
-            crc = zlib.crc32(image, crc)
+            crc = zlib.crc32(image.data, crc)
             number += 1
             Image.fromarray(image).save(part / f"{number:0{digits}d}.png")
     return crc
@@ -259,7 +259,7 @@ def _check_png(part: Path, job: _Job, size: int) -> tuple[int, int]:
 
 
 def percentile_range(images: Array) -> tuple[float, float]:
-    """Return the 1st and 99th percentile of finite pixel values; a width of 1 when they are equal."""
+    """Return the 1st and 99th percentile of finite pixel values, at least 1 apart if equal."""
     values = np.asarray(images).ravel()[:: max(1, np.size(images) // 1_000_000)]
     low, high = np.percentile(values[np.isfinite(values)], [1, 99])
     return float(low), float(high if high > low else low + 1)
@@ -268,7 +268,8 @@ def percentile_range(images: Array) -> tuple[float, float]:
 def to_bytes(images: Array, low: float, high: float) -> NDArray[np.uint8]:
     """Return images as uint8, `low` to 0 and `high` to 255, clipped; NaN is 0."""
     scaled = (np.asarray(images, dtype=np.float32) - low) * (255.0 / (high - low))
-    return np.rint(np.clip(np.nan_to_num(scaled), 0, 255)).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.rint(np.clip(np.nan_to_num(scaled), 0, 255)).astype(np.uint8)
+    return grey
 
 
 _KINDS: dict[str, tuple[_Writer, _Checker]] = {

@@ -1,0 +1,125 @@
+"""Images that a table points to."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from tests.core.images.makers import mrc_bytes, star_text
+from tvae_core.errors import ImageFileError
+from tvae_core.images import open_stack, table_stack
+
+
+def numbered(first: int, count: int, side: int = 4) -> np.ndarray:
+    values = np.arange(first, first + count, dtype=np.float32)
+    return np.repeat(values, side * side).reshape(count, side, side)
+
+
+@pytest.fixture
+def project(tmp_path):
+    for job, first in (("job1", 0), ("job2", 100)):
+        folder = tmp_path / "Extract" / job
+        folder.mkdir(parents=True)
+        order = "<" if job == "job1" else ">"
+        (folder / "mic.mrcs").write_bytes(mrc_bytes(numbered(first, 3), order))
+    (tmp_path / "Select").mkdir()
+    return tmp_path
+
+
+ROWS = ["2@Extract/job2/mic.mrcs", "1@Extract/job1/mic.mrcs", "3@Extract/job2/mic.mrcs"]
+
+
+def test_paths_are_relative_to_the_table_or_a_folder_above(project):
+    table = project / "Select" / "particles.star"
+    table.write_text(star_text(ROWS))
+    with open_stack(table) as stack:
+        assert stack.kind == "RELION table"
+        assert stack.pixel_size_angstrom == 1.5
+        assert stack.read([0, 1, 2])[:, 0, 0].tolist() == [101, 0, 102]
+        files, file_index, image_index = stack.sources()
+    assert files == ["Extract/job2/mic.mrcs", "Extract/job1/mic.mrcs"]
+    assert file_index.tolist() == [0, 1, 0]
+    assert image_index.tolist() == [1, 0, 2]
+
+
+def test_image_root_replaces_the_folder(project, tmp_path_factory):
+    table = tmp_path_factory.mktemp("elsewhere") / "particles.star"
+    table.write_text(star_text(ROWS))
+    with open_stack(table, image_root=str(project)) as stack:
+        assert stack.read([1])[0, 0, 0] == 0
+    table.write_text(star_text(["3@/lost/disk/mic.mrcs"]))
+    with open_stack(table, image_root=str(project / "Extract" / "job2")) as stack:
+        assert stack.read([0])[0, 0, 0] == 102
+
+
+def test_a_missing_stack_is_one_line_with_the_advice(project):
+    table = project / "particles.star"
+    table.write_text(star_text([*ROWS, "1@Extract/job3/a.mrcs", "1@Extract/job4/b.mrcs"]))
+    with pytest.raises(ImageFileError) as caught:
+        open_stack(table)
+    line = str(caught.value)
+    assert str(table) in line
+    assert "Extract/job3/a.mrcs (and 1 more) is missing" in line
+    assert "image_root" in line
+    with pytest.raises(ImageFileError, match="image_root /nowhere does not hold it"):
+        open_stack(table, image_root="/nowhere")
+
+
+def test_two_stacks_of_one_name_are_never_mistaken_for_each_other(project, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "particles.star").write_text(star_text(ROWS))
+    (folder / "mic.mrcs").write_bytes(mrc_bytes(numbered(0, 3)))
+    with pytest.raises(ImageFileError, match="is missing"):
+        open_stack(folder / "particles.star")
+
+
+def test_a_stack_too_short_or_of_another_size_is_an_error(project):
+    table = project / "particles.star"
+    table.write_text(star_text([*ROWS, "4@Extract/job2/mic.mrcs"]))
+    with pytest.raises(ImageFileError, match=r"row 4 asks for image 4 of .*job2.* which has 3"):
+        open_stack(table)
+    (project / "small.mrcs").write_bytes(mrc_bytes(numbered(0, 1, side=3)))
+    table.write_text(star_text([*ROWS, "1@small.mrcs"]))
+    with pytest.raises(ImageFileError, match=r"small.mrcs: mixed sizes: its images are 3 x 3"):
+        open_stack(table)
+    (project / "small.mrcs").write_bytes(b"garbage" * 300)
+    with pytest.raises(ImageFileError, match=r"small.mrcs: not an MRC file"):
+        open_stack(table)
+
+
+def test_a_table_without_rows_or_of_other_stacks_is_an_error(project):
+    table = project / "particles.star"
+    table.write_text(star_text([]))
+    with pytest.raises(ImageFileError, match="holds no images"):
+        open_stack(table)
+    (project / "a.tif").write_bytes(b"x")
+    table.write_text(star_text(["1@a.tif"]))
+    with pytest.raises(ImageFileError, match="MRC stacks only"):
+        open_stack(table)
+
+
+def test_mixed_pixel_types_and_sizes_are_told(project):
+    (project / "small.mrcs").write_bytes(mrc_bytes(numbered(7, 1).astype(np.int16)))
+    text = star_text([*ROWS, "1@small.mrcs"]).replace("1 1.5\n", "1 1.5\n2 3.0\n")
+    table = project / "particles.star"
+    table.write_text(text.replace("small.mrcs 1", "small.mrcs 2"))
+    with open_stack(table) as stack:
+        assert stack.pixel_size_angstrom is None
+        assert "1.5 to 3" in stack.remarks[0]
+        assert stack.dtype == np.float32
+        assert stack.read([3])[0, 0, 0] == 7
+
+
+def test_only_so_many_stacks_stay_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(table_stack, "_OPEN_AT_ONCE", 4)
+    for number in range(20):
+        (tmp_path / f"{number}.mrcs").write_bytes(mrc_bytes(numbered(number, 1)))
+    (tmp_path / "t.star").write_text(star_text([f"1@{number}.mrcs" for number in range(20)]))
+    before = len(os.listdir("/proc/self/fd"))
+    with open_stack(tmp_path / "t.star") as stack:
+        for _ in range(2):
+            assert stack.read(range(20))[:, 0, 0].tolist() == list(range(20))
+        assert len(os.listdir("/proc/self/fd")) - before == 4
+    assert len(os.listdir("/proc/self/fd")) == before

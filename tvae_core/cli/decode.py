@@ -1,0 +1,80 @@
+"""`tvae decode RUN`: draw contents at a pose, at any size, into one picture or stack."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from tvae_core.errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `tvae decode`."""
+    parser.add_argument("run", help="folder of a run, or a store")
+    parser.add_argument("-o", "--output", required=True, help=".png, .npy, .mrcs, .tif or .h5")
+    parser.add_argument(
+        "--z", action="append", default=[], metavar="Z1,Z2", help="a content; may be repeated"
+    )
+    parser.add_argument("--grid", type=int, default=8, help="without --z: nodes a side (default 8)")
+    parser.add_argument("--angle-deg", type=float, default=0.0, help="counter-clockwise")
+    parser.add_argument("--shift", default="0,0", metavar="X,Y", help="pixels, x right, y up")
+    parser.add_argument("--side", type=int, default=0, help="output pixels a side")
+    parser.add_argument("--overwrite", action="store_true")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Decode."""
+    from tvae_core.engine.decode import Decoder
+    from tvae_core.engine.previews import grid_points
+    from tvae_core.store import EmbeddingStore
+
+    with EmbeddingStore(arguments.run) as store:
+        decoder = Decoder.from_store(store)
+        if arguments.z:
+            z = np.array([_numbers(text, decoder.z_dim) for text in arguments.z])
+        else:
+            z = grid_points(store.z_mean, arguments.grid)
+    images = decoder.decode(
+        z,
+        np.radians(arguments.angle_deg),
+        _numbers(arguments.shift, 2),
+        arguments.side or decoder.side,
+    )
+    path = Path(arguments.output)
+    count = _write(path, images, len(z) if arguments.z else arguments.grid, arguments.overwrite)
+    print(f"{count:,} images -> {path}")
+    return 0
+
+
+def _numbers(text: str, count: int) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"{text!r} is no list of numbers") from None
+    if len(values) != count:
+        raise ConfigError(f"{text!r} has {len(values)} numbers", todo=f"{count} are needed")
+    return values
+
+
+def _write(path: Path, images: np.ndarray, columns: int, overwrite: bool) -> int:
+    from tvae_core.export.stacks import export_images
+    from tvae_core.figures import montage_figure
+
+    if path.suffix.lower() in (".png", ".svg", ".pdf"):
+        montage_figure(path, images, columns, overwrite=overwrite)
+        return len(images)
+    done = export_images(ArrayImages(images), np.arange(len(images)), path, overwrite=overwrite)
+    return done.count
+
+
+class ArrayImages:
+    """Images in memory as an export source."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self._images = images
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Return images (n, H, W[, 3])."""
+        return np.asarray(self._images[indices], dtype=np.float32)

@@ -1,0 +1,161 @@
+"""`tvae export STORE OUT`: chosen images as a stack, their poses as a table, the plane as a figure.
+
+What is written is told by the name of OUT: .mrcs .tif .npy .h5 or a folder of PNG (images); .csv
+.parquet (poses and latents); .png .svg .pdf (the plane).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from tvae_core.cli.reporting import move
+from tvae_core.errors import ConfigError
+from tvae_core.store import EmbeddingStore
+
+_TABLES = (".csv", ".parquet")
+_FIGURES = (".png", ".svg", ".pdf")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `tvae export`."""
+    parser.description = __doc__
+    parser.add_argument("store", help="embeddings.h5, or the folder of a run")
+    parser.add_argument("output", help="file or folder to write")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--set", dest="named_set", help="a named set of the sidecar")
+    chosen.add_argument("--cluster", type=int, help="a cluster's number")
+    chosen.add_argument("--indices", help="a text file of image numbers, from 0")
+    parser.add_argument("--labelling", default="", help="which clustering --cluster means")
+    parser.add_argument("--rest", action="store_true", help="all images but the chosen")
+    parser.add_argument("--upright", action="store_true", help="turned and shifted back")
+    parser.add_argument("--model-size", action="store_true", help="as the model sees them")
+    parser.add_argument("--overwrite", action="store_true")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export."""
+    path = Path(arguments.output)
+    with EmbeddingStore(arguments.store) as store:
+        chosen = _chosen(store, arguments)
+        suffix = path.suffix.lower()
+        if suffix in _FIGURES:
+            return _figure(store, path, chosen, arguments.overwrite)
+        if suffix in _TABLES:
+            return _table(store, path, chosen, arguments.overwrite)
+        return _images(store, path, chosen, arguments)
+
+
+def _chosen(store: EmbeddingStore, arguments: argparse.Namespace) -> NDArray[np.int64]:
+    mask = np.ones(store.images, dtype=bool)
+    if arguments.named_set is not None:
+        mask = _set_mask(store, arguments.named_set)
+    elif arguments.cluster is not None:
+        mask = _labels(store, arguments.labelling) == arguments.cluster
+    elif arguments.indices is not None:
+        mask = np.zeros(store.images, dtype=bool)
+        mask[_numbers(arguments.indices, store.images)] = True
+    return np.flatnonzero(~mask if arguments.rest else mask)
+
+
+def _set_mask(store: EmbeddingStore, name: str) -> NDArray[np.bool_]:
+    from tvae_core.sidecar import load_sidecar
+
+    sets = {s.name: s for s in load_sidecar(store).sets}
+    if name not in sets:
+        known = ", ".join(sets) or "none"
+        raise ConfigError(f"no set {name!r}", store.path, f"sets: {known}")
+    return np.asarray(sets[name].mask)
+
+
+def _labels(store: EmbeddingStore, name: str) -> NDArray[Any]:
+    from tvae_core.sidecar import load_sidecar
+
+    labellings = load_sidecar(store).labellings
+    if not labellings:
+        raise ConfigError("not clustered yet", store.path, "run `tvae cluster` on it")
+    name = name or next(iter(labellings))
+    if name not in labellings:
+        raise ConfigError(f"no labelling {name!r}", store.path, ", ".join(labellings))
+    return np.asarray(labellings[name].labels)
+
+
+def _numbers(file: str, images: int) -> NDArray[np.int64]:
+    try:
+        numbers = np.loadtxt(file, dtype=np.int64, ndmin=1)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read image numbers ({error})", file) from None
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= images):
+        raise ConfigError(f"numbers must lie in 0..{images - 1}", file)
+    return numbers
+
+
+def _images(
+    store: EmbeddingStore, path: Path, chosen: NDArray[np.int64], arguments: argparse.Namespace
+) -> int:
+    from tvae_core.export.stacks import Poses, export_images
+    from tvae_core.images import open_stack
+    from tvae_core.images.prepared import open_prepared
+
+    data, header = store.header.config.data, store.header
+    scale = 1.0 if arguments.model_size else header.scale
+    poses = Poses(store.angle_rad, store.shift_px, scale) if arguments.upright else None
+    pixel = header.pixel_size_angstrom
+    if pixel is not None and not arguments.model_size:
+        pixel /= header.scale
+    with tqdm(total=100, disable=not sys.stderr.isatty(), leave=False) as bar:
+        if arguments.model_size:
+            source: Any = _ChannelsLast(open_prepared(data))
+        else:
+            source = open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
+        done = export_images(
+            source,
+            chosen,
+            path,
+            poses=poses,
+            pixel_size_angstrom=pixel,
+            overwrite=arguments.overwrite,
+            progress=lambda share: move(bar, share),
+        )
+    print(f"{done.count:,} images -> {done.path}, verified")
+    return 0
+
+
+class _ChannelsLast:
+    """Prepared images (n, C, H, W) as an export source (n, H, W[, 3])."""
+
+    def __init__(self, images: Any) -> None:
+        self._images = images
+
+    def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        images = np.moveaxis(self._images.read(indices), 1, -1)
+        return np.asarray(images[..., 0] if images.shape[-1] == 1 else images)
+
+
+def _table(store: EmbeddingStore, path: Path, chosen: NDArray[np.int64], overwrite: bool) -> int:
+    from tvae_core.export.tables import export_table, store_columns
+
+    done = export_table(store_columns(store), path, indices=chosen, overwrite=overwrite)
+    print(f"{done.count:,} rows -> {done.path}, verified")
+    return 0
+
+
+def _figure(store: EmbeddingStore, path: Path, chosen: NDArray[np.int64], overwrite: bool) -> int:
+    from tvae_core.figures import plane_figure
+
+    z = store.z_mean
+    flat = z.shape[1] == 2
+    xy = z if flat else store.plane("pca").coordinates
+    labels = None if store.labels is None else store.labels[chosen]
+    axes = ("z1", "z2") if flat else ("PC 1", "PC 2")
+    plane_figure(
+        path, xy[chosen], labels=labels, names=store.label_names, axes=axes, overwrite=overwrite
+    )
+    print(path)
+    return 0

@@ -1,0 +1,114 @@
+"""`tvae info PATH`: what an input, a run or a store is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tvae_core.errors import StoreError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `tvae info`."""
+    parser.add_argument("path", help="images, a run's folder or a store")
+    parser.add_argument("--dataset", default="", help="data set inside an .h5 or .npz")
+    parser.add_argument("--image-root", default="", help="folder of the stacks a table names")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Describe; exit status 2 and one line on stderr when it cannot be used whole."""
+    path = Path(arguments.path)
+    if path.is_dir() and (path / "config.json").exists():
+        facts = _run_facts(path)
+    elif (store := _store_facts(path)) is not None:
+        facts = store
+    else:
+        from tvae_core.images import describe
+
+        facts = describe(path, arguments.dataset, arguments.image_root)
+    print(json.dumps(facts, default=str) if arguments.json else _lines(facts))
+    trouble = _trouble(facts)
+    if trouble:
+        sys.stderr.write(f"tvae: error: {path}: {trouble}\n")
+        return 2
+    return 0
+
+
+def _run_facts(path: Path) -> dict[str, Any]:
+    from tvae_core.config import load_config
+
+    config = load_config(path / "config.json")
+    metrics = path / "metrics.jsonl"
+    lines = metrics.read_text().splitlines() if metrics.exists() else []
+    last = json.loads(lines[-1]) if lines else {}
+    return {
+        "kind": "run",
+        "images from": config.data.path,
+        "epochs done": len(lines),
+        "epochs": config.train.epochs,
+        "elbo": last.get("elbo"),
+        "validation_elbo": last.get("validation_elbo"),
+        "rotations": config.model.rotations,
+        "z_dim": config.model.z_dim,
+        "embedded": (path / "embeddings.h5").exists(),
+    }
+
+
+def _store_facts(path: Path) -> dict[str, Any] | None:
+    if path.suffix.lower() not in (".h5", ".hdf5"):
+        return None
+    from tvae_core.store import EmbeddingStore
+
+    try:
+        with EmbeddingStore(path) as store:
+            header = store.header
+            return {
+                "kind": "embedding store",
+                "count": store.images,
+                "side": header.side,
+                "channels": header.channels,
+                "pixel_size_angstrom": header.pixel_size_angstrom,
+                "z_dim": store.z_dim,
+                "rotations": header.config.model.rotations,
+                "run": header.run,
+                "images from": header.config.data.path,
+                "created": header.created_utc,
+                "software": header.software,
+            }
+    except StoreError as error:
+        if "not an embedding file" in error.what or error.what == "no such file":
+            return None
+        raise
+
+
+def _lines(facts: dict[str, Any]) -> str:
+    shown = {k: v for k, v in facts.items() if v not in (None, [], {}, "")}
+    width = max(len(key) for key in shown)
+    return "\n".join(f"{key.replace('_', ' '):<{width}}  {_text(v)}" for key, v in shown.items())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return "; ".join(str(part) for part in value)
+    return str(value)
+
+
+def _trouble(facts: dict[str, Any]) -> str:
+    if facts.get("bad_pixels"):
+        return (
+            f"{facts['bad_pixels']:,} pixels in {facts['bad_images']:,} images are NaN or infinite "
+            "(set data.bad_pixels to zero or mean)"
+        )
+    return ""

@@ -1,0 +1,88 @@
+"""`tvae COMMAND ...`: finds the command, runs it, and is one of two places where errors are shown.
+
+A command is a module with `add_arguments(parser)` and `run(arguments) -> int`. It is imported only
+when it is called, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from tvae_core.errors import TvaeError
+
+COMMANDS = {
+    "demo": "simulate particles, train, embed, and show the latent plane",
+    "synth": "make an image set with known truth",
+    "train": "train a run, or resume one",
+    "embed": "embed images with a trained run",
+    "decode": "draw contents at any pose and size",
+    "project": "compute a plane (PCA, UMAP) of a store",
+    "cluster": "cluster a store",
+    "export": "write chosen images, poses or pictures",
+    "info": "say what an input, a run or a store is",
+    "validate": "check a store for damage",
+}
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `tvae` and return its exit status: 0; 2 input, 3 machine, 4 damage, 130 interrupt."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        return _dispatch(words)
+    except TvaeError as error:
+        if debug:
+            raise
+        sys.stderr.write(f"tvae: error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("tvae: interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(_help())
+        return 0 if words else 2
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(version("target-vae"))
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        sys.stderr.write(f"tvae: error: no command {name!r} (commands: {', '.join(COMMANDS)})\n")
+        return 2
+    command = importlib.import_module(f"tvae_core.cli.{name}")
+    parser = argparse.ArgumentParser(prog=f"tvae {name}", description=COMMANDS[name])
+    command.add_arguments(parser)
+    status: int = command.run(parser.parse_args(words[1:]))
+    return status
+
+
+def _help() -> str:
+    lines = [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: tvae COMMAND [options]    (tvae COMMAND --help says more)",
+            "",
+            "Learns content, rotation and shift of every image, without labels.",
+            "",
+            *lines,
+            "",
+            "  --debug shows the traceback of an error; --version",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""`tvae train RUN`: start a run from options, or resume it; ends with the run's embeddings.h5."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tvae_core.cli.reporting import add_json, report, stop_on_signals
+from tvae_core.cli.settings import add_settings, changes_anything, config_from
+from tvae_core.errors import ConfigError
+from tvae_core.progress import Finished, Record
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `tvae train`."""
+    parser.add_argument("run", help="folder of the run; made when it does not exist")
+    parser.add_argument("--data", help="images: a stack, table or folder")
+    parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    parser.add_argument("--no-embed", action="store_true", help="do not embed at the end")
+    add_json(parser)
+    add_settings(parser, ("data", "model", "train", "embed"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, then embed."""
+    from tvae_core.engine.run_folder import RunFolder
+
+    folder = RunFolder(Path(arguments.run))
+    prepare(folder.path, arguments)
+    stop = stop_on_signals()
+    records = _train_and_embed(folder.path, arguments.resume, not arguments.no_embed, stop)
+    report(records, arguments.json, folder.log)
+    return 0
+
+
+def prepare(path: Path, arguments: argparse.Namespace) -> None:
+    """Write the config of a new run.
+
+    Raises
+    ------
+    ConfigError
+        The run exists and other settings are asked for, or no images are named.
+    """
+    from tvae_core.engine.run_folder import RunFolder
+
+    folder = RunFolder(path)
+    asks = changes_anything(arguments) or arguments.data
+    if folder.config_file.exists() and (folder.begun or not asks):
+        if asks:
+            raise ConfigError(
+                "the run was begun with other settings", path, "resume it as it is, or take another"
+            )
+        folder.config()
+        return
+    if arguments.resume:
+        raise ConfigError("no run here to resume", path)
+    config = config_from(arguments)
+    if arguments.data:
+        config.data.path = arguments.data
+    if not config.data.path:
+        raise ConfigError("no images named", path, "add --data PATH")
+    config.data.path = str(Path(config.data.path).absolute())
+    folder.create(config)
+
+
+def _train_and_embed(
+    path: Path, resume: bool, and_embed: bool, stop: Callable[[], bool]
+) -> Iterator[Record]:
+    from tvae_core.engine.embed import embed
+    from tvae_core.engine.run_folder import RunFolder
+    from tvae_core.engine.train import train
+
+    folder = RunFolder(path)
+    for record in train(folder, resume, stop):
+        if not (and_embed and isinstance(record, Finished)):
+            yield record
+    if and_embed:
+        yield from embed(folder, stop=stop)

@@ -1,0 +1,25 @@
+"""`tvae validate FILE`: version, shapes, finiteness and every checksum of a store."""
+
+from __future__ import annotations
+
+import argparse
+
+from tvae_core.errors import StoreError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `tvae validate`."""
+    parser.add_argument("store", help="embeddings.h5, or the folder of a run")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check a store; exit status 4 when it is damaged."""
+    from tvae_core.store import validate
+
+    wrong = validate(arguments.store)
+    if wrong:
+        for line in wrong[:-1]:
+            print(line)
+        raise StoreError(wrong[-1], arguments.store, "embed the run again")
+    print(f"{arguments.store}: sound")
+    return 0

@@ -1,0 +1,129 @@
+"""Images for the engine: splits by seed, reproducible batches, reading ahead of their use."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tvae_core.config import DataConfig
+from tvae_core.errors import ConfigError
+
+Indices = NDArray[np.int64]
+_CACHE_BYTES = 256 << 20
+_AHEAD = 3
+
+
+class PreparedImages(Protocol):
+    """Images as the model sees them; `images.PreparedStack` is one."""
+
+    @property
+    def side(self) -> int: ...
+
+    @property
+    def channels(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: Indices) -> NDArray[np.float32]:
+        """Return (n, C, H, W) float32."""
+        ...
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which images are for training, for choosing the best model, and for neither."""
+
+    train: Indices
+    validation: Indices
+    test: Indices
+
+
+def split_images(count: int, data: DataConfig, seed: int) -> Split:
+    """Split `count` images at random by seed.
+
+    Raises
+    ------
+    ConfigError
+        No image is left for training.
+    """
+    order = np.random.default_rng([seed, 0]).permutation(count)
+    test = round(count * data.test_share)
+    validation = round(count * data.validation_share)
+    if count - test - validation < 1:
+        raise ConfigError(f"{count} images leave none for training", data.path)
+    parts = np.split(order, [test, test + validation])
+    return Split(np.sort(parts[2]), np.sort(parts[1]), np.sort(parts[0]))
+
+
+def epoch_batches(train: Indices, batch_size: int, seed: int, epoch: int) -> list[Indices]:
+    """Return the batches of an epoch in its own reproducible order; a last short one is kept."""
+    order = np.random.default_rng([seed, 1, epoch]).permutation(train)
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+class CachedImages:
+    """Prepared images kept in memory when all of them fit in 256 MB, else read each time."""
+
+    def __init__(self, images: PreparedImages) -> None:
+        self._images = images
+        self.side, self.channels = images.side, images.channels
+        self._cache: NDArray[np.float32] | None = None
+        if len(images) * self.channels * self.side**2 * 4 <= _CACHE_BYTES:
+            blocks = [images.read(block) for block in blocks_of(len(images), 1024)]
+            self._cache = np.concatenate(blocks)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def read(self, indices: Indices) -> NDArray[np.float32]:
+        """Return (n, C, H, W) float32."""
+        return self._images.read(indices) if self._cache is None else self._cache[indices]
+
+
+def blocks_of(count: int, size: int) -> Iterator[Indices]:
+    """Yield 0..count-1 in blocks."""
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count))
+
+
+def prefetch(images: PreparedImages, batches: Iterable[Indices]) -> Iterator[Tensor]:
+    """Yield the images of each batch, (b, C, H, W), read by a thread a few batches ahead."""
+    ready: queue.Queue[Tensor | BaseException | None] = queue.Queue(_AHEAD)
+    stop = threading.Event()
+
+    def offer(item: Tensor | BaseException | None) -> None:
+        while not stop.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for batch in batches:
+                if stop.is_set():
+                    return
+                offer(torch.from_numpy(np.ascontiguousarray(images.read(batch))))
+            offer(None)
+        except Exception as error:  # noqa: BLE001  handed to the consumer, which raises it
+            offer(error)
+
+    reader = threading.Thread(target=work, name="read images", daemon=True)
+    reader.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        reader.join()

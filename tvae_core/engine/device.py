@@ -1,0 +1,62 @@
+"""Which processor does the work, and how much it may hold at once."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from tvae_core.errors import DeviceError
+
+MEGABYTE = 1 << 20
+_CPU_WORKING_SET = 192 * MEGABYTE
+_CUDA_SHARE = 0.25
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device called `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises
+    ------
+    DeviceError
+        A GPU was asked for and there is none, or the name is unknown.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError(f"no device {name!r}", todo="auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("no CUDA GPU was found", todo="--device cpu")
+    if device.type not in ("cpu", "cuda"):
+        raise DeviceError(f"device {name!r} is not supported", todo="auto, cpu, cuda or cuda:N")
+    return device
+
+
+def set_threads(threads: int) -> int:
+    """Use so many CPU threads, 0: one a core; return the number."""
+    count = threads or cores()
+    torch.set_num_threads(count)
+    return count
+
+
+def cores() -> int:
+    """Return the number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def working_set_bytes(device: torch.device) -> int:
+    """Return how many bytes of activations a piece of work may hold on a device."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free * _CUDA_SHARE)
+    return _CPU_WORKING_SET
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Return bf16 autocast on CUDA, nothing elsewhere."""
+    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()

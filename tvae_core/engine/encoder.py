@@ -1,0 +1,97 @@
+"""The group-equivariant encoder: image to posterior (paper section 3.3.1).
+
+Shapes: B batch, C channels, S shift cells, R rotations, K kernels, D content dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from tvae_core.config import ModelConfig
+from tvae_core.engine.generator import activation
+from tvae_core.engine.group_conv import LiftingConv
+from tvae_core.engine.posterior import Posterior, Prior, ShiftGrid
+from tvae_core.geometry import group_angles
+
+
+class Encoder(nn.Module):
+    """Lifting convolution, 1x1 group convolutions, one fused head.
+
+    The 1x1 layers act on each rotation alike and so are matrix products over kernels. The head
+    gives per cell (t, r) one logit, mean and log deviation of the angle offset, of z, and of the
+    shift within the cell. That shift is predicted in the frame of the turned kernel and turned into
+    the image's frame, so that it follows when the image turns.
+    """
+
+    angles: Tensor
+
+    def __init__(
+        self, model: ModelConfig, channels: int, grid: ShiftGrid, trainable: bool = True
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.grid = grid
+        kernels = model.encoder_kernels
+        self.lifting = LiftingConv(channels, kernels, model.rotations, grid.kernel, trainable)
+        self.lifting_bias = nn.Parameter(torch.zeros(kernels))
+        self.layers = nn.ModuleList(
+            nn.Linear(kernels, kernels) for _ in range(model.encoder_layers)
+        )
+        self.head = nn.Linear(kernels, 3 + 2 * model.z_dim + 3 * model.subpixel_shift)
+        self.act = activation(model.activation)
+        angles = torch.tensor(group_angles(model.rotations), dtype=torch.float32)
+        self.register_buffer("angles", angles, persistent=False)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the equivariant features (B, S, R, K) of images (B, C, H, W).
+
+        The mean of each image's border is taken off first, so that the zero padding continues the
+        background.
+        """
+        lifted = self.lifting(images - border_mean(images), self.grid.padding)
+        hidden: Tensor = self.act(lifted.flatten(1, 2) + self.lifting_bias)  # (B, S, R, K)
+        for layer in self.layers:
+            hidden = self.act(layer(hidden))
+        return hidden
+
+    def posterior(self, features: Tensor, prior: Prior) -> Posterior:
+        """Return the posterior over all cells from features (B, S, R, K)."""
+        model, d = self.model, self.model.z_dim
+        out = self.head(features)
+        logits = out[..., 0] + prior.log_cell
+        log_q = logits.flatten(1).log_softmax(1).view_as(logits)
+        shift_mean, shift_log_std = None, None
+        if model.subpixel_shift:
+            local = out[..., 3 + 2 * d : 5 + 2 * d] * prior.shift_std_px
+            shift_mean = turn(local, self.angles)
+            shift_log_std = out[..., 5 + 2 * d] + math.log(prior.shift_std_px)
+        return Posterior(
+            log_q=log_q,
+            angle_mean=out[..., 1] * prior.angle_std_rad,
+            angle_log_std=out[..., 2] + math.log(prior.angle_std_rad),
+            z_mean=out[..., 3 : 3 + d],
+            z_log_std=out[..., 3 + d : 3 + 2 * d],
+            shift_mean=shift_mean,
+            shift_log_std=shift_log_std,
+        )
+
+    def forward(self, images: Tensor, prior: Prior) -> Posterior:
+        """Return the posterior of images (B, C, H, W)."""
+        return self.posterior(self.features(images), prior)
+
+
+def border_mean(images: Tensor) -> Tensor:
+    """Return the mean of each image's outermost pixels, (B, C, 1, 1)."""
+    rows = images[..., [0, -1], :].mean((-2, -1), keepdim=True)
+    columns = images[..., [0, -1]].mean((-2, -1), keepdim=True)
+    return 0.5 * (rows + columns)
+
+
+def turn(vectors: Tensor, angles: Tensor) -> Tensor:
+    """Return vectors (..., R, 2) turned counter-clockwise by angles (R,)."""
+    cos, sin = angles.cos(), angles.sin()
+    x, y = vectors[..., 0], vectors[..., 1]
+    return torch.stack([cos * x - sin * y, sin * x + cos * y], -1)

@@ -1,0 +1,139 @@
+"""The posterior q(z, theta, t, r | y) and its priors (paper section 3.2, equations 3-5).
+
+Shapes: B batch, S shift cells, R rotations, D content dimensions, M samples.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tvae_core.config import ModelConfig
+from tvae_core.geometry import axis_px, group_angles
+
+SUBPIXEL_PRIOR_STD_PX = 0.5
+
+
+@dataclass(frozen=True)
+class ShiftGrid:
+    """The shift cells: pixel centres within the prior's reach.
+
+    Parameters
+    ----------
+    side : int
+        Side of the image in pixels.
+    kernel : int
+        Odd side of the lifting kernel.
+    prior_std_px, limit_sigmas : float
+        Cells beyond `limit_sigmas * prior_std_px` in x or y are left out; 0 keeps all.
+    """
+
+    side: int
+    kernel: int
+    prior_std_px: float
+    limit_sigmas: float
+
+    @property
+    def first(self) -> int:
+        """Index of the first pixel, along x and along y, that is a cell."""
+        axis = axis_px(self.side)
+        reach = self.limit_sigmas * self.prior_std_px
+        return int(np.argmax(np.abs(axis) <= reach)) if 0 < reach < axis[-1] else 0
+
+    @property
+    def cells_per_axis(self) -> int:
+        """Number of cells along x and along y."""
+        return self.side - 2 * self.first
+
+    @property
+    def padding(self) -> tuple[int, int, int, int]:
+        """Padding that makes the convolution's output exactly the cells; negative crops."""
+        return ((self.kernel - 1) // 2 - self.first,) * 4
+
+    def positions_px(self) -> Tensor:
+        """Return (S, 2) cell centres (x, y) in pixels, y up, row by row from the top."""
+        axis = axis_px(self.side)[self.first : self.side - self.first]
+        y, x = np.meshgrid(-axis, axis, indexing="ij")
+        return torch.tensor(np.stack([x.ravel(), y.ravel()], 1), dtype=torch.float32)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The priors of section 3.2: log p(t) + log p(r), (S, R), and the widths given a cell."""
+
+    log_cell: Tensor
+    angle_std_rad: float
+    shift_std_px: float = SUBPIXEL_PRIOR_STD_PX
+
+    @classmethod
+    def of(cls, model: ModelConfig, grid: ShiftGrid) -> Prior:
+        """Return the discretised priors of a model on its cells, each summing to one."""
+        log_t = -grid.positions_px().square().sum(1) / (2 * grid.prior_std_px**2)
+        angles = torch.tensor(group_angles(model.rotations), dtype=torch.float32)
+        log_r = torch.zeros_like(angles)
+        if model.rotation_prior == "normal":
+            log_r = -angles.square() / (2 * model.rotation_prior_std_rad**2)
+        log_cell = log_t.log_softmax(0)[:, None] + log_r.log_softmax(0)[None]
+        return cls(log_cell, math.pi / model.rotations)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The approximate posterior of a batch.
+
+    log_q (B, S, R); angle_mean without its offset, angle_log_std (B, S, R), radians;
+    z_mean, z_log_std (B, S, R, D); shift_mean (B, S, R, 2), shift_log_std (B, S, R), pixels within
+    the cell in the image's frame, or None when shifts are whole cells.
+    """
+
+    log_q: Tensor
+    angle_mean: Tensor
+    angle_log_std: Tensor
+    z_mean: Tensor
+    z_log_std: Tensor
+    shift_mean: Tensor | None
+    shift_log_std: Tensor | None
+
+
+@dataclass(frozen=True)
+class KlTerms:
+    """The terms of equation 5 of each image, (B,) nats."""
+
+    pose: Tensor
+    angle: Tensor
+    shift: Tensor
+    content: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Their sum, (B,)."""
+        return self.pose + self.angle + self.shift + self.content
+
+
+def kl_normal(mean: Tensor, log_std: Tensor, prior_std: float) -> Tensor:
+    """Return KL(N(mean, std^2) || N(0, prior_std^2)) elementwise, nats."""
+    ratio = (2 * (log_std - math.log(prior_std))).exp()
+    return 0.5 * (ratio + (mean / prior_std).square() - 1.0) - log_std + math.log(prior_std)
+
+
+def kl_terms(posterior: Posterior, prior: Prior) -> KlTerms:
+    """Return KL_{t,r} and the q-weighted KL_theta, KL_delta and KL_z (equation 5)."""
+    q = posterior.log_q.exp()
+    pose = (q * (posterior.log_q - prior.log_cell)).sum((1, 2))
+    kl_angle = kl_normal(posterior.angle_mean, posterior.angle_log_std, prior.angle_std_rad)
+    kl_z = kl_normal(posterior.z_mean, posterior.z_log_std, 1.0).sum(-1)
+    shift = torch.zeros_like(pose)
+    if posterior.shift_mean is not None and posterior.shift_log_std is not None:
+        log_std = posterior.shift_log_std[..., None]
+        kl_shift = kl_normal(posterior.shift_mean, log_std, prior.shift_std_px).sum(-1)
+        shift = (q * kl_shift).sum((1, 2))
+    return KlTerms(pose, (q * kl_angle).sum((1, 2)), shift, (q * kl_z).sum((1, 2)))
+
+
+def entropy(log_q: Tensor) -> Tensor:
+    """Return the entropy of q(t, r | y), (B,), nats."""
+    return -(log_q.exp() * log_q).sum((1, 2))

@@ -1,0 +1,116 @@
+"""One optimiser step: micro-batches that fit the device, noise keyed by (seed, step).
+
+Shapes: B batch, C channels, H W image, P pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tvae_core.config import RunConfig
+from tvae_core.engine.device import mixed_precision, working_set_bytes
+from tvae_core.engine.posterior import Posterior
+from tvae_core.engine.sampling import LatentSample, cells_sample, gumbel_softmax_sample
+from tvae_core.engine.target_vae import ElboTerms, TargetVae
+
+TERMS = ("elbo", "log_likelihood", "kl_pose", "kl_angle", "kl_shift", "kl_content")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate and temperature at one step."""
+
+    learning_rate: float
+    temperature: float
+
+
+def noise(device: torch.device, seed: int, step: int) -> torch.Generator:
+    """Return the random generator of a step, the same after a resume."""
+    generator = torch.Generator(device)
+    generator.manual_seed((seed * 1_000_003 + step * 7_919 + 17) % (1 << 62))
+    return generator
+
+
+def micro_batch_size(model: TargetVae, config: RunConfig, device: torch.device) -> int:
+    """Return how many images' activations fit the device's working set."""
+    m, train = model.model, config.train
+    pixels = len(model.compared) * train.pixel_share * train.samples
+    per_pixel = 3 * m.fourier_features + (2 * m.generator_layers + 2) * m.generator_hidden
+    cells = model.positions_px.shape[0] * m.rotations
+    per_cell = (m.encoder_layers + 3) * m.encoder_kernels + 8 * m.z_dim + 24
+    bytes_an_image = 4 * (pixels * per_pixel + cells * per_cell)
+    return max(1, min(train.batch_size, int(working_set_bytes(device) / bytes_an_image)))
+
+
+def draw(
+    model: TargetVae,
+    posterior: Posterior,
+    config: RunConfig,
+    temperature: float,
+    g: torch.Generator,
+) -> LatentSample:
+    """Draw the training samples of a posterior as the config says."""
+    if config.train.sampler == "cells":
+        return cells_sample(posterior, model.cells, config.train.samples, g)
+    return gumbel_softmax_sample(posterior, model.cells, temperature, config.train.samples, g)
+
+
+def pixel_subset(model: TargetVae, share: float, g: torch.Generator) -> Tensor | None:
+    """Return a random share of the compared pixels, None for all."""
+    if share >= 1:
+        return None
+    count = len(model.compared)
+    order = torch.randperm(count, generator=g, device=g.device)
+    return model.compared[order[: max(1, round(share * count))]]
+
+
+def train_step(
+    model: TargetVae,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    config: RunConfig,
+    schedule: Schedule,
+    step: int,
+    micro_batch: int,
+    check: Callable[[], None],
+) -> dict[str, float]:
+    """Take one step on images (B, C, H, W) and return the sums of the ELBO's terms over them.
+
+    `check` is called between micro-batches and may raise to give the step up: weights change only
+    at the very end.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = schedule.learning_rate
+    optimizer.zero_grad(set_to_none=True)
+    device = model.points_px.device
+    g = noise(device, config.train.seed, step)
+    sums = dict.fromkeys(TERMS, 0.0)
+    for part in torch.split(images, micro_batch):
+        check()
+        part = part.to(device)
+        with mixed_precision(device):
+            posterior = model.infer(part)
+            sample = draw(model, posterior, config, schedule.temperature, g)
+            pixels = pixel_subset(model, config.train.pixel_share, g)
+            terms = model.elbo_terms(part, posterior, sample, pixels)
+        (-terms.elbo.sum() / len(images)).backward()  # type: ignore[no-untyped-call]
+        add_terms(sums, terms)
+    check()
+    if config.train.clip_gradient:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.train.clip_gradient)
+    if math.isfinite(sums["elbo"]):
+        optimizer.step()
+    return sums
+
+
+def add_terms(sums: dict[str, float], terms: ElboTerms) -> None:
+    """Add the terms of a batch to running sums, in nats over images."""
+    kl = terms.kl
+    values = (terms.elbo, terms.log_likelihood, kl.pose, kl.angle, kl.shift, kl.content)
+    for name, value in zip(TERMS, values, strict=True):
+        sums[name] += float(value.detach().sum())

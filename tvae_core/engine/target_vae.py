@@ -1,0 +1,132 @@
+"""The TARGET-VAE: encoder, priors and generator in one module.
+
+Shapes: B batch, C channels, H W image, P pixels, S cells, R rotations, M samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tvae_core.config import ModelConfig
+from tvae_core.engine.encoder import Encoder
+from tvae_core.engine.generator import Generator
+from tvae_core.engine.likelihood import log_likelihood
+from tvae_core.engine.posterior import KlTerms, Posterior, Prior, ShiftGrid, kl_terms
+from tvae_core.engine.sampling import CellGeometry, LatentSample
+from tvae_core.errors import ConfigError
+from tvae_core.geometry import pixel_grid_px
+
+
+@dataclass(frozen=True)
+class ElboTerms:
+    """The terms of equation 6 of each image, (B,) nats."""
+
+    log_likelihood: Tensor
+    kl: KlTerms
+
+    @property
+    def elbo(self) -> Tensor:
+        """Equation 6, (B,)."""
+        return self.log_likelihood - self.kl.total
+
+
+class TargetVae(nn.Module):
+    """TARGET-VAE for square images.
+
+    Parameters
+    ----------
+    model : ModelConfig
+    side, channels : int
+        Of the images the model sees.
+    mask : Tensor or None
+        (H, W) bool, pixels that are compared; None compares all.
+    trainable : bool
+        False builds a model that embeds and decodes without escnn once its weights are loaded.
+    """
+
+    points_px: Tensor
+    positions_px: Tensor
+    log_cell: Tensor
+    compared: Tensor
+
+    def __init__(
+        self,
+        model: ModelConfig,
+        side: int,
+        channels: int,
+        mask: Tensor | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__()
+        if model.likelihood == "bernoulli" and channels not in (1, 3):
+            raise ConfigError(f"{channels} channels", todo="grey or RGB images are needed")
+        self.model, self.side, self.channels = model, side, channels
+        self.grid = ShiftGrid(
+            side, model.kernel_side(side), model.prior_std_px(side), model.shift_limit_sigmas
+        )
+        self.encoder = Encoder(model, channels, self.grid, trainable)
+        self.generator = Generator(model, channels)
+        prior = Prior.of(model, self.grid)
+        self._widths = (prior.angle_std_rad, prior.shift_std_px)
+        self.register_buffer("log_cell", prior.log_cell, persistent=False)
+        self.register_buffer("positions_px", self.grid.positions_px(), persistent=False)
+        points = torch.tensor(pixel_grid_px(side, side), dtype=torch.float32)
+        self.register_buffer("points_px", points, persistent=False)
+        inside = torch.ones(side, side, dtype=torch.bool) if mask is None else mask
+        self.register_buffer("compared", inside.flatten().nonzero()[:, 0], persistent=True)
+
+    @property
+    def prior(self) -> Prior:
+        """The priors over cells and within them."""
+        return Prior(self.log_cell, *self._widths)
+
+    @property
+    def cells(self) -> CellGeometry:
+        """Positions and angles of the cells."""
+        return CellGeometry(self.positions_px, self.encoder.angles)
+
+    def infer(self, images: Tensor) -> Posterior:
+        """Return the posterior of images (B, C, H, W)."""
+        posterior: Posterior = self.encoder(images, self.prior)
+        return posterior
+
+    def log_likelihood(
+        self, images: Tensor, sample: LatentSample, pixels: Tensor | None = None
+    ) -> Tensor:
+        """Return log p(y | sample) of each sample, (B, M) nats.
+
+        Parameters
+        ----------
+        images : (B, C, H, W)
+        sample : M samples an image
+        pixels : (P,) int or None
+            A random subset of `compared` drawn without replacement; the sum over it is scaled up
+            to an unbiased estimate of the sum over all compared pixels. None takes all.
+        """
+        chosen = self.compared if pixels is None else pixels
+        batch, count = sample.angle_rad.shape
+        raw = self.generator(
+            self.points_px[chosen],
+            sample.z.flatten(0, 1),
+            sample.angle_rad.flatten(),
+            sample.shift_px.flatten(0, 1),
+        )
+        values = images.flatten(2)[:, :, chosen].transpose(1, 2)  # (B, P, C)
+        values = values.repeat_interleave(count, 0)
+        by_pixel = log_likelihood(raw, values, self.model)
+        scale = len(self.compared) / len(chosen)
+        return by_pixel.sum(1).view(batch, count) * scale
+
+    def elbo_terms(
+        self,
+        images: Tensor,
+        posterior: Posterior,
+        sample: LatentSample,
+        pixels: Tensor | None = None,
+    ) -> ElboTerms:
+        """Return the terms of the ELBO (equation 6) of images (B, C, H, W)."""
+        by_sample = self.log_likelihood(images, sample, pixels)
+        return ElboTerms((by_sample * sample.weight).sum(1), kl_terms(posterior, self.prior))

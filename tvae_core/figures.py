@@ -1,0 +1,246 @@
+"""Figures for print: the latent plane and a grid of decoded images, as PNG, SVG or PDF.
+
+Pure functions from arrays to a file. Points beyond 20,000 are drawn as a density, so a vector file
+stays small. Text stays text in SVG and PDF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.analysis.support import density_image, label_image, robust_range, value_image
+from tvae_core.errors import ConfigError, ImageFileError
+from tvae_core.files import atomic_write
+
+Array = NDArray[Any]
+
+# Ten colours told apart with any colour vision (after Paul Tol's muted set, with a tenth).
+CLASS_COLOURS = (
+    "#332288",
+    "#88CCEE",
+    "#DDCC77",
+    "#117733",
+    "#CC6677",
+    "#44AA99",
+    "#882255",
+    "#999933",
+    "#AA4499",
+    "#777777",
+)
+NO_CLASS_COLOUR = "#d5d5d5"
+MAGNITUDE_MAP, ANGLE_MAP = "cividis", "twilight"
+
+_POINTS_DRAWN = 20_000
+_BINS = 400
+_SUFFIXES = (".png", ".svg", ".pdf")
+_STYLE = {
+    "font.size": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+}
+
+
+def plane_figure(
+    path: Path | str,
+    xy: Array,
+    *,
+    labels: Array | None = None,
+    names: Sequence[str] = (),
+    colours: Sequence[str] = CLASS_COLOURS,
+    values: Array | None = None,
+    value_name: str = "",
+    cyclic: bool = False,
+    axes: tuple[str, str] = ("z1", "z2"),
+    size_cm: float = 9.0,
+    overwrite: bool = False,
+) -> Path:
+    """Draw the latent plane: coloured by class, by a value, or by density when neither is given.
+
+    Parameters
+    ----------
+    path : Path or str
+        `.png` (300 dots an inch), `.svg` or `.pdf`.
+    xy : (N, 2)
+    labels : (N,) int, optional
+        Classes from 0; below 0 is drawn grey. `names` and `colours` go with them; beyond ten
+        classes the colours repeat.
+    values : (N,), optional
+        A value, `value_name` with its unit; with `cyclic` an angle in radians.
+    axes : (str, str)
+    size_cm : float
+        Width and height of the figure.
+    overwrite : bool
+
+    Raises
+    ------
+    ImageFileError
+        Another kind of file, or the path is there already.
+    ConfigError
+        Both labels and values are given.
+    """
+    if labels is not None and values is not None:
+        raise ConfigError("a plane is coloured by classes or by a value, not both")
+    figure, drawing = _figure(size_cm, size_cm)
+    extent = robust_range(xy)
+    if labels is not None:
+        _draw_classes(drawing, xy, labels, names, colours, extent)
+    elif values is not None:
+        _draw_values(figure, drawing, xy, values, value_name, cyclic, extent)
+    else:
+        _draw_density(figure, drawing, xy, extent)
+    drawing.set(xlim=extent[0], ylim=extent[1], xlabel=axes[0], ylabel=axes[1])
+    drawing.locator_params(nbins=5)
+    return _save(figure, Path(path), overwrite)
+
+
+def montage_figure(
+    path: Path | str,
+    images: Array,
+    columns: int | None = None,
+    *,
+    grey_range: tuple[float, float] | None = None,
+    captions: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Path:
+    """Draw images (n, h, w[, 3]) side by side, row by row, with one grey range for all.
+
+    An atlas (G, G, h, w[, 3]) is drawn as it lies in the plane: its first row at the bottom.
+    """
+    tiles = np.asarray(images)
+    if tiles.ndim == 5 or (tiles.ndim == 4 and tiles.shape[-1] not in (1, 3)):
+        columns = tiles.shape[1]
+        tiles = tiles[::-1].reshape(-1, *tiles.shape[2:])
+    across = columns or int(np.ceil(np.sqrt(len(tiles))))
+    low, high = grey_range or np.percentile(tiles, [0.5, 99.5])
+    sheet = montage(tiles, across)
+    width_cm = 16.0
+    figure, drawing = _figure(width_cm, width_cm * sheet.shape[0] / sheet.shape[1], bare=True)
+    grey = np.clip((sheet - low) / max(high - low, 1e-12), 0, 1)
+    drawing.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    height, width = tiles.shape[1:3]
+    for number, text in enumerate(captions[: len(tiles)]):
+        row, column = divmod(number, across)
+        drawing.text(
+            column * (width + 1) + 1, row * (height + 1) + 1, text, va="top", color="white", size=6
+        )
+    return _save(figure, Path(path), overwrite)
+
+
+def montage(images: Array, columns: int) -> NDArray[np.float64]:
+    """Return images (n, h, w[, 3]) on one sheet with a line of their highest value between them."""
+    n, height, width = images.shape[:3]
+    rows = -(-n // columns)
+    shape = (rows * (height + 1) - 1, columns * (width + 1) - 1, *images.shape[3:])
+    sheet = np.full(shape, float(images.max()))
+    for number, image in enumerate(images):
+        top, left = number // columns * (height + 1), number % columns * (width + 1)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def _draw_classes(
+    drawing: Any,
+    xy: Array,
+    labels: Array,
+    names: Sequence[str],
+    colours: Sequence[str],
+    extent: Any,
+) -> None:
+    from matplotlib.colors import to_rgba
+
+    present = [int(label) for label in np.unique(labels[labels >= 0])]
+    shades = {label: colours[label % len(colours)] for label in present}
+    if len(xy) > _POINTS_DRAWN:
+        winner = label_image(xy, labels, extent, (_BINS, _BINS))
+        sheet = np.zeros((*winner.shape, 4))
+        sheet[density_image(xy, extent, (_BINS, _BINS)) > 0] = to_rgba(NO_CLASS_COLOUR)
+        for label, shade in shades.items():
+            sheet[winner == label] = to_rgba(shade)
+        _draw_sheet(drawing, sheet, extent)
+    else:
+        shown = np.array([to_rgba(NO_CLASS_COLOUR)] * len(xy))
+        for label, shade in shades.items():
+            shown[labels == label] = to_rgba(shade)
+        _draw_points(drawing, xy, c=shown)
+    for label in present:
+        name = names[label] if label < len(names) else str(label)
+        count = f"{np.count_nonzero(labels == label):,}"
+        drawing.plot([], [], "o", ms=4, mec="none", color=shades[label], label=f"{name}  {count}")
+    drawing.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2)
+
+
+def _draw_values(
+    figure: Any, drawing: Any, xy: Array, values: Array, name: str, cyclic: bool, extent: Any
+) -> None:
+    finite = values[np.isfinite(values)]
+    low, high = (-np.pi, np.pi) if cyclic else np.quantile(finite, [0.01, 0.99])
+    look = {"cmap": ANGLE_MAP if cyclic else MAGNITUDE_MAP, "vmin": low, "vmax": high}
+    if len(xy) > _POINTS_DRAWN:
+        sheet = value_image(xy, values, extent, (_BINS, _BINS), cyclic)
+        drawn = _draw_sheet(drawing, sheet, extent, **look)
+    else:
+        drawn = _draw_points(drawing, xy, c=values, **look)
+    bar = figure.colorbar(drawn, ax=drawing, label=name, shrink=0.6, aspect=16)
+    bar.outline.set_visible(False)
+    if cyclic:
+        bar.set_ticks([-np.pi, 0, np.pi], labels=["-π", "0", "π"])
+
+
+def _draw_density(figure: Any, drawing: Any, xy: Array, extent: Any) -> None:
+    from matplotlib.colors import LogNorm
+
+    bins = int(np.clip(np.sqrt(len(xy)), 40, _BINS))
+    count = density_image(xy, extent, (bins, bins)).astype(float)
+    count[count == 0] = np.nan
+    norm = LogNorm(1, max(2.0, float(np.nanmax(count, initial=2.0))))
+    drawn = _draw_sheet(drawing, count, extent, cmap=MAGNITUDE_MAP, norm=norm)
+    bar = figure.colorbar(drawn, ax=drawing, label="images a cell", shrink=0.6, aspect=16)
+    bar.outline.set_visible(False)
+
+
+def _draw_points(drawing: Any, xy: Array, **look: Any) -> Any:
+    area = float(np.clip(40_000 / max(len(xy), 1), 1.0, 16.0))
+    return drawing.scatter(xy[:, 0], xy[:, 1], s=area, linewidths=0, rasterized=True, **look)
+
+
+def _draw_sheet(drawing: Any, sheet: Array, extent: Any, **look: Any) -> Any:
+    corners = (*extent[0], *extent[1])
+    return drawing.imshow(
+        sheet, origin="lower", extent=corners, aspect="auto", interpolation="nearest", **look
+    )
+
+
+def _figure(width_cm: float, height_cm: float, bare: bool = False) -> tuple[Any, Any]:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width_cm / 2.54, height_cm / 2.54), layout="constrained")
+        drawing = figure.add_axes((0, 0, 1, 1)) if bare else figure.add_subplot()
+    if bare:
+        figure.set_layout_engine("none")
+        drawing.set_axis_off()
+    return figure, drawing
+
+
+def _save(figure: Any, path: Path, overwrite: bool) -> Path:
+    import matplotlib
+
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ImageFileError(f"no figure ends in {path.suffix!r}", path, "use .png, .svg or .pdf")
+    if path.exists() and not overwrite:
+        raise ImageFileError("already there", path, "choose another name or allow overwriting")
+    with atomic_write(path) as part, matplotlib.rc_context(_STYLE):
+        figure.savefig(part, dpi=300, bbox_inches="tight", pad_inches=0.05)
+    return path

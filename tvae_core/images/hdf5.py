@@ -1,0 +1,109 @@
+"""HDF5 files: .h5 and .hdf5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.errors import ImageFileError
+from tvae_core.images.arrays import LABEL_ARRAYS, checked_labels, pick_images, stack_form
+from tvae_core.images.raw import runs
+from tvae_core.images.stack import ImageStack, StackNotes
+
+
+class Hdf5Stack(ImageStack):
+    """The images of one data set, read a stretch at a time; made by `open_hdf5`."""
+
+    def __init__(self, path: Path, file: Any, images: Any, notes: StackNotes) -> None:
+        form = stack_form(path, images.shape, images.dtype)
+        super().__init__(path, "HDF5", form, notes)
+        self._file = file
+        self._images = images
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _read(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        shape = (len(indices), *self.form.image_shape)
+        try:
+            if self._images.ndim in (2, 3) and len(self) == 1:
+                return np.repeat(self._images[()].reshape(1, *shape[1:]), len(indices), axis=0)
+            return self._gather(indices).reshape(shape)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ImageFileError(f"cannot be read: {error}", self.path) from error
+
+    def _gather(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """Read sorted stretches, so that each compressed chunk is unpacked once."""
+        order = np.argsort(indices, kind="stable")
+        images = np.empty((len(indices), *self._images.shape[1:]), self._images.dtype)
+        ordered = indices[order]
+        for start, stop in runs(ordered):
+            first = int(ordered[start])
+            images[order[start:stop]] = self._images[first : first + stop - start]
+        return images
+
+
+def open_hdf5(path: Path, dataset: str = "") -> Hdf5Stack:
+    """Open a data set of images: `dataset`, else the only one of 3 or 4 dimensions.
+
+    A data set called label or labels beside it gives the labels, an attribute
+    `pixel_size_angstrom` the pixel size.
+
+    Raises
+    ------
+    ImageFileError
+        Not HDF5, truncated, no or several candidates, absurd size.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        what = "truncated" if "truncated" in str(error) else "not an HDF5 file"
+        raise ImageFileError(what, path) from error
+    try:
+        return _open(path, file, dataset)
+    except ImageFileError:
+        file.close()
+        raise
+    except (OSError, RuntimeError, KeyError) as error:
+        file.close()
+        raise ImageFileError(f"cannot be read: {error}", path) from error
+
+
+def _open(path: Path, file: Any, dataset: str) -> Hdf5Stack:
+    sets = _data_sets(file)
+    name = pick_images(path, {key: value.shape for key, value in sets.items()}, dataset)
+    images = sets[name]
+    if not images.id.get_storage_size() and not images.is_virtual and not images.external:
+        raise ImageFileError(f"data set {name} of shape {images.shape} holds no images", path)
+    folder = name.rpartition("/")[0]
+    return Hdf5Stack(path, file, images, _notes(path, sets, images, folder))
+
+
+def _data_sets(file: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "buif" and item.shape is not None:
+            found[name] = item
+
+    file.visititems(visit)
+    return found
+
+
+def _notes(path: Path, sets: dict[str, Any], images: Any, folder: str) -> StackNotes:
+    labels = None
+    for name in LABEL_ARRAYS:
+        beside = sets.get(f"{folder}/{name}".lstrip("/"))
+        if labels is None and beside is not None and beside.shape == images.shape[:1]:
+            labels = checked_labels(path, beside[()], images.shape[0])
+    return StackNotes(_pixel_size(images), labels)
+
+
+def _pixel_size(images: Any) -> float | None:
+    size = np.asarray(images.attrs.get("pixel_size_angstrom", 0))
+    return float(size) if size.ndim == 0 and size.dtype.kind in "iuf" and size > 0 else None

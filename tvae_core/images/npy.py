@@ -1,0 +1,58 @@
+"""NumPy files: .npy, read image by image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tvae_core.errors import ImageFileError
+from tvae_core.images.arrays import stack_form
+from tvae_core.images.limits import LARGEST_IN_MEMORY, check_size
+from tvae_core.images.raw import ByteSource, FileBytes, MemoryBytes, RawStack
+from tvae_core.npy_header import NpyHeader, read_npy_header
+
+
+def open_npy(path: Path) -> RawStack:
+    """Open a .npy file of (N, H, W), (N, H, W, 3), (H, W) or (H, W, 3) numbers.
+
+    Raises
+    ------
+    ImageFileError
+        Not a NumPy file, pickled objects, another shape, absurd size, truncated.
+    """
+    try:
+        with open(path, "rb") as stream:
+            header = read_npy_header(stream)
+    except OSError as error:
+        raise ImageFileError(f"cannot be opened: {error.strerror}", path) from error
+    except ValueError as error:
+        raise ImageFileError(str(error), path, "save a plain array with numpy.save") from error
+    form = stack_form(path, header.shape, header.dtype)
+    check_size(path, form.count, form.height, form.width)
+    source, offset = _source(path, header)
+    return RawStack(path, "NumPy array", form, source, offset)
+
+
+def _source(path: Path, header: NpyHeader) -> tuple[ByteSource, int]:
+    source = FileBytes(path)
+    wanted = header.offset + header.nbytes
+    if source.size < wanted:
+        size = source.size
+        source.close()
+        raise ImageFileError(f"truncated: {size} bytes, its header asks for {wanted}", path)
+    if header.fortran_order and len(header.shape) > 1:
+        source.close()
+        return _reordered(path, header), 0
+    return source, header.offset
+
+
+def _reordered(path: Path, header: NpyHeader) -> MemoryBytes:
+    """Return the images of a Fortran-ordered array, whose pixels lie scattered over the file."""
+    if header.nbytes > LARGEST_IN_MEMORY:
+        raise ImageFileError(
+            "too large in Fortran order", path, "save it with numpy.ascontiguousarray"
+        )
+    flat = np.fromfile(path, header.dtype, offset=header.offset)
+    array = flat.reshape(header.shape[::-1]).T
+    return MemoryBytes(np.ascontiguousarray(array).tobytes())

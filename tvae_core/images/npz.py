@@ -1,0 +1,129 @@
+"""NumPy archives: .npz, with labels beside the images."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.errors import ImageFileError
+from tvae_core.images.arrays import (
+    LABEL_ARRAYS,
+    NAME_ARRAYS,
+    checked_labels,
+    pick_images,
+    stack_form,
+)
+from tvae_core.images.limits import check_in_memory, check_size
+from tvae_core.images.raw import ByteSource, FileBytes, MemoryBytes, RawStack
+from tvae_core.images.stack import StackNotes
+from tvae_core.npy_header import NpyHeader, read_npy_header
+
+_LOCAL_HEADER_BYTES = 30
+
+
+def open_npz(path: Path, dataset: str = "") -> RawStack:
+    """Open the images of a .npz archive.
+
+    The array called `dataset`, else the only one like images. Labels come from an array called
+    label, labels, class, classes, target, targets or y, their names from label_names or
+    class_names. An uncompressed array is read from the file, a compressed one into memory.
+
+    Raises
+    ------
+    ImageFileError
+        Not an archive, no or several candidates, damaged, too large.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _open(archive, path, dataset)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise ImageFileError(f"not a sound NumPy archive: {error}", path) from error
+    except OSError as error:
+        raise ImageFileError(f"cannot be opened: {error.strerror}", path) from error
+
+
+def _open(archive: zipfile.ZipFile, path: Path, dataset: str) -> RawStack:
+    headers = _headers(archive)
+    name = pick_images(path, {key: header.shape for key, header in headers.items()}, dataset)
+    header = headers[name]
+    form = stack_form(path, header.shape, header.dtype)
+    check_size(path, form.count, form.height, form.width)
+    notes = _notes(archive, path, headers, form.count)
+    source, offset = _source(archive, path, name, header)
+    return RawStack(path, "NumPy archive", form, source, offset, notes)
+
+
+def _headers(archive: zipfile.ZipFile) -> dict[str, NpyHeader]:
+    """Return the headers of the arrays that hold no Python objects."""
+    headers = {}
+    for info in archive.infolist():
+        if not info.filename.endswith(".npy"):
+            continue
+        with archive.open(info) as stream:
+            try:
+                headers[info.filename.removesuffix(".npy")] = read_npy_header(stream)  # type: ignore[arg-type]
+            except ValueError:
+                continue
+    return headers
+
+
+def _source(
+    archive: zipfile.ZipFile, path: Path, name: str, header: NpyHeader
+) -> tuple[ByteSource, int]:
+    info = archive.getinfo(name + ".npy")
+    plain = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
+    ordered = not header.fortran_order or len(header.shape) < 2
+    if plain and ordered:
+        return _stored(path, info, header)
+    array = _load(archive, path, name, header)
+    return MemoryBytes(np.ascontiguousarray(array).tobytes()), 0
+
+
+def _stored(path: Path, info: zipfile.ZipInfo, header: NpyHeader) -> tuple[FileBytes, int]:
+    """Return where an uncompressed array begins within the archive."""
+    source = FileBytes(path)
+    local = np.zeros(_LOCAL_HEADER_BYTES, np.uint8)
+    source.fill(local, info.header_offset)
+    name_bytes, extra_bytes = local[26:30].view("<u2").tolist()
+    offset = info.header_offset + _LOCAL_HEADER_BYTES + name_bytes + extra_bytes + header.offset
+    if offset + header.nbytes > source.size or header.offset + header.nbytes > info.file_size:
+        source.close()
+        raise ImageFileError("truncated: an array is shorter than its header says", path)
+    return source, offset
+
+
+def _load(archive: zipfile.ZipFile, path: Path, name: str, header: NpyHeader) -> NDArray[Any]:
+    info = archive.getinfo(name + ".npy")
+    check_in_memory(path, header.nbytes, info.compress_size)
+    with archive.open(info) as stream:
+        stream.read(header.offset)
+        content = _exactly(stream, header.nbytes, path)
+    flat = np.frombuffer(content, header.dtype, count=math.prod(header.shape))
+    return flat.reshape(header.shape, order="F" if header.fortran_order else "C")
+
+
+def _exactly(stream: IO[bytes], count: int, path: Path) -> bytes:
+    content = stream.read(count)
+    if len(content) < count:
+        raise ImageFileError("truncated: an array is shorter than its header says", path)
+    return content
+
+
+def _notes(
+    archive: zipfile.ZipFile, path: Path, headers: dict[str, NpyHeader], count: int
+) -> StackNotes:
+    labels = None
+    for name in LABEL_ARRAYS:
+        if labels is None and name in headers and headers[name].shape[:1] == (count,):
+            labels = checked_labels(path, _load(archive, path, name, headers[name]), count)
+    names: tuple[str, ...] = ()
+    for name in NAME_ARRAYS:
+        if labels is not None and name in headers and headers[name].dtype.kind in "US":
+            names = tuple(_load(archive, path, name, headers[name]).astype(str).ravel().tolist())
+    return StackNotes(labels=labels, label_names=names)

@@ -1,0 +1,238 @@
+"""What is done to an image before the model sees it, in the order of the functions below."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.config import DataConfig
+from tvae_core.errors import ConfigError, ImageFileError
+from tvae_core.geometry import axis_px
+from tvae_core.images.fourier import fourier_crop
+
+FloatImages = NDArray[np.float32]
+_NAMED = 8  # images an error names
+_FLAT_RING = 1e-3  # of the image's deviation: below, the corners hold padding and no noise
+
+
+class Preprocessor:
+    """Turns raw images into what the model sees: bad pixels, crop, size, contrast, mask.
+
+    Parameters
+    ----------
+    config : DataConfig
+    height, width : int
+        Of the raw images, in pixels.
+    channels : int
+        1 or 3.
+    dtype : np.dtype
+        Pixel type in the file: 8-bit images are scaled by its range, others by their own.
+    where : str
+        The file, for errors.
+
+    Attributes
+    ----------
+    output_side : int
+        Pixels along each side of the result.
+    channels : int
+    scale : float
+        Size of an output pixel in input pixels, 2.0 when halved.
+    centre_offset_px : (x, y)
+        Where the result's centre lies from the raw image's centre, in raw pixels, y up. Not zero
+        only when pixels were cut or added without resampling and the sides differ by an odd
+        number: then half a pixel.
+    mask : (h, w) bool or None
+        Pixels that are kept, None when all are.
+    bad_pixel_count, constant_count, flat_ring_count : int
+        Not finite pixels replaced; images of one value, which become zeros; images whose corners
+        hold no noise, whose deviation is taken of the whole image. All since `reset_counts`.
+
+    Raises
+    ------
+    ConfigError
+        `downsample_px` is larger than the image.
+    """
+
+    def __init__(
+        self,
+        config: DataConfig,
+        height: int,
+        width: int,
+        channels: int,
+        dtype: np.dtype[Any],
+        where: str = "",
+    ) -> None:
+        self.config = config
+        self.channels = channels
+        self.where = where
+        self._shape = (height, width)
+        self._eight_bit = dtype.kind == "u" and dtype.itemsize == 1
+        self._side = config.crop_px or max(height, width)
+        self.output_side = config.downsample_px or self._side
+        if self.output_side > self._side:
+            raise ConfigError(
+                f"data.downsample_px: {self.output_side} is larger than the images, {self._side}",
+                where,
+            )
+        self.scale = self._side / self.output_side
+        self.mask = inscribed_circle(self.output_side) if config.mask else None
+        self._ring = ~inscribed_circle(self.output_side)
+        rows, columns = ((size - self._side) % 2 / 2 for size in self._shape)
+        self._residue = (rows, columns)
+        resampled = self.output_side < self._side
+        self.centre_offset_px = (0.0, 0.0) if resampled else (-columns, rows)
+        self.reset_counts()
+
+    def reset_counts(self) -> None:
+        """Set the three counts to zero."""
+        self.bad_pixel_count = 0
+        self.constant_count = 0
+        self.flat_ring_count = 0
+
+    def __call__(self, raw: FloatImages, indices: NDArray[np.int64] | None = None) -> FloatImages:
+        """Return the images the model sees.
+
+        Parameters
+        ----------
+        raw : (n, H, W) or (n, H, W, 3) float32
+        indices : (n,) integers, optional
+            What an error calls the images, 0 to n - 1 when absent.
+
+        Returns
+        -------
+        (n, C, h, w) float32
+
+        Raises
+        ------
+        ImageFileError
+            Bad pixels, and the policy is to refuse them.
+        """
+        images = np.moveaxis(raw, -1, 1) if raw.ndim == 4 else raw[:, None]  # (n, C, H, W)
+        images = self._without_bad_pixels(images, indices)
+        images = centred_square(images, self._side)
+        constant = np.ptp(images, axis=(1, 2, 3)) == 0 if len(images) else np.zeros(0, bool)
+        self.constant_count += int(constant.sum())
+        images = self._resampled(images)
+        if self.config.invert:
+            images = self._swapped(images)
+        images = self._normalised(images, constant)
+        if self.mask is not None:
+            images = np.where(self.mask, images, np.float32(0))
+        return np.ascontiguousarray(images, dtype=np.float32)
+
+    def _without_bad_pixels(
+        self, images: FloatImages, indices: NDArray[np.int64] | None
+    ) -> FloatImages:
+        good = np.isfinite(images)
+        if good.all():
+            return images
+        count = int(good.size - good.sum())
+        if self.config.bad_pixels == "refuse":
+            raise self._refuse(good, count, indices)
+        self.bad_pixel_count += count
+        fill = np.zeros((len(images), 1, 1, 1), np.float32)
+        if self.config.bad_pixels == "mean":
+            total = np.sum(images, axis=(1, 2, 3), where=good, dtype=np.float64)
+            fill[:, 0, 0, 0] = total / np.maximum(good.sum(axis=(1, 2, 3)), 1)
+        return np.where(good, images, fill)
+
+    def _refuse(
+        self, good: NDArray[np.bool_], count: int, indices: NDArray[np.int64] | None
+    ) -> ImageFileError:
+        places = np.flatnonzero(~good.all(axis=(1, 2, 3)))
+        names = places if indices is None else np.asarray(indices)[places]
+        listed = ", ".join(str(name) for name in names[:_NAMED])
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return ImageFileError(
+            f"{count} NaN or infinite pixels in image {listed}{more}",
+            self.where,
+            "set data.bad_pixels to zero or mean",
+        )
+
+    def _resampled(self, images: FloatImages) -> FloatImages:
+        if self.output_side == self._side:
+            return images
+        return fourier_crop(images, self.output_side, self._residue)
+
+    def _swapped(self, images: FloatImages) -> FloatImages:
+        """Swap dark and bright within the range of 8 bits, or within the image's own."""
+        if self._eight_bit:
+            return np.float32(255) - images
+        low, high = _range(images)
+        return low + high - images
+
+    def _normalised(self, images: FloatImages, constant: NDArray[np.bool_]) -> FloatImages:
+        kind = self.config.normalise
+        if kind == "none":
+            return images
+        if kind == "unit":
+            images = self._unit(images)
+        else:
+            images = self._standard(images, constant, ring=kind == "ring")
+        return np.where(constant[:, None, None, None], np.float32(0), images)
+
+    def _unit(self, images: FloatImages) -> FloatImages:
+        if self._eight_bit:
+            return np.asarray(np.clip(images / np.float32(255), 0, 1), np.float32)
+        low, high = _range(images)
+        spread = np.where(high > low, high - low, 1).astype(np.float32)
+        return (images - low) / spread
+
+    def _standard(
+        self, images: FloatImages, constant: NDArray[np.bool_], ring: bool
+    ) -> FloatImages:
+        """Return zero mean and unit deviation over the image, or over its corners."""
+        mean, deviation = _moments(images)
+        if ring and self._ring.any():
+            mean, corner_deviation = _moments(images[..., self._ring])
+            flat = corner_deviation <= _FLAT_RING * deviation
+            self.flat_ring_count += int((flat & ~constant).sum())
+            deviation = np.where(flat, deviation, corner_deviation)
+        deviation = np.where(deviation > 0, deviation, 1.0)
+        return (images - _per_image(mean)) / _per_image(deviation)
+
+
+def inscribed_circle(side: int) -> NDArray[np.bool_]:
+    """Return (side, side), true where a pixel's centre lies within side / 2 of the image centre."""
+    axis = axis_px(side)
+    return np.asarray(axis[:, None] ** 2 + axis[None] ** 2 <= (side / 2) ** 2)
+
+
+def centred_square(images: FloatImages, side: int) -> FloatImages:
+    """Cut or pad (n, C, H, W) about the centre to (n, C, side, side).
+
+    Padding takes the median of the image's border, channel by channel.
+    """
+    height, width = images.shape[2:]
+    top, left = (height - side) // 2, (width - side) // 2
+    inside = images[:, :, max(top, 0) : max(top, 0) + side, max(left, 0) : max(left, 0) + side]
+    if inside.shape[2:] == (side, side):
+        return inside
+    square = np.empty((*images.shape[:2], side, side), np.float32)
+    square[...] = _border_median(images)[:, :, None, None]
+    top, left = max(-top, 0), max(-left, 0)
+    square[:, :, top : top + inside.shape[2], left : left + inside.shape[3]] = inside
+    return square
+
+
+def _border_median(images: FloatImages) -> FloatImages:
+    edges = (images[:, :, 0], images[:, :, -1], images[:, :, :, 0], images[:, :, :, -1])
+    return np.asarray(np.median(np.concatenate(edges, axis=2), axis=2), np.float32)
+
+
+def _range(images: FloatImages) -> tuple[FloatImages, FloatImages]:
+    """Return the smallest and largest value of each image, (n, 1, 1, 1)."""
+    low = np.min(images, axis=(1, 2, 3), keepdims=True)
+    return low, np.max(images, axis=(1, 2, 3), keepdims=True)
+
+
+def _per_image(values: NDArray[np.float64]) -> FloatImages:
+    return values.astype(np.float32).reshape(-1, 1, 1, 1)
+
+
+def _moments(pixels: FloatImages) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and deviation of each image, in float64: pixels may stand far from zero."""
+    axes = tuple(range(1, pixels.ndim))
+    return pixels.mean(axis=axes, dtype=np.float64), pixels.std(axis=axes, dtype=np.float64)

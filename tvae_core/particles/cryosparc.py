@@ -1,0 +1,108 @@
+"""cryoSPARC .cs tables: a NumPy structured array, one record a particle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tvae_core.errors import TableError
+from tvae_core.files import atomic_write
+from tvae_core.npy_header import read_npy_header
+from tvae_core.particles.references import gather
+from tvae_core.particles.table import ImageReferences, ParticleTable
+
+
+class CryosparcTable(ParticleTable):
+    """A cryoSPARC table.
+
+    Parameters
+    ----------
+    path : Path
+    records : (N,) structured array
+        The file's records, byte for byte.
+    """
+
+    def __init__(self, path: Path, records: NDArray[Any]) -> None:
+        super().__init__(path, list(records.dtype.names or ()))
+        self.records = records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return the field `name`, (N, ...); see `ParticleTable.column`."""
+        if name not in self.column_names:
+            raise self._missing(name)
+        return self.records[name]
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return the field `name` as float64, (N, ...); see `ParticleTable.numbers`."""
+        values = self.column(name)
+        if values.dtype.kind not in "buif":
+            raise TableError(f"column {name} holds no numbers", self.path)
+        return values.astype(np.float64)
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a field `name`."""
+        return name in self.column_names
+
+    def image_references(self) -> ImageReferences:
+        """Return `blob/path` without its leading `>` and `blob/idx`, which counts from 0."""
+        if not (self.has("blob/path") and self.has("blob/idx")):
+            raise TableError(
+                "no images, blob/path and blob/idx are absent",
+                self.path,
+                "give the particles' table, not its passthrough",
+            )
+        files, file_index = gather(path.lstrip(b">") for path in self._paths())
+        return ImageReferences(files, file_index, self.records["blob/idx"].astype(np.int64))
+
+    def _paths(self) -> list[bytes]:
+        paths = self.records["blob/path"]
+        if paths.dtype.kind == "U":
+            paths = np.char.encode(paths, "utf-8")
+        return [bytes(path) for path in paths.tolist()]
+
+    @property
+    def pixel_size_angstrom(self) -> NDArray[np.float64] | None:
+        """`blob/psize_A` of each row, (N,), or None."""
+        return self.numbers("blob/psize_A") if self.has("blob/psize_A") else None
+
+    @property
+    def uid(self) -> NDArray[np.uint64] | None:
+        """`uid` of each row, (N,), or None."""
+        return self.records["uid"].astype(np.uint64) if self.has("uid") else None
+
+    def subset(self, rows: ArrayLike) -> CryosparcTable:
+        """Return the table of the given rows; see `ParticleTable.subset`."""
+        return CryosparcTable(self.path, self.records[self._row_numbers(rows)])
+
+    def write(self, path: Path | str) -> None:
+        """Write the records unchanged; see `ParticleTable.write`."""
+        target = self._check_target(path)
+        try:
+            with atomic_write(target) as part, open(part, "wb") as stream:
+                np.lib.format.write_array(stream, self.records, allow_pickle=False)
+        except OSError as error:
+            raise TableError(f"cannot be written: {error.strerror}", target) from error
+
+
+def read_cryosparc(path: Path) -> CryosparcTable:
+    """Read a .cs table; see `read_table` for the errors."""
+    try:
+        with open(path, "rb") as stream:
+            header = read_npy_header(stream)
+    except ValueError as error:
+        raise TableError(f"not a cryoSPARC table: {error}", path) from error
+    if header.dtype.names is None or len(header.shape) != 1:
+        raise TableError("not a cryoSPARC table: an array without named columns", path)
+    found = path.stat().st_size - header.offset
+    if found < header.nbytes:
+        raise TableError(
+            f"truncated: {header.shape[0]} rows take {header.nbytes} bytes, {found} are there", path
+        )
+    records = np.fromfile(path, header.dtype, count=header.shape[0], offset=header.offset)
+    return CryosparcTable(path, records)

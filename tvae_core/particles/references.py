@@ -1,0 +1,23 @@
+"""Turning a column of paths into a short list of files and an index into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def gather(paths: Iterable[bytes]) -> tuple[list[str], NDArray[np.int32]]:
+    """Return the distinct paths in order of first appearance, and each row's place among them.
+
+    Returns
+    -------
+    files : list of str
+        Bytes that are not UTF-8 come back as surrogate escapes, which the file system understands.
+    file_index : (N,) int32
+    """
+    places: dict[bytes, int] = {}
+    rows = [places.setdefault(path, len(places)) for path in paths]
+    files = [path.decode("utf-8", "surrogateescape") for path in places]
+    return files, np.asarray(rows, dtype=np.int32)

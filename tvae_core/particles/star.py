@@ -1,0 +1,229 @@
+"""RELION .star tables: 3.0 (one block) and 3.1 and later (optics and particles)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tvae_core.errors import TableError
+from tvae_core.files import atomic_write
+from tvae_core.particles.references import gather
+from tvae_core.particles.star_text import (
+    StarBlock,
+    StarLoop,
+    parse_blocks,
+    plain_text,
+    read_lines,
+    split_row,
+)
+from tvae_core.particles.table import ImageReferences, ParticleTable
+
+_IMAGE = "rlnImageName"
+_GROUP = "rlnOpticsGroup"
+_ROWS_A_WRITE = 1 << 16
+
+
+@dataclass(frozen=True)
+class _Text:
+    """The lines around the particles' rows: everything else that the file says."""
+
+    before: list[bytes]
+    after: list[bytes]
+    optics: dict[str, list[str]]
+
+
+class StarTable(ParticleTable):
+    """A RELION table; made by `read_table`.
+
+    The particles' rows are kept as the lines of the file. All other blocks, comments and the
+    column header are kept too and written back as they were.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        column_names: list[str],
+        rows: list[bytes],
+        line_numbers: NDArray[np.int64],
+        text: _Text,
+    ) -> None:
+        super().__init__(path, column_names)
+        self._rows = rows
+        self._line_numbers = line_numbers
+        self._text = text
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a column's text without quotes, (N,) of str; see `ParticleTable.column`."""
+        values = np.empty(len(self), dtype=object)
+        values[:] = [plain_text(value) for value in self._values(name)]
+        return values
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return a column of the table or of its optics groups; see `ParticleTable.numbers`."""
+        if name not in self.column_names and name in self._text.optics:
+            return self._of_optics_group(name)
+        values = list(self._values(name))
+        try:
+            return np.asarray(values, dtype=np.bytes_).astype(np.float64)
+        except ValueError:
+            self._refuse_text(name, values)
+
+    def has(self, name: str) -> bool:
+        """Return whether the particles or their optics groups have the column."""
+        return name in self.column_names or name in self._text.optics
+
+    def image_references(self) -> ImageReferences:
+        """Return the parts of `N@path`, N counted from 0; a path alone is its first image."""
+        if _IMAGE not in self.column_names:
+            raise self._missing(_IMAGE)
+        index = np.zeros(len(self), dtype=np.int64)
+
+        def paths() -> Iterator[bytes]:
+            for row, value in enumerate(self._values(_IMAGE)):
+                number, at, path = value.strip(b"\"'").partition(b"@")
+                if at:
+                    index[row] = self._zero_based(row, number)
+                yield path if at else number
+
+        files, file_index = gather(paths())
+        return ImageReferences(files, file_index, index)
+
+    @property
+    def pixel_size_angstrom(self) -> NDArray[np.float64] | None:
+        """Pixel size of each row, (N,), or None.
+
+        `rlnImagePixelSize`, of the row or of its optics group, else
+        `rlnDetectorPixelSize` (micrometres) * 1e4 / `rlnMagnification`.
+        """
+        if self.has("rlnImagePixelSize"):
+            return self.numbers("rlnImagePixelSize")
+        if not (self.has("rlnDetectorPixelSize") and self.has("rlnMagnification")):
+            return None
+        magnification = self.numbers("rlnMagnification")
+        if np.any(magnification <= 0):
+            return None
+        return self.numbers("rlnDetectorPixelSize") * 1e4 / magnification
+
+    @property
+    def uid(self) -> None:
+        """RELION numbers no rows: None."""
+        return None
+
+    def subset(self, rows: ArrayLike) -> StarTable:
+        """Return the table of the given rows; see `ParticleTable.subset`."""
+        chosen = self._row_numbers(rows)
+        lines = [self._rows[row] for row in chosen.tolist()]
+        numbers = self._line_numbers[chosen]
+        return StarTable(self.path, self.column_names, lines, numbers, self._text)
+
+    def write(self, path: Path | str) -> None:
+        """Write every kept line as it was read; see `ParticleTable.write`."""
+        target = self._check_target(path)
+        try:
+            with atomic_write(target) as part, open(part, "wb") as stream:
+                for lines in self._chunks():
+                    stream.write(b"\n".join(lines) + b"\n")
+        except OSError as error:
+            raise TableError(f"cannot be written: {error.strerror}", target) from error
+
+    def _chunks(self) -> Iterator[list[bytes]]:
+        yield self._text.before
+        for start in range(0, len(self), _ROWS_A_WRITE):
+            yield self._rows[start : start + _ROWS_A_WRITE]
+        if self._text.after:
+            yield self._text.after
+
+    def _values(self, name: str) -> Iterator[bytes]:
+        if name not in self.column_names:
+            raise self._missing(name)
+        place = self.column_names.index(name)
+        for row in self._rows:
+            if b'"' in row or b"'" in row:
+                yield split_row(row)[place]
+            else:
+                yield row.split(None, place + 1)[place]
+
+    def _of_optics_group(self, name: str) -> NDArray[np.float64]:
+        if _GROUP not in self.column_names or _GROUP not in self._text.optics:
+            raise TableError(f"column {name} needs {_GROUP} in both blocks", self.path)
+        optics = self._text.optics
+        try:
+            groups = dict(zip(optics[_GROUP], map(float, optics[name]), strict=True))
+            return np.asarray([groups[plain_text(v)] for v in self._values(_GROUP)], np.float64)
+        except ValueError:
+            raise TableError(
+                f"optics column {name} holds a value that is no number", self.path
+            ) from None
+        except KeyError as error:
+            raise TableError(f"optics group {error} is not in data_optics", self.path) from None
+
+    def _zero_based(self, row: int, number: bytes) -> int:
+        if not number.isdigit() or int(number) < 1:
+            raise TableError(
+                f"{self._place(row)}: {_IMAGE} must read N@file with N from 1", self.path
+            )
+        return int(number) - 1
+
+    def _refuse_text(self, name: str, values: list[bytes]) -> NoReturn:
+        for row, value in enumerate(values):
+            try:
+                float(value)
+            except ValueError:
+                what = f"{self._place(row)}: {name} is {plain_text(value)!r}, not a number"
+                raise TableError(what, self.path) from None
+        raise TableError(f"column {name} holds no numbers", self.path)
+
+    def _place(self, row: int) -> str:
+        return f"line {self._line_numbers[row] + 1}"
+
+
+def read_star(path: Path) -> StarTable:
+    """Read a .star table; see `read_table` for the errors."""
+    lines = read_lines(path)
+    blocks = parse_blocks(lines, path)
+    loop = _particles_loop(blocks, path)
+    numbers = np.asarray(loop.rows, dtype=np.int64)
+    end = int(numbers[-1]) + 1 if len(numbers) else loop.first_line
+    before = lines[: int(numbers[0]) if len(numbers) else loop.first_line]
+    after = lines[end:-1] if lines[-1:] == [b""] else lines[end:]
+    text = _Text(before, after, _optics(blocks, lines))
+    return StarTable(path, loop.columns, [lines[number] for number in loop.rows], numbers, text)
+
+
+def _particles_loop(blocks: list[StarBlock], path: Path) -> StarLoop:
+    """Return the loop of the particles: of data_particles, else the only one with images."""
+    named = [loop for block in blocks if block.name == "particles" for loop in block.loops]
+    if len(named) == 1:
+        return named[0]
+    every = [(block.name, loop) for block in blocks for loop in block.loops]
+    found = [(name, loop) for name, loop in every if _IMAGE in loop.columns]
+    if len(found) == 1:
+        return found[0][1]
+    if found:
+        names = ", ".join(f"data_{name}" for name, _ in found)
+        raise TableError(f"several tables of images: {names}", path, "keep one of them")
+    loops = [loop for name, loop in every if name != "optics"]
+    if len(loops) == 1:
+        return loops[0]
+    raise TableError(f"no table of particles, no loop has {_IMAGE}", path)
+
+
+def _optics(blocks: list[StarBlock], lines: list[bytes]) -> dict[str, list[str]]:
+    """Return the columns of data_optics, which RELION writes as a loop or as pairs."""
+    for block in blocks:
+        if block.name != "optics":
+            continue
+        columns = {name: [value] for name, value in block.pairs.items()}
+        for loop in block.loops:
+            rows = [[plain_text(v) for v in split_row(lines[number])] for number in loop.rows]
+            columns.update({name: [row[i] for row in rows] for i, name in enumerate(loop.columns)})
+        return columns
+    return {}
