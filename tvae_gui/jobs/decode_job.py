@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QObject, pyqtSignal
 
+from tvae_core.errors import CheckpointError
 from tvae_core.store import EmbeddingStore
 from tvae_gui.jobs.latest_worker import LatestWorker
 
 Array = NDArray[Any]
 REST_S = 0.05
-PROBE, HOVER, TILES, EXTRA = "probe", "hover", "tiles", "extra"
+PROBE, HOVER, TILES, EXTRA, CENTRES = "probe", "hover", "tiles", "extra", "centres"
+FRAMES = "frames"
 
 
 class Decoder(Protocol):
@@ -77,7 +79,8 @@ class DecodeJob(QObject):
     """The decode thread of one window.
 
     Signals: ready(side), unavailable(error), decoded(Decoded), hover_decoded(DecodedMany),
-    tiles_decoded(DecodedMany), extra_decoded(DecodedMany), failed(error).
+    tiles_decoded(DecodedMany), extra_decoded(DecodedMany), centres_decoded(DecodedMany),
+    frames_decoded(DecodedMany), failed(error).
     """
 
     ready = pyqtSignal(int)
@@ -86,6 +89,8 @@ class DecodeJob(QObject):
     hover_decoded = pyqtSignal(object)
     tiles_decoded = pyqtSignal(object)
     extra_decoded = pyqtSignal(object)
+    centres_decoded = pyqtSignal(object)
+    frames_decoded = pyqtSignal(object)
     failed = pyqtSignal(object)
 
     def __init__(self, factory: DecoderFactory = engine_decoder, parent: QObject | None = None):
@@ -120,7 +125,7 @@ class DecodeJob(QObject):
     def close(self) -> None:
         """Forget the decoder and what it was asked."""
         self._decoder = None
-        for slot in ("load", PROBE, HOVER, TILES, EXTRA):
+        for slot in ("load", PROBE, HOVER, TILES, EXTRA, CENTRES, FRAMES):
             self._worker.forget(slot)
 
     def ask(
@@ -156,7 +161,7 @@ class DecodeJob(QObject):
         return request
 
     def ask_many(self, slot: str, z: Array, tag: Any, side: int | None = None) -> None:
-        """Ask for upright images of many z (n, D) in the slot hover, tiles or extra."""
+        """Ask for upright images of many z (n, D) in a slot other than that of the probe."""
         decoder = self._decoder
         if decoder is None:
             return
@@ -169,12 +174,19 @@ class DecodeJob(QObject):
 
         self._worker.ask(slot, work)
 
-    def decode_all(
-        self, z: Array, side: int | None, cancelled: Callable[[], bool]
-    ) -> Array:
-        """Decode on the caller's thread, for exports that run on one of their own."""
+    def decode_all(self, z: Array, grid: int, cancelled: Callable[[], bool]) -> Array:
+        """Decode many on the caller's own thread: for exports, never for the window's thread.
+
+        Raises
+        ------
+        CheckpointError
+            There is no decoder.
+        """
         if self._decoder is None:
-            raise RuntimeError("no decoder")
+            raise CheckpointError(
+                "the model of this run is not loaded", todo="wait, or embed again"
+            )
+        side = self._decoder.side * grid
         return self._decoder.decode(np.asarray(z, np.float32), side=side, cancelled=cancelled)
 
     def stop(self) -> bool:
@@ -186,8 +198,15 @@ class DecodeJob(QObject):
             self._decoder = answer
             self.ready.emit(answer.side)
             return
-        signals = {PROBE: self.decoded, HOVER: self.hover_decoded, TILES: self.tiles_decoded}
-        signals.get(slot, self.extra_decoded).emit(answer)
+        signals = {
+            PROBE: self.decoded,
+            HOVER: self.hover_decoded,
+            TILES: self.tiles_decoded,
+            EXTRA: self.extra_decoded,
+            CENTRES: self.centres_decoded,
+            FRAMES: self.frames_decoded,
+        }
+        signals[slot].emit(answer)
 
     def _on_failed(self, slot: str, error: object) -> None:
         (self.unavailable if slot == "load" else self.failed).emit(error)

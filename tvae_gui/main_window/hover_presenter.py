@@ -116,7 +116,8 @@ class HoverPresenter:
         pose = f"{degrees(float(store.angle_rad[number]))}  shift {figure(float(shift[0]))}, "
         return (
             f"{place:,} of {name}   z {z}",
-            pose + f"{figure(float(shift[1]), 'px')}   error "
+            pose
+            + f"{figure(float(shift[1]), 'px')}   error "
             + figure(float(self._state.values("error")[number])),
         )
 

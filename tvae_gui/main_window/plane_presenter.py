@@ -206,7 +206,12 @@ class PlanePresenter:
             return {"kind": "rectangle", "plane": plane, "x": x, "y": y}
         if kind == CIRCLE:
             radius = float(np.hypot(*(points[1] - points[0])))
-            return {"kind": "circle", "plane": plane, "centre": points[0].tolist(), "radius": radius}
+            return {
+                "kind": "circle",
+                "plane": plane,
+                "centre": points[0].tolist(),
+                "radius": radius,
+            }
         return {"kind": "polygon", "plane": plane, "vertices": np.round(points, 6).tolist()}
 
     def show_selection_shape(self) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import QPoint, QSize, Qt, QTimer
+from PyQt6.QtCore import QSize, Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt6.QtWidgets import (
     QApplication,
@@ -26,32 +26,53 @@ from tvae_core.errors import TvaeError
 from tvae_gui.jobs.background_job import BackgroundJobs
 from tvae_gui.jobs.decode_job import DecodeJob, DecoderFactory, engine_decoder
 from tvae_gui.jobs.picture_job import PictureJob
+from tvae_gui.main_window.cluster_presenter import ClusterPresenter
 from tvae_gui.main_window.command_table import command_table
 from tvae_gui.main_window.commands import Commands
+from tvae_gui.main_window.data_presenter import DataPresenter
+from tvae_gui.main_window.export_presenter import ExportPresenter
+from tvae_gui.main_window.hands import Hands
 from tvae_gui.main_window.hover_presenter import HoverPresenter
+from tvae_gui.main_window.inspector_presenter import InspectorPresenter
+from tvae_gui.main_window.path_presenter import PathPresenter
 from tvae_gui.main_window.plane_presenter import PlanePresenter
 from tvae_gui.main_window.probe_presenter import ProbePresenter
 from tvae_gui.main_window.recent import Recent
 from tvae_gui.main_window.selection_presenter import SelectionPresenter
 from tvae_gui.main_window.session import Session
+from tvae_gui.main_window.set_presenter import SetPresenter
 from tvae_gui.messages import MessageBar, Messages
 from tvae_gui.state.explorer_state import ExplorerState
-from tvae_gui.state.scatter_frame import legend
+from tvae_gui.state.path_state import PathState
 from tvae_gui.state.words import count
-from tvae_gui.theme import GRID, apply_theme, named_theme, set_role, theme
+from tvae_gui.theme import GRID, apply_theme, named_theme, set_role
+from tvae_gui.views.cluster_drawer import ClusterDrawer
 from tvae_gui.views.command_palette import CommandPalette
 from tvae_gui.views.controls import muted
+from tvae_gui.views.export_drawer import ExportDrawer
 from tvae_gui.views.gallery import Gallery
 from tvae_gui.views.hover_card import HoverCard
 from tvae_gui.views.inspector import Inspector
+from tvae_gui.views.job_bar import JobBar
+from tvae_gui.views.path_bar import PathBar
 from tvae_gui.views.plane_tools import PlaneTools
-from tvae_gui.views.plane_view import PlaneView
+from tvae_gui.views.plane_view import PROBE, PlaneView
 from tvae_gui.views.probe_panel import ProbePanel
 from tvae_gui.views.start_page import StartPage
+
+try:  # the training colleague's views; absent, Train is grey and says why
+    from tvae_gui.views.train_dialog import TrainDialog
+except ImportError:
+    TrainDialog = None
 
 Array = NDArray[Any]
 SAVE_MS = 1500
 SETTLE_MS = 120
+
+
+def demo_path() -> Path:
+    """Return where the example is that comes with the program."""
+    return Path(str(resources.files("resources").joinpath("example.h5")))
 
 
 class MainWindow(QMainWindow):
@@ -73,6 +94,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.resize(1280, 800)
         self.state = ExplorerState()
+        self.path_state = PathState()
         self.messages = Messages(self)
         self.recent = recent or Recent()
         self.decoder = DecodeJob(decoder_factory, self)
@@ -88,8 +110,26 @@ class MainWindow(QMainWindow):
         self.hover = HoverPresenter(
             self.state, self.plane, self.hover_card, self.decoder, self.pictures, self.probe
         )
-        self.commands = Commands(self, command_table(self))
+        self.clusters = ClusterPresenter(
+            self.state, self.cluster_drawer, self.jobs, self.decoder, self.probe, self.messages
+        )
+        self.export = ExportPresenter(
+            self.state, self.export_drawer, self.jobs, self.session, self.messages
+        )
+        self.sets = SetPresenter(self.state, self, self.export.open, self.messages)
+        self.data = DataPresenter(self.state, self.jobs, self.job_bar, self.probe, self.messages)
         self._timers()
+        self.paths = PathPresenter(
+            self.state, self.path_state, self.plane, self.path_bar, self._play_timer, self.probe,
+            self.decoder, self.jobs, self.messages,
+        )  # fmt: skip
+        self.inspector_presenter = InspectorPresenter(
+            self.state, self.inspector, self.tools, self.plane_presenter, self.selection
+        )
+        self.hands = Hands(
+            self.state, self, self.plane_presenter, self.sets, self.clusters, self.data, self.paths
+        )
+        self.commands = Commands(self, command_table(self))
         self._connect()
         self._show_nothing_open()
 
@@ -99,6 +139,10 @@ class MainWindow(QMainWindow):
         self.plane = PlaneView()
         self.tools = PlaneTools(self.plane)
         self.hover_card = HoverCard(self.plane)
+        self.cluster_drawer = ClusterDrawer(self.plane)
+        self.export_drawer = ExportDrawer(self.plane)
+        self.path_bar = PathBar()
+        self.job_bar = JobBar()
         self.probe_panel = ProbePanel()
         self.gallery = Gallery()
         self.start_page = StartPage()
@@ -125,6 +169,8 @@ class MainWindow(QMainWindow):
         self.centre_column.setContentsMargins(0, 0, 0, 0)
         self.centre_column.setSpacing(GRID)
         self.centre_column.addWidget(self.plane, 1)
+        self.centre_column.addWidget(self.path_bar)
+        self.centre_column.addWidget(self.job_bar)
         for widget in (self.inspector, self.centre, self.probe_panel):
             self._columns.addWidget(widget)
         self._columns.setStretchFactor(0, 0)
@@ -173,11 +219,11 @@ class MainWindow(QMainWindow):
         s, plane, probe = self.state, self.plane, self.probe_panel
         # the state tells the views
         s.store_changed.connect(self._on_store)
-        s.plane_changed.connect(self._on_plane)
-        s.columns_changed.connect(self._on_columns)
-        s.colour_changed.connect(self._on_colour)
-        s.filter_changed.connect(self._on_filter)
-        s.selection_changed.connect(self._on_selection)
+        s.plane_changed.connect(self.inspector_presenter.show_plane)
+        s.columns_changed.connect(self.inspector_presenter.show_columns)
+        s.colour_changed.connect(self.inspector_presenter.show_colour)
+        s.filter_changed.connect(self.inspector_presenter.show_filter)
+        s.selection_changed.connect(self.inspector_presenter.show_selection)
         s.probe_moved.connect(self.probe.on_probe_moved)
         s.probe_moved.connect(self.plane_presenter.show_probe)
         s.options_changed.connect(self._on_options)
@@ -188,8 +234,8 @@ class MainWindow(QMainWindow):
             signal.connect(self._save_soon)
         # hands on the plane
         plane.probe_dragged.connect(s.move_probe)
-        plane.nudged.connect(self._on_nudged)
-        plane.shape_drawn.connect(self._on_shape)
+        plane.nudged.connect(self.hands.on_nudged)
+        plane.shape_drawn.connect(self.hands.on_shape)
         plane.shape_cancelled.connect(s.cancel_live)
         plane.hovered.connect(self.hover.on_hovered)
         plane.left_plane.connect(self.hover.hide)
@@ -201,18 +247,18 @@ class MainWindow(QMainWindow):
         self.tools.fit_wanted.connect(plane.fit)
         # inspector
         i = self.inspector
-        i.colour_chosen.connect(s.colour_by)
-        i.filter_column_chosen.connect(self._on_filter_column)
-        i.filter_changed.connect(lambda a, b: s.set_filter(self.filter_key, (a, b)))
-        i.filter_cleared.connect(self._on_filter_cleared)
+        i.colour_chosen.connect(self.inspector_presenter.colour_by)
+        i.filter_column_chosen.connect(self.inspector_presenter.choose_filter)
+        i.filter_changed.connect(self.inspector_presenter.filter_to)
+        i.filter_cleared.connect(self.inspector_presenter.clear_filters)
         i.plane_chosen.connect(s.choose_plane)
-        i.class_picked.connect(self._on_class_picked)
+        i.class_picked.connect(self.hands.on_class_picked)
         # probe panel
-        probe.z_moved.connect(self._on_z_moved)
+        probe.z_moved.connect(self.hands.on_z_moved)
         probe.angle_turned.connect(lambda a: s.set_probe_pose(angle_rad=a))
         probe.shift_moved.connect(lambda x, y: s.set_probe_pose(shift_px=(x, y)))
         probe.pose_reset.connect(lambda: s.set_probe_pose(0.0, (0.0, 0.0)))
-        probe.image_picked.connect(self._go_to_image)
+        probe.image_picked.connect(self.hands.go_to_image)
         probe.grid_chosen.connect(lambda times: s.set_options(grid=times))
         probe.map_chosen.connect(lambda name: s.set_options(image_map=name))
         probe.contrast_chosen.connect(lambda a, b: self.probe.set_contrast((a, b)))
@@ -220,7 +266,7 @@ class MainWindow(QMainWindow):
         probe.overlay_toggled.connect(lambda on: s.set_options(overlay=on))
         probe.smooth_toggled.connect(lambda on: s.set_options(smooth=on))
         # gallery
-        self.gallery.image_picked.connect(self._go_to_image)
+        self.gallery.image_picked.connect(self.hands.go_to_image)
         # jobs answer
         d, p = self.decoder, self.pictures
         d.ready.connect(lambda _: self._on_decoder_ready())
@@ -236,11 +282,53 @@ class MainWindow(QMainWindow):
         p.hover_ready.connect(self.hover.on_thumbnails)
         p.contrast_ready.connect(self._on_contrast)
         p.failed.connect(self.messages.error)
+        d.centres_decoded.connect(self.clusters.on_centres)
+        # clusters, sets, export
+        c, e = self.cluster_drawer, self.export_drawer
+        i.clusters_wanted.connect(c.open_drawer)
+        c.run_wanted.connect(self.clusters.run)
+        c.cancel_wanted.connect(self.clusters.cancel)
+        c.renamed.connect(self.clusters.rename)
+        c.merge_wanted.connect(self.clusters.merge)
+        c.split_wanted.connect(self.clusters.split)
+        c.recolour_wanted.connect(self.hands.recolour_cluster)
+        c.cluster_picked.connect(self.clusters.select)
+        c.clear_wanted.connect(self.clusters.clear)
+        e.changed.connect(self.export.on_changed)
+        e.export_wanted.connect(self.export.run)
+        e.cancel_wanted.connect(self.export.cancel)
+        i.set_picked.connect(self.sets.pick)
+        i.set_menu.connect(self.sets.open_menu)
+        self.gallery.save_wanted.connect(self.sets.keep)
+        self.gallery.export_wanted.connect(lambda: self.export.open())
+        i.umap_wanted.connect(self.data.compute_umap)
+        self.job_bar.stop_wanted.connect(self.data.cancel)
+        probe.copy_wanted.connect(self.data.copy_image)
+        probe.save_wanted.connect(self.hands.ask_save_image)
+        # paths
+        t, bar = self.path_state, self.path_bar
+        plane.path_point.connect(t.add_anchor)
+        plane.path_drawn.connect(t.draw)
+        plane.path_ended.connect(lambda: plane.set_tool(PROBE))
+        t.changed.connect(self.paths.show)
+        t.head_moved.connect(self.paths.show_head)
+        bar.play_toggled.connect(t.play)
+        bar.frame_chosen.connect(t.go_to)
+        bar.mode_chosen.connect(self.paths.set_mode)
+        bar.speed_chosen.connect(self.paths.set_speed)
+        bar.save_wanted.connect(self.hands.ask_save_path)
+        bar.clear_wanted.connect(t.clear)
+        self._play_timer.timeout.connect(t.step)
+        s.plane_changed.connect(t.clear)
         # the window
         self.messages.said.connect(self.message_bar.show_message)
         self.palette_view.chosen.connect(self.commands.run)
         self.find_button.clicked.connect(lambda: self.commands.run("palette"))
         self.open_button.clicked.connect(lambda: self.commands.run("open"))
+        self.export_button.clicked.connect(lambda: self.commands.run("export"))
+        self.train_button.clicked.connect(lambda: self.commands.run("train"))
+        self.start_page.train_wanted.connect(lambda: self.commands.run("train"))
+        self.start_page.demo_wanted.connect(lambda: self.commands.run("demo"))
         self.start_page.open_wanted.connect(lambda: self.commands.run("open"))
         self.start_page.recent_picked.connect(lambda path: self.open(Path(path)))
 
@@ -249,6 +337,7 @@ class MainWindow(QMainWindow):
         self._settle.timeout.connect(self.plane_presenter.ask_thumbnails)
         self._save = QTimer(self, singleShot=True, interval=SAVE_MS)
         self._save.timeout.connect(self.session.save)
+        self._play_timer = QTimer(self)
 
     # --- opening and closing -----------------------------------------------------------------------
     def open(self, path: Path) -> bool:
@@ -277,7 +366,14 @@ class MainWindow(QMainWindow):
         data = event.mimeData() if event is not None else None
         if data is not None:
             for url in data.urls()[:1]:
-                self.open(Path(url.toLocalFile()))
+                self.take_file(Path(url.toLocalFile()))
+
+    def take_file(self, path: Path) -> None:
+        """Open a store, or join a table to the one that is open."""
+        if path.suffix.lower() in (".csv", ".tsv", ".star", ".cs") and self.state.store is not None:
+            self.data.join(path)
+        else:
+            self.open(path)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Save, stop and join every thread, then go."""
@@ -295,15 +391,33 @@ class MainWindow(QMainWindow):
         self.pictures.close()
         self._show_nothing_open()
 
-    def colour_by_number(self, number: int) -> None:
-        """Colour by the n-th entry of the list."""
-        columns = self.state.columns
-        if number <= len(columns):
-            self.state.colour_by(columns[number - 1].key)
+    def use_tool(self, name: str) -> None:
+        """Take a tool of the plane."""
+        self.plane.set_tool(name)
+        self.plane.setFocus()
+
+    def why_no_training(self) -> str:
+        """Return why no training can be started from here."""
+        return "" if TrainDialog is not None else "Training from the window is not built in yet"
+
+    def open_training(self) -> None:
+        """Show the dialog that starts a training."""
+        if TrainDialog is not None:
+            self._train_dialog = TrainDialog(self)
+            self._train_dialog.show()
+
+    def why_no_demo(self) -> str:
+        """Return why there is no demo."""
+        return "" if demo_path().exists() else "The example is made by `tvae demo --rebuild`"
+
+    def open_demo(self) -> None:
+        """Open the example that comes with the program."""
+        self.open(demo_path())
 
     def _show_nothing_open(self) -> None:
         self.pages.setCurrentIndex(0)
         self.start_page.show_recent(self.recent.paths())
+        self.start_page.set_reasons(self.why_no_training(), self.why_no_demo())
         self.heading.setText("")
         self.subheading.setText("")
 
@@ -314,8 +428,8 @@ class MainWindow(QMainWindow):
             self._show_nothing_open()
             return
         self.pages.setCurrentIndex(1)
-        self.filter_key = "error"
         name = store.path.parent.name if store.path.name == "embeddings.h5" else store.path.stem
+        self.inspector_presenter.show_store()
         self.heading.setText(name)
         model = store.header.config.model
         facts = [count(len(store), "image"), f"z {store.z_dim}", f"P{model.rotations}"]
@@ -325,92 +439,10 @@ class MainWindow(QMainWindow):
         self.decoder.open(store.path)
         self.probe.show_store()
         self.plane.setFocus()
-        self._on_selection(False)
-
-    def _on_plane(self) -> None:
-        state = self.state
-        self.plane_presenter.show_plane()
-        self.plane_presenter.show_probe()
-        self._show_atlas_switch()
-        if state.store is not None and state.shown is not None:
-            names = state.plane_names
-            self.inspector.show_planes(
-                state.store.z_dim, names, state.shown.choice, state.shown.how, "umap" in names
-            )
-
-    def _on_columns(self) -> None:
-        state = self.state
-        self.inspector.show_columns(state.columns, state.colour.key, self.filter_key)
-        self._on_filter_column(self.filter_key)
-        self._on_plane_names()
-        self._on_colour()
-
-    def _on_plane_names(self) -> None:
-        state = self.state
-        if state.store is not None and state.shown is not None:
-            names = state.plane_names
-            shown = state.shown
-            self.inspector.show_planes(
-                state.store.z_dim, names, shown.choice, shown.how, "umap" in names
-            )
-
-    def _on_colour(self) -> None:
-        if self.state.store is not None:
-            self.inspector.show_legend(legend(self.state, theme().dark))
-            self.plane_presenter.show_points()
-
-    def _on_filter_column(self, key: str) -> None:
-        self.filter_key = key
-        state = self.state
-        if state.store is None:
-            return
-        column = next((c for c in state.columns if c.key == key), None)
-        self.inspector.histogram.set_values(state.values(key), column.unit if column else "")
-        self.inspector.histogram.set_range(state.filters.get(key))
-
-    def _on_filter_cleared(self) -> None:
-        for key in list(self.state.filters):
-            self.state.set_filter(key, None)
-        self.inspector.histogram.set_range(None)
-
-    def _on_filter(self) -> None:
-        state = self.state
-        shown = state.images if state.visible is None else int(np.count_nonzero(state.visible))
-        self.inspector.show_filter(shown, state.images, bool(state.filters))
-        self.plane_presenter.show_points()
-        if not state.selection.count:
-            self.selection.on_selection_changed(True)
-
-    def _on_selection(self, live: bool) -> None:
-        self.plane_presenter.show_points()
-        self.selection.on_selection_changed(live)
-        if not live:
-            self.plane_presenter.show_selection_shape()
-        self._on_filter_words()
-
-    def _on_filter_words(self) -> None:
-        state = self.state
-        shown = state.images if state.visible is None else int(np.count_nonzero(state.visible))
-        self.inspector.show_filter(shown, state.images, bool(state.filters))
-
-    def _on_options(self) -> None:
-        self._show_atlas_switch()
-        self.plane_presenter.show_tiles()
-        self.probe.repaint()
-        self._on_colour()
-        self.probe.on_probe_moved()
-
-    def _show_atlas_switch(self) -> None:
-        reason = self.plane_presenter.why_no_tiles()
-        self.tools.show_atlas(self.state.options.atlas and not reason, reason)
-
-    def _on_clusters(self) -> None:
-        clusters = self.state.clusters
-        words = "none yet" if clusters is None else f"{len(clusters.names)} by {clusters.method}"
-        self.inspector.show_clusters(words)
+        self.inspector_presenter.show_selection(False)
 
     def _on_decoder_ready(self) -> None:
-        self._show_atlas_switch()
+        self.inspector_presenter.show_atlas_switch()
         self.plane_presenter.show_tiles()
         self.probe.on_probe_moved()
 
@@ -429,29 +461,16 @@ class MainWindow(QMainWindow):
         self.probe.on_probe_moved()
         self.selection.on_selection_changed(False)
 
-    def _on_shape(self, kind: str, points: Array, how: Any, finished: bool) -> None:
-        rule = self.plane_presenter.rule_of(kind, points)
-        if rule is not None:
-            self.state.select(rule, how, live=not finished)
+    def _on_options(self) -> None:
+        self.inspector_presenter.show_atlas_switch()
+        self.plane_presenter.show_tiles()
+        self.probe.repaint()
+        self.inspector_presenter.show_colour()
+        self.probe.on_probe_moved()
 
-    def _on_nudged(self, dx: float, dy: float) -> None:
-        if self.state.probe is not None:
-            x, y = self.state.probe.xy
-            self.state.move_probe(x + dx, y + dy)
-
-    def _on_z_moved(self, dimension: int, value: float) -> None:
-        if self.state.probe is not None:
-            z = self.state.probe.z.copy()
-            z[dimension] = value
-            self.state.set_probe_z(z)
-
-    def _on_class_picked(self, number: int, adds: bool) -> None:
-        rule = {"kind": "values", "column": self.state.colour.key, "values": [number]}
-        self.state.select(rule, "union" if adds else "replace")
-
-    def _go_to_image(self, number: int) -> None:
-        if self.state.store is not None:
-            self.state.set_probe_z(self.state.store.z_mean[number])
+    def _on_clusters(self) -> None:
+        self.inspector_presenter.show_clusters()
+        self.clusters.show()
 
     def _save_soon(self) -> None:
         self.session.touch()
@@ -463,17 +482,14 @@ class MainWindow(QMainWindow):
         if isinstance(app, QApplication):
             apply_theme(app, named_theme(name))
         self.tools.apply_theme()
+        self.path_bar.apply_theme()
         self.plane_presenter.apply_theme()
-        self._on_colour()
+        self.inspector_presenter.show_colour()
 
     @property
     def is_busy(self) -> bool:
         """Whether anything is being read, decoded or computed."""
         return not (self.decoder.idle and self.pictures.idle) or bool(self.jobs.running)
-
-    def place_of_tools(self) -> QPoint:
-        """Return where the tools are on the plane."""
-        return self.tools.pos()
 
     def sizeHint(self) -> QSize:
         """Return a good size."""

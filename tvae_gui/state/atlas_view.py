@@ -65,8 +65,8 @@ def tile_grid(
 ) -> TileGrid | None:
     """Return where tiles stand so that each has at least `tile_px` pixels; None for none in view.
 
-    Tiles lie on the atlas's nodes, or on a grid of 24 over the extent. Their pitch is a power of
-    two of that grid's, so tiles stay where they are while one zooms and only get more.
+    Tiles lie on the atlas's nodes, or on a grid of 24 over the extent, and between them once one
+    zooms in. Their pitch goes in steps, so tiles stay where they are and only get more.
     """
     axes = (atlas.x, atlas.y) if atlas is not None else _even_axes(extent)
     pixels = (
@@ -77,7 +77,7 @@ def tile_grid(
     pitches, centres = [], []
     for nodes, scale, view in zip(axes, pixels, views, strict=True):
         pitch = float(nodes[1] - nodes[0])
-        pitch *= 2.0 ** np.ceil(np.log2(tile_px / max(pitch * scale, 1e-9)))
+        pitch *= _multiple(tile_px / max(pitch * scale, 1e-9))
         pitches.append(pitch)
         centres.append(_centres(nodes, pitch, *view))
     if not len(centres[0]) or not len(centres[1]) or len(centres[0]) * len(centres[1]) > 4000:
@@ -178,9 +178,17 @@ def _cell(nodes: Array, at: Array) -> tuple[Array, Array]:
     return cell, (place - cell).astype(np.float32)
 
 
+def _multiple(least: float) -> float:
+    """Return how many nodes a tile spans: 1, 2, 3, 4, 6, ..., or a half, a quarter, ... of one."""
+    if least <= 1:
+        return float(2.0 ** np.ceil(np.log2(max(least, 1e-9))))
+    power = 2.0 ** np.floor(np.log2(least))
+    return float(next(m for m in (power, 1.5 * power, 2 * power) if m >= least and m != 1.5))
+
+
 def _centres(nodes: Array, pitch: float, low: float, high: float) -> Array:
     first, last = float(nodes[0]), float(nodes[-1])
-    middle = 0.5 * (first + last)
+    middle = float(nodes[len(nodes) // 2])
     edge = 0.25 * pitch
     begin = np.ceil((max(low - pitch / 2, first - edge) - middle) / pitch)
     end = np.floor((min(high + pitch / 2, last + edge) - middle) / pitch)

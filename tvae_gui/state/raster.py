@@ -122,7 +122,7 @@ class ScatterFrame:
         margin = int(radius) + 2
         stride = window.width_px + 2 * margin
         canvas = np.zeros((window.height_px + 2 * margin, stride), dtype=np.uint32)
-        order = np.argsort((np.arange(len(columns), dtype=np.uint32) * np.uint32(2654435761)))
+        order = np.argsort(np.arange(len(columns), dtype=np.uint32) * np.uint32(2654435761))
         at = (rows.astype(np.int64) + margin) * stride + columns.astype(np.int64) + margin
         colours = self._packed(positions)
         for group in self._groups(positions, order):
@@ -154,7 +154,9 @@ class _Layers:
     sums: list[Array]
 
     @classmethod
-    def of(cls, frame: ScatterFrame, positions: Any, flat: Array, shape: tuple[int, int]) -> _Layers:
+    def of(
+        cls, frame: ScatterFrame, positions: Any, flat: Array, shape: tuple[int, int]
+    ) -> _Layers:
         """Bin the points at `positions` whose bin numbers are `flat`."""
         size = shape[0] * shape[1]
         counts = np.bincount(flat, minlength=size).reshape(shape).astype(np.float32)

@@ -120,7 +120,9 @@ class Gallery(QWidget):
         some = selected > 0
         self._count.setText(count(selected) if some else "none")
         share = 100 * selected / max(total, 1)
-        self._of.setText(f"of {count(total, 'image')} · {share:.1f} %" if some else "Draw around images (L)")
+        self._of.setText(
+            f"of {count(total, 'image')} · {share:.1f} %" if some else "Draw around images (L)"
+        )
         self.save.setEnabled(some)
         self.save.setToolTip("Keep the selection under a name (Ctrl+S)" if some else _WHY)
         self.export.setEnabled(total > 0)

@@ -32,7 +32,11 @@ class HoverCard(QWidget):
         self.number, self._pictures, self._lines = number, pictures, lines
         parent = self.parentWidget()
         if parent is not None:
-            x = at.x() + 18 if at.x() + 26 + self.width() < parent.width() else at.x() - 18 - self.width()
+            x = (
+                at.x() + 18
+                if at.x() + 26 + self.width() < parent.width()
+                else at.x() - 18 - self.width()
+            )
             y = min(max(8, at.y() - self.height() // 2), parent.height() - self.height() - 8)
             self.move(max(8, x), y)
         self.show()

@@ -145,7 +145,9 @@ class ProbeItem(_Item):
         at = self.to_pixel(*self._xy)
         if self._line:
             target = self.target()
-            self._stroke(painter, [(QPointF(at.x(), target.top()), QPointF(at.x(), target.bottom()))])
+            self._stroke(
+                painter, [(QPointF(at.x(), target.top()), QPointF(at.x(), target.bottom()))]
+            )
             return
         near = self.to_pixels(0, self._radius[0], 0, self._radius[1])
         painter.setPen(QPen(colour("accent", 110), 1, Qt.PenStyle.DotLine))

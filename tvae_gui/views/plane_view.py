@@ -112,7 +112,9 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
         self.scatter.update()
 
     # --- what is shown -------------------------------------------------------------------------
-    def set_axes(self, x_title: str, y_title: str, extent: tuple[float, float, float, float]) -> None:
+    def set_axes(
+        self, x_title: str, y_title: str, extent: tuple[float, float, float, float]
+    ) -> None:
         """Name the axes and set what F fits to."""
         for side, title in (("bottom", x_title), ("left", y_title)):
             self.getAxis(side).setLabel(title, color=colour("muted").name())
@@ -293,7 +295,9 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
 
     def _emit_shape(self, finished: bool) -> None:
         if len(self._trail) > 1:
-            points = np.array(self._trail if self.tool == LASSO else [self._trail[0], self._trail[-1]])
+            points = np.array(
+                self._trail if self.tool == LASSO else [self._trail[0], self._trail[-1]]
+            )
             self.shape_drawn.emit(self.tool, points, self._how, finished)
 
     def _outline(self) -> Array:
