@@ -83,7 +83,9 @@ class MessageBar(QWidget):
         row.addWidget(self._text, 1)
         row.addWidget(self._copy)
         row.addWidget(self._close)
-        self._timer = QTimer(self, singleShot=True, interval=self.NOTICE_MS)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(self.NOTICE_MS)
         self._timer.timeout.connect(self.hide)
         self.hide()
 
@@ -118,7 +120,8 @@ class MessageBar(QWidget):
         self.setGeometry(left, parent.height() - height - 2 * GRID, width, height)
 
     def _button(self, text: str, act: Callable[[], object]) -> QToolButton:
-        button = QToolButton(self, text=text)
+        button = QToolButton(self)
+        button.setText(text)
         set_role(button, "quiet")
         button.clicked.connect(lambda: act())
         return button

@@ -118,7 +118,8 @@ def _stylesheet(t: Theme) -> str:
 * {{ font-size: {TEXT_PX}px; outline: none; }}
 QMainWindow, QDialog {{ background: {t.window}; }}
 QMenuBar {{ background: {t.window}; padding: 2px 8px; }}
-QMenuBar::item {{ padding: 4px 8px; border-radius: 4px; background: transparent; color: {t.muted}; }}
+QMenuBar::item {{ padding: 4px 8px; border-radius: 4px; background: transparent;
+  color: {t.muted}; }}
 QMenuBar::item:selected {{ background: {t.hover}; color: {t.text}; }}
 QMenu {{ background: {t.panel}; border: 1px solid {t.line}; padding: 4px; }}
 QMenu::item {{ padding: 6px 24px 6px 16px; border-radius: 4px; }}

@@ -111,7 +111,8 @@ class BackgroundJobs(QObject):
         """Cancel and join all; return whether all ended."""
         for job in self._running:
             job.cancel()
-        return all([job.join() for job in self._running])
+        ended = [job.join() for job in self._running]
+        return all(ended)
 
     def _on_ended(self, job: BackgroundJob) -> None:
         if job in self._running:

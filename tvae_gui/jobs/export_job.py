@@ -36,7 +36,7 @@ class FigureLook:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What to write where. `indices` (n,) are the images; `images_at` replaces a path that moved."""
+    """What to write where. `images_at` replaces a path of the images that moved."""
 
     what: What
     store: Path
@@ -129,12 +129,11 @@ class _ChannelsLast:
 
 
 def _figure(request: ExportRequest) -> Exported:
-    from tvae_core.figures import plane_figure
+    from tvae_core.figures import CLASS_COLOURS, plane_figure
 
     look = request.look
     assert look is not None
     some = request.indices
-    colours = {"colours": look.colours} if look.colours else {}
     plane_figure(
         request.target,
         look.xy[some],
@@ -145,6 +144,6 @@ def _figure(request: ExportRequest) -> Exported:
         cyclic=look.cyclic,
         axes=look.axes,
         overwrite=request.overwrite,
-        **colours,
+        colours=look.colours or CLASS_COLOURS,
     )
     return Exported(request.target, len(some))

@@ -153,7 +153,7 @@ class _Reader:
         return self._store.thumbnails(kind, indices)
 
     def contrast(self) -> tuple[float, float]:
-        """Return the values, 0..255, that all but the extreme of some raw thumbnails lie between."""
+        """Return the values, 0..255, that nearly all of some raw thumbnails lie between."""
         if self._store is None:
             self._store = EmbeddingStore(self._path)
         some = self.read("raw", _spread_out(np.arange(len(self._store)), 256))

@@ -90,9 +90,9 @@ class ClusterPresenter:
         centres = np.stack(
             [np.bincount(labels[valid], column[valid], len(sizes)) for column in store.z_mean.T], 1
         )
-        centres /= np.maximum(sizes, 1)[:, None]
-        blends = [self._probe.blend_at(z) for z in centres]
-        if all(b is not None for b in blends):
+        centres = centres / np.maximum(sizes, 1)[:, None]
+        blends = [b for b in map(self._probe.blend_at, centres) if b is not None]
+        if len(blends) == len(centres):
             self._drawer.show_centres([self._probe.decoded_picture(b) for b in blends])
         self._decoder.ask_many(CENTRES, centres, "centres", 40)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PyQt6.QtWidgets import QMessageBox
@@ -22,10 +23,11 @@ def command_table(w: MainWindow) -> list[Command]:
 def _file(w: MainWindow) -> list[Command]:
     return [
         Command("open", "Open…", "File", w.ask_open, ("Ctrl+O",)),
-        Command("train", "Train on images…", "File", w.open_training, ("Ctrl+T",), w.why_no_training),
+        Command("train", "Train on images…", "File", w.open_training, ("Ctrl+T",),
+                w.why_no_training),
         Command("demo", "Explore the demo", "File", w.open_demo, (), w.why_no_demo),
-        Command("join", "Join a table of columns…", "File", w.hands.ask_join, (), lambda: _no_run(w),
-                separated=True),
+        Command("join", "Join a table of columns…", "File", w.hands.ask_join, (),
+                lambda: _no_run(w), separated=True),
         Command("export", "Export…", "File", w.export.open, ("Ctrl+E",), lambda: _no_run(w)),
         Command("close run", "Close the run", "File", w.close_run, (), lambda: _no_run(w)),
         Command("quit", "Quit", "File", w.close, ("Ctrl+Q",), separated=True),
@@ -46,10 +48,10 @@ def _select(w: MainWindow) -> list[Command]:
                 lambda: _no_selection(w)),
         Command("invert", "Invert the selection", "Select", s.invert_selection, ("I",),
                 lambda: _no_run(w)),
-        Command("nearest", "Select the nearest to the probe…", "Select", w.hands.select_nearest, ("N",),
-                lambda: _no_run(w)),
-        Command("around", "Select what is near the probe", "Select", w.hands.select_around_probe,
-                ("Shift+N",), lambda: _no_run(w)),
+        Command("nearest", "Select the nearest to the probe…", "Select",
+                w.hands.select_nearest, ("N",), lambda: _no_run(w)),
+        Command("around", "Select what is near the probe", "Select",
+                w.hands.select_around_probe, ("Shift+N",), lambda: _no_run(w)),
         Command("keep", "Keep the selection as a set…", "Select", w.sets.keep, ("Ctrl+S",),
                 lambda: _no_selection(w)),
         Command("undo", "Undo", "Select", s.undo, ("Ctrl+Z",),
@@ -77,18 +79,12 @@ def _view(w: MainWindow) -> list[Command]:
                 lambda: w.palette_view.open(w.commands.entries()),
                 ("Ctrl+K", "Ctrl+Shift+P"), always),
     ]  # fmt: skip
-    for number in range(1, 10):
-        made.append(
-            Command(
-                f"colour {number}",
-                f"Colour by entry {number}",
-                "View",
-                lambda n=number: w.hands.colour_by_number(n),
-                (str(number),),
-                lambda: _no_run(w),
-                separated=number == 1,
-            )
-        )
+    made += [
+        Command(f"colour {n}", f"Colour by entry {n}", "View",
+                partial(w.hands.colour_by_number, n), (str(n),), lambda: _no_run(w),
+                separated=n == 1)
+        for n in range(1, 10)
+    ]  # fmt: skip
     return made
 
 
@@ -103,7 +99,7 @@ def _probe(w: MainWindow) -> list[Command]:
                 lambda: _no_run(w)),
         *[
             Command(f"grid {n}", f"Decode at {n}× the pixels", "Probe",
-                    lambda n=n: s.set_options(grid=n), (f"Ctrl+{n}",), lambda: _no_run(w),
+                    partial(s.set_options, grid=n), (f"Ctrl+{n}",), lambda: _no_run(w),
                     separated=n == 1)
             for n in (1, 2, 4)
         ],
@@ -122,7 +118,7 @@ def _path(w: MainWindow) -> list[Command]:
         Command("play", "Play", "Path", lambda: t.play(not t.playing), ("Ctrl+Space",), why),
         *[
             Command(f"save path {kind}", f"Save the {words}", "Path",
-                    lambda kind=kind: w.hands.ask_save_path(kind), (), why)
+                    partial(w.hands.ask_save_path, kind), (), why)
             for words, kind in SAVES
         ],
         Command("clear path", "Clear the path", "Path", t.clear, (), why, separated=True),

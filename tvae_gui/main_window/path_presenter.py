@@ -85,7 +85,9 @@ class PathPresenter:
     def z_list(self) -> Array:
         """Return the z of every frame, (frames, D)."""
         state = self._state
-        assert state.shown is not None and state.store is not None and state.probe is not None
+        assert state.shown is not None
+        assert state.store is not None
+        assert state.probe is not None
         held, made = state.probe.z, []
         for place in self._path.places():
             near = state.index.nearest(float(place[0]), float(place[1]), NEIGHBOURS)

@@ -107,10 +107,11 @@ class PlanePresenter:
         key = (*grid.key, theme().dark, aspect)
         self._ask_exact(grid, atlas)
         if key not in self._tiles:
-            exact = self._exact.get(grid.key)
-            if exact is None and atlas is None:
+            values = self._exact.get(grid.key)
+            if values is None and atlas is not None:
+                values = tile_values(atlas, grid)
+            if values is None:
                 return None
-            values = exact if exact is not None else tile_values(atlas, grid)
             xx, yy = np.meshgrid(grid.x, grid.y)
             support = self._state.support.share(xx.ravel(), yy.ravel())
             if len(self._tiles) > 24:
@@ -132,7 +133,9 @@ class PlanePresenter:
 
     def _z_at(self, x: float, y: float) -> Array:
         state = self._state
-        assert state.shown is not None and state.store is not None and state.probe is not None
+        assert state.shown is not None
+        assert state.store is not None
+        assert state.probe is not None
         exact = state.shown.choice.kind == "z" or state.shown.linear is not None
         near = np.empty(0, np.int64) if exact else state.index.nearest(x, y, NEIGHBOURS)
         return to_z(state.shown, state.store, np.array([x, y]), state.probe.z, near)
@@ -160,7 +163,7 @@ class PlanePresenter:
 
     def _in_view(self, window: Window) -> Array | None:
         assert self._frame is not None
-        x0, x1, y0, y1 = self._state.extent
+        x0, x1 = self._state.extent[:2]
         whole = window.x1 - window.x0 > 0.5 * (x1 - x0) and len(self._state.index) > 200
         if whole or self._frame.count_in_view(window) > THUMBNAILS_AT_MOST:
             return None

@@ -94,9 +94,9 @@ class ProbePresenter:
         """Show an exact image unless a newer preview is on show."""
         if answer.request != self._request and self._preview() is not None:
             return
-        if self._values is None and self._state.store is not None:
-            if self._state.store.atlas is None:
-                self._set_base(answer.image)
+        store = self._state.store
+        if self._values is None and store is not None and store.atlas is None:
+            self._set_base(answer.image)
         self._values = answer.image
         self._exact = answer.full and answer.request == self._request
         self._paint()

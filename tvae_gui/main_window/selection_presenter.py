@@ -76,7 +76,8 @@ class SelectionPresenter:
 
     def _ask_decoded(self) -> None:
         store = self._state.store
-        assert store is not None and self._mean is not None
+        assert store is not None
+        assert self._mean is not None
         z = store.z_mean[self._state.selection.mask].mean(axis=0)
         preview = self._probe.blend_at(z)
         if preview is not None and preview.shape == self._mean.shape:

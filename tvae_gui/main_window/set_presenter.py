@@ -114,10 +114,10 @@ class SetPresenter:
         """Forget a set; its images stay."""
         self._state.replace_sets([s for s in self._state.sets if s.name != name])
 
-    def _change(self, name: str, **changes: str) -> None:
-        named = self._find(name)
+    def _change(self, which: str, **changes: str) -> None:
+        named = self._find(which)
         if named is not None:
-            self._put(name, replace(named, **changes))  # type: ignore[arg-type]
+            self._put(which, replace(named, **changes))  # type: ignore[arg-type]
 
     def _put(self, name: str, fresh: NamedSet) -> None:
         self._state.replace_sets([fresh if s.name == name else s for s in self._state.sets])

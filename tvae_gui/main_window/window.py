@@ -48,7 +48,7 @@ from tvae_gui.state.words import count
 from tvae_gui.theme import GRID, apply_theme, named_theme, set_role
 from tvae_gui.views.cluster_drawer import ClusterDrawer
 from tvae_gui.views.command_palette import CommandPalette
-from tvae_gui.views.controls import muted
+from tvae_gui.views.controls import muted, single_shot
 from tvae_gui.views.export_drawer import ExportDrawer
 from tvae_gui.views.gallery import Gallery
 from tvae_gui.views.hover_card import HoverCard
@@ -133,7 +133,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._show_nothing_open()
 
-    # --- layout ----------------------------------------------------------------------------------
+    # --- layout -------------------------------------------------------------------------------
     def _build(self) -> None:
         self.inspector = Inspector()
         self.plane = PlaneView()
@@ -214,7 +214,7 @@ class MainWindow(QMainWindow):
         right = int(min(max(296, 0.24 * width), 0.52 * self.height(), 640))
         self._columns.setSizes([left, max(200, width - left - right - 4 * GRID), right])
 
-    # --- the one wiring diagram --------------------------------------------------------------------
+    # --- the one wiring diagram ---------------------------------------------------------------
     def _connect(self) -> None:
         s, plane, probe = self.state, self.plane, self.probe_panel
         # the state tells the views
@@ -333,13 +333,13 @@ class MainWindow(QMainWindow):
         self.start_page.recent_picked.connect(lambda path: self.open(Path(path)))
 
     def _timers(self) -> None:
-        self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._settle = single_shot(self, SETTLE_MS)
         self._settle.timeout.connect(self.plane_presenter.ask_thumbnails)
-        self._save = QTimer(self, singleShot=True, interval=SAVE_MS)
+        self._save = single_shot(self, SAVE_MS)
         self._save.timeout.connect(self.session.save)
         self._play_timer = QTimer(self)
 
-    # --- opening and closing -----------------------------------------------------------------------
+    # --- opening and closing ------------------------------------------------------------------
     def open(self, path: Path) -> bool:
         """Open a store or a run's folder; what is wrong is said, the window lives."""
         if not self.session.open(path):
@@ -421,7 +421,7 @@ class MainWindow(QMainWindow):
         self.heading.setText("")
         self.subheading.setText("")
 
-    # --- handlers ------------------------------------------------------------------------------------
+    # --- handlers -----------------------------------------------------------------------------
     def _on_store(self) -> None:
         store = self.state.store
         if store is None:

@@ -39,7 +39,7 @@ class SupportMap:
         self._typical = max(float(np.median(near)) if near.size else 1.0, 1e-9)
 
     def share(self, x: Array, y: Array) -> Array:
-        """Return 0..1 for places (n,), (n,): 0 where there are no data, 1 where there are enough."""
+        """Return 0..1 for places (n,), (n,): 0 where there are no data, 1 where enough."""
         x0, x1, y0, y1 = self._extent
         outside = (x < x0 - 0.05 * (x1 - x0)) | (x > x1 + 0.05 * (x1 - x0))
         if not self._line:

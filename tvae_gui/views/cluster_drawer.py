@@ -14,14 +14,13 @@ from PyQt6.QtWidgets import (
     QSpinBox,
     QTableWidget,
     QTableWidgetItem,
-    QToolButton,
     QWidget,
 )
 
 from tvae_gui.state.explorer_state import Clusters
 from tvae_gui.state.words import count
 from tvae_gui.theme import colour, set_role
-from tvae_gui.views.controls import muted, row
+from tvae_gui.views.controls import muted, row, tool_button
 from tvae_gui.views.drawer import Drawer
 
 METHODS = (
@@ -52,7 +51,7 @@ class ClusterDrawer(Drawer):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__("Clusters", parent)
-        self.column.addLayout(self._choices())
+        self._choices()
         self._progress = QProgressBar()
         self._progress.setRange(0, 0)
         self._progress.hide()
@@ -66,7 +65,7 @@ class ClusterDrawer(Drawer):
         self._filling = False
         self.show_clusters(None, [])
 
-    def _choices(self) -> QHBoxLayout:
+    def _choices(self) -> None:
         self._method, self._space = QComboBox(), QComboBox()
         for words, key in METHODS:
             self._method.addItem(words, key)
@@ -82,9 +81,8 @@ class ClusterDrawer(Drawer):
         self._run = QPushButton("Find")
         set_role(self._run, "primary")
         self._run.clicked.connect(self._on_run)
-        made = row(self._method, self._count, self._run, spacing=4)
-        self.column.addWidget(self._space)
-        return made
+        self.column.addLayout(row(self._method, self._count, spacing=4))
+        self.column.addLayout(row(self._space, self._run, spacing=4))
 
     def _build_table(self) -> QTableWidget:
         table = QTableWidget(0, 3)
@@ -94,7 +92,8 @@ class ClusterDrawer(Drawer):
         table.setIconSize(QSize(_PICTURE, _PICTURE))
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         head, side = table.horizontalHeader(), table.verticalHeader()
-        assert head is not None and side is not None
+        assert head is not None
+        assert side is not None
         side.hide()
         side.setDefaultSectionSize(_PICTURE + 6)
         head.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
@@ -114,7 +113,7 @@ class ClusterDrawer(Drawer):
             ("Colour…", "Give the picked cluster another colour", self._on_recolour),
             ("Forget", "Drop this clustering", self.clear_wanted.emit),
         ):
-            button = QToolButton(text=key)
+            button = tool_button(key)
             set_role(button, "quiet")
             button.setToolTip(tip)
             button.clicked.connect(lambda _=False, a=act: a())

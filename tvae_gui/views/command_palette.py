@@ -53,7 +53,7 @@ class CommandPalette(QFrame):
         parent = self.parentWidget()
         if parent is not None:
             width = min(560, parent.width() - 8 * GRID)
-            self.setGeometry((parent.width() - width) // 2, 56, width, 60 + 30 * _MOST)
+            self.setGeometry((parent.width() - width) // 2, 56, width, self.height())
         self.show()
         self.raise_()
         self._field.setFocus()
@@ -97,6 +97,9 @@ class CommandPalette(QFrame):
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEnabled)
             self._list.addItem(item)
         self._list.setCurrentRow(0)
+        rows = max(1, min(self._list.count(), _MOST))
+        self._list.setFixedHeight(rows * 27 + 4)
+        self.setFixedHeight(self._list.height() + 58)
 
     def _on_activated(self, item: QListWidgetItem | None) -> None:
         if item is not None and item.flags() & Qt.ItemFlag.ItemIsEnabled:

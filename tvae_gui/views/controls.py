@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import math
 
-from PyQt6.QtCore import QPointF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QObject, QPointF, QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from tvae_gui.state.words import degrees, figure
 from tvae_gui.theme import GRID, SMALL_PX, TEXT_PX, colour, font, set_role
@@ -183,3 +192,18 @@ class AngleDial(QWidget):
         self._angle = (angle + math.pi) % (2 * math.pi) - math.pi
         self.update()
         self.turned.emit(self._angle)
+
+
+def tool_button(text: str) -> QToolButton:
+    """Return a tool button with words."""
+    button = QToolButton()
+    button.setText(text)
+    return button
+
+
+def single_shot(parent: QObject, milliseconds: int) -> QTimer:
+    """Return a timer that fires once, that long after it was last started."""
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    return timer

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
 from PyQt6.QtGui import QKeyEvent
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from tvae_gui.theme import GRID, set_role
+from tvae_gui.views.controls import tool_button
 
 WIDTH = 352
 
@@ -31,7 +32,7 @@ class Drawer(QFrame):
         head = QHBoxLayout()
         label = QLabel(name)
         set_role(label, "strong")
-        shut = QToolButton(text="Close")
+        shut = tool_button("Close")
         set_role(shut, "quiet")
         shut.clicked.connect(self.close_drawer)
         head.addWidget(label)

@@ -17,13 +17,12 @@ from PyQt6.QtWidgets import (
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
-    QToolButton,
     QWidget,
 )
 
 from tvae_gui.state.words import count
 from tvae_gui.theme import set_role
-from tvae_gui.views.controls import muted, row
+from tvae_gui.views.controls import muted, row, tool_button
 from tvae_gui.views.drawer import Drawer
 
 FORMATS = (
@@ -71,7 +70,7 @@ class ExportDrawer(Drawer):
         self._command = QPlainTextEdit(readOnly=True)
         self._command.setAccessibleName("Equivalent command")
         self._command.setFixedHeight(72)
-        copy = QToolButton(text="Copy")
+        copy = tool_button("Copy")
         copy.setToolTip("Copy the command")
         set_role(copy, "quiet")
         copy.clicked.connect(self._on_copy)
@@ -109,7 +108,7 @@ class ExportDrawer(Drawer):
         self._size.addItem("as the model sees them", True)
         self.target = QLineEdit()
         self.target.setAccessibleName("Where to")
-        browse = QToolButton(text="…")
+        browse = tool_button("…")
         browse.setToolTip("Choose where to write")
         browse.clicked.connect(self._on_browse)
         self.images_at = QLineEdit(placeholderText="where they were")

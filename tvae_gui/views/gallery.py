@@ -45,10 +45,12 @@ class Captioned(QWidget):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         square = QRectF(0, 0, SIDE, SIDE)
         painter.fillRect(square, colour("plane"))
-        if self._image is not None:
-            painter.drawImage(square, self._image)
         painter.setFont(font(SMALL_PX))
         painter.setPen(colour("muted"))
+        if self._image is not None:
+            painter.drawImage(square, self._image)
+        else:
+            painter.drawText(square, int(Qt.AlignmentFlag.AlignCenter), "–")
         words = QRectF(0, SIDE + 4, SIDE, 16)
         painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), self._name)
 
@@ -136,7 +138,7 @@ class Gallery(QWidget):
         return self._count.text()
 
     def show_pictures(
-        self, numbers: Array, images: list[QImage], caption: str, words: str = ""
+        self, numbers: Array | list[int], images: list[QImage], caption: str, words: str = ""
     ) -> None:
         """Show upright images of the selection."""
         self.images.set_pictures(numbers, images, words)

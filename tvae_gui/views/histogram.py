@@ -10,7 +10,7 @@ from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QWidget
 
-from tvae_gui.state.words import figure
+from tvae_gui.state.words import degrees, figure
 from tvae_gui.theme import SMALL_PX, colour, font
 
 Array = NDArray[Any]
@@ -93,8 +93,11 @@ class RangeHistogram(QWidget):
         painter.setPen(colour("muted"))
         words = QRectF(0, plot.bottom() + 4, self.width(), 14)
         low, high = self._range or self._ends
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), figure(low))
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignRight), figure(high, self._unit))
+        turns = self._unit == "rad"
+        left = degrees(low) if turns else figure(low)
+        right = degrees(high) if turns else figure(high, self._unit)
+        painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), left)
+        painter.drawText(words, int(Qt.AlignmentFlag.AlignRight), right)
 
     def _draw_range(self, painter: QPainter, plot: QRectF) -> None:
         assert self._range is not None

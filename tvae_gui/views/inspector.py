@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QPoint, Qt, pyqtSignal
 from PyQt6.QtGui import QIcon, QPixmap
 from PyQt6.QtWidgets import (
+    QApplication,
     QComboBox,
-    QListWidget,
-    QListWidgetItem,
+    QHeaderView,
     QMenu,
     QScrollArea,
-    QToolButton,
-    QVBoxLayout,
+    QTreeWidget,
+    QTreeWidgetItem,
     QWidget,
 )
 
@@ -24,7 +24,7 @@ from tvae_gui.state.planes import PlaneChoice
 from tvae_gui.state.scatter_frame import Legend
 from tvae_gui.state.words import count
 from tvae_gui.theme import colour, set_role
-from tvae_gui.views.controls import muted, panel, row, title
+from tvae_gui.views.controls import muted, panel, row, title, tool_button
 from tvae_gui.views.histogram import RangeHistogram
 from tvae_gui.views.legend import LegendView
 
@@ -85,7 +85,7 @@ class Inspector(QScrollArea):
         self.histogram.range_changed.connect(self.filter_changed)
         self.histogram.range_cleared.connect(self.filter_cleared)
         self._filter_words = muted()
-        self._clear = QToolButton(text="Show all")
+        self._clear = tool_button("Show all")
         set_role(self._clear, "quiet")
         self._clear.clicked.connect(lambda: self.filter_cleared.emit())
         foot = row(self._filter_words)
@@ -107,7 +107,7 @@ class Inspector(QScrollArea):
         self._column.addWidget(self._how)
 
     def _build_clusters(self) -> None:
-        self.cluster_button = QToolButton(text="Find…")
+        self.cluster_button = tool_button("Find…")
         self.cluster_button.setToolTip("Group the images by k-means, mixture, Ward or HDBSCAN")
         self.cluster_button.clicked.connect(lambda: self.clusters_wanted.emit())
         self._cluster_words = muted("none yet")
@@ -118,7 +118,16 @@ class Inspector(QScrollArea):
         self._column.addLayout(line)
 
     def _build_sets(self) -> None:
-        self.sets = QListWidget()
+        self.sets = QTreeWidget()
+        self.sets.setColumnCount(2)
+        self.sets.setHeaderHidden(True)
+        self.sets.setRootIsDecorated(False)
+        self.sets.setIndentation(0)
+        head = self.sets.header()
+        assert head is not None
+        head.setStretchLastSection(False)
+        head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        head.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.sets.setAccessibleName("Named sets")
         self.sets.setToolTip("Click selects, shift-click adds, alt-click takes away")
         self.sets.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -189,10 +198,11 @@ class Inspector(QScrollArea):
         """List the named sets."""
         self.sets.clear()
         for named in sets:
-            item = QListWidgetItem(_swatch(named.colour), f"{named.name}    {count(named.count)}")
-            item.setData(Qt.ItemDataRole.UserRole, named.name)
-            item.setToolTip(named.note or f"{count(named.count, 'image')}")
-            self.sets.addItem(item)
+            item = QTreeWidgetItem([named.name, count(named.count)])
+            item.setIcon(0, _swatch(named.colour))
+            item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            item.setToolTip(0, named.note or count(named.count, "image"))
+            self.sets.addTopLevelItem(item)
         self.sets.setVisible(bool(sets))
         self._no_sets.setVisible(not sets)
         self.sets.setFixedHeight(min(len(sets), 8) * 28 + 4)
@@ -220,20 +230,17 @@ class Inspector(QScrollArea):
         if first != second:
             self.plane_chosen.emit(PlaneChoice("z", first, second))
 
-    def _on_set_clicked(self, item: QListWidgetItem) -> None:
-        from PyQt6.QtWidgets import QApplication
-
+    def _on_set_clicked(self, item: QTreeWidgetItem) -> None:
         held = QApplication.keyboardModifiers()
         adds = bool(held & Qt.KeyboardModifier.ShiftModifier)
         takes = bool(held & Qt.KeyboardModifier.AltModifier)
         how = "union" if adds else "subtract" if takes else "replace"
-        self.set_picked.emit(item.data(Qt.ItemDataRole.UserRole), how)
+        self.set_picked.emit(item.text(0), how)
 
     def _on_set_menu(self, at: QPoint) -> None:
         item = self.sets.itemAt(at)
         if item is not None:
-            name = item.data(Qt.ItemDataRole.UserRole)
-            self.set_menu.emit(name, self.sets.mapToGlobal(at))
+            self.set_menu.emit(item.text(0), self.sets.mapToGlobal(at))
 
 
 def menu_at(parent: QWidget, actions: list[Any], at: QPoint) -> None:
@@ -248,11 +255,3 @@ def _swatch(hex_colour: str) -> QIcon:
     pixmap = QPixmap(12, 12)
     pixmap.fill(colour(hex_colour))
     return QIcon(pixmap)
-
-
-def column_of(widgets: list[QWidget]) -> QVBoxLayout:
-    """Return widgets one below the other."""
-    made = QVBoxLayout()
-    for widget in widgets:
-        made.addWidget(widget)
-    return made

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from PyQt6.QtCore import pyqtSignal
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QWidget
 
 from tvae_gui.theme import GRID, set_role
-from tvae_gui.views.controls import muted
+from tvae_gui.views.controls import muted, tool_button
 
 
 class JobBar(QFrame):
@@ -24,7 +24,7 @@ class JobBar(QFrame):
         self._bar.setRange(0, 0)
         self._left = muted()
         self._began = 0.0
-        stop = QToolButton(text="Stop")
+        stop = tool_button("Stop")
         set_role(stop, "quiet")
         stop.clicked.connect(lambda: self.stop_wanted.emit())
         line = QHBoxLayout(self)

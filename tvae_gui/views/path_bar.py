@@ -6,7 +6,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QMenu, QSlider, QToolButton, QWidget
 
 from tvae_gui.theme import GRID, set_role
-from tvae_gui.views.controls import muted
+from tvae_gui.views.controls import muted, tool_button
 from tvae_gui.views.icons import icon
 
 SAVES = (
@@ -52,7 +52,7 @@ class PathBar(QFrame):
             self._speed.addItem(words, times)
         self._speed.setCurrentIndex(2)
         self._speed.activated.connect(lambda: self.speed_chosen.emit(self._speed.currentData()))
-        self._save = QToolButton(text="Save")
+        self._save = tool_button("Save")
         self._save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         for words, kind in SAVES:
@@ -60,7 +60,7 @@ class PathBar(QFrame):
             assert action is not None
             action.triggered.connect(lambda _=False, k=kind: self.save_wanted.emit(k))
         self._save.setMenu(menu)
-        clear = QToolButton(text="Clear")
+        clear = tool_button("Clear")
         set_role(clear, "quiet")
         clear.clicked.connect(lambda: self.clear_wanted.emit())
         line = QHBoxLayout(self)

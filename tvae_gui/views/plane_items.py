@@ -109,14 +109,14 @@ class PictureItem(_Item):
             return
         p = self._picture
         place = self.to_pixels(p.x0, p.x1, p.y0, p.y1)
-        exact = abs(place.width() - self._image.width() / painter.device().devicePixelRatioF()) < 1
+        exact = abs(place.width() - self._image.width() / _ratio(painter)) < 1
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not exact)
         _draw_part(painter, place, self._image, self.target())
 
     def window(self, painter: QPainter) -> Window:
         """Return what is in view and its device pixels."""
         target, view = self.target(), self.getViewBox().viewRect()
-        ratio = painter.device().devicePixelRatioF()
+        ratio = _ratio(painter)
         width, height = round(target.width() * ratio), round(target.height() * ratio)
         x0, y0 = float(view.left()), float(view.top())
         x1, y1 = float(view.right()), float(view.bottom())
@@ -276,6 +276,11 @@ class CurveItem(_Item):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(QPen(colour("text", 200), 1.5))
             painter.drawPolyline(QPolygonF([self.to_pixel(x, y) for x, y in self._xy]))
+
+
+def _ratio(painter: QPainter) -> float:
+    device = painter.device()
+    return 1.0 if device is None else float(device.devicePixelRatioF())
 
 
 def _draw_part(painter: QPainter, place: QRectF, image: QImage, visible: QRectF) -> None:

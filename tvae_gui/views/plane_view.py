@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PyQt6.QtCore import QPointF, QSize, Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QPointF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
 from PyQt6.QtWidgets import QWidget
 
 from tvae_gui.state.raster import Picture, Window
 from tvae_gui.theme import SMALL_PX, colour, font
+from tvae_gui.views.controls import single_shot
 from tvae_gui.views.plane_items import (
     CurveItem,
     PathItem,
@@ -42,7 +43,8 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
 
     Signals: probe_dragged(x, y), probe_released(), nudged(dx, dy) in plane units,
     shape_drawn(kind, points (V, 2), how, finished), shape_cancelled(), path_point(x, y),
-    path_drawn(points), path_ended(), hovered(x, y), left_plane(), view_changed(), tool_changed(name).
+    path_drawn(points), path_ended(), hovered(x, y), left_plane(), view_changed(),
+    tool_changed(name).
     """
 
     probe_dragged = pyqtSignal(float, float)
@@ -76,7 +78,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
         self._trail: list[tuple[float, float]] = []
         self._how = "replace"
         self._home = (-1.0, 1.0, -1.0, 1.0)
-        self._shape_timer = QTimer(self, singleShot=True, interval=_SHAPE_MS)
+        self._shape_timer = single_shot(self, _SHAPE_MS)
         self._shape_timer.timeout.connect(lambda: self._emit_shape(False))
         self.box.sigRangeChanged.connect(lambda *_: self.view_changed.emit())
         self.setMouseTracking(True)
@@ -147,6 +149,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
 
     def look_at(self, x0: float, x1: float, y0: float, y1: float) -> None:
         """Show a part of the plane."""
+        x0, x1, y0, y1 = float(x0), float(x1), float(y0), float(y1)
         self.box.setRange(xRange=(x0, x1), yRange=(y0, y1), padding=0)
 
     # --- tools -----------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from PyQt6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QScrollArea,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -24,7 +23,7 @@ from PyQt6.QtWidgets import (
 from tvae_gui.state.colours import IMAGE_MAPS
 from tvae_gui.state.words import count
 from tvae_gui.theme import GRID, set_role
-from tvae_gui.views.controls import AngleDial, ValueSlider, muted, panel, title
+from tvae_gui.views.controls import AngleDial, ValueSlider, muted, panel, title, tool_button
 from tvae_gui.views.histogram import RangeHistogram
 from tvae_gui.views.image_panel import ImagePanel, PictureRow
 
@@ -167,7 +166,7 @@ class ProbePanel(QFrame):
             ("Copy", "Copy the image (Ctrl+C)", self.copy_wanted),
             ("PNG…", "Save the image and its numbers", self.save_wanted),
         ):
-            button = QToolButton(text=words)
+            button = tool_button(words)
             set_role(button, "quiet")
             button.setToolTip(tip)
             button.clicked.connect(lambda _=False, s=signal: s.emit())
