@@ -73,6 +73,9 @@ class ModelConfig(_Section):
     encoder_layers: int = _field(2, "Hidden 1x1 group convolutions after lifting", ge=0, le=8)
     generator_hidden: int = _field(512, "Units of each generator layer", ge=4, le=4096)
     generator_layers: int = _field(2, "Shared layers of the generator", ge=1, le=16)
+    content_layers: int = _field(
+        1, "Layers of the generator's content branch, which cost next to nothing", ge=1, le=8
+    )
     fourier_features: int = _field(1024, "Random Fourier features of a coordinate", ge=4, le=8192)
     fourier_scale_px: float = _field(
         1.0, "Length scale of the Fourier features: frequencies ~ N(0, 1/scale^2)", "px", gt=0

@@ -6,9 +6,10 @@ stays small. Text stays text in SVG and PDF.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from tvae_core.errors import ConfigError, ImageFileError
 from tvae_core.files import atomic_write
 
 Array = NDArray[Any]
+P = ParamSpec("P")
 
 # Ten colours told apart with any colour vision (after Paul Tol's muted set, with a tenth).
 CLASS_COLOURS = (
@@ -35,6 +37,8 @@ CLASS_COLOURS = (
 NO_CLASS_COLOUR = "#d5d5d5"
 MAGNITUDE_MAP, ANGLE_MAP = "cividis", "twilight"
 
+DOTS_AN_INCH = 300
+
 _POINTS_DRAWN = 20_000
 _BINS = 400
 _SUFFIXES = (".png", ".svg", ".pdf")
@@ -51,6 +55,20 @@ _STYLE = {
 }
 
 
+def _styled(draw: Callable[P, Path]) -> Callable[P, Path]:
+    """Draw with this page's style, whatever the user's matplotlib settings are."""
+
+    @wraps(draw)
+    def styled(*args: P.args, **options: P.kwargs) -> Path:
+        import matplotlib
+
+        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE}):
+            return draw(*args, **options)
+
+    return styled
+
+
+@_styled
 def plane_figure(
     path: Path | str,
     xy: Array,
@@ -100,10 +118,12 @@ def plane_figure(
     else:
         _draw_density(figure, drawing, xy, extent)
     drawing.set(xlim=extent[0], ylim=extent[1], xlabel=axes[0], ylabel=axes[1])
+    drawing.set_aspect("equal")
     drawing.locator_params(nbins=5)
     return _save(figure, Path(path), overwrite)
 
 
+@_styled
 def montage_figure(
     path: Path | str,
     images: Array,
@@ -177,7 +197,7 @@ def _draw_classes(
         name = names[label] if label < len(names) else str(label)
         count = f"{np.count_nonzero(labels == label):,}"
         drawing.plot([], [], "o", ms=4, mec="none", color=shades[label], label=f"{name}  {count}")
-    drawing.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2)
+    drawing.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2, frameon=False)
 
 
 def _draw_values(
@@ -200,7 +220,7 @@ def _draw_values(
 def _draw_density(figure: Any, drawing: Any, xy: Array, extent: Any) -> None:
     from matplotlib.colors import LogNorm
 
-    bins = int(np.clip(np.sqrt(len(xy)), 40, _BINS))
+    bins = int(np.clip(np.sqrt(len(xy)) / 1.5, 40, _BINS))
     count = density_image(xy, extent, (bins, bins)).astype(float)
     count[count == 0] = np.nan
     norm = LogNorm(1, max(2.0, float(np.nanmax(count, initial=2.0))))
@@ -210,7 +230,7 @@ def _draw_density(figure: Any, drawing: Any, xy: Array, extent: Any) -> None:
 
 
 def _draw_points(drawing: Any, xy: Array, **look: Any) -> Any:
-    area = float(np.clip(40_000 / max(len(xy), 1), 1.0, 16.0))
+    area = float(np.clip(6_000 / max(len(xy), 1), 0.5, 16.0))
     return drawing.scatter(xy[:, 0], xy[:, 1], s=area, linewidths=0, rasterized=True, **look)
 
 
@@ -222,25 +242,21 @@ def _draw_sheet(drawing: Any, sheet: Array, extent: Any, **look: Any) -> Any:
 
 
 def _figure(width_cm: float, height_cm: float, bare: bool = False) -> tuple[Any, Any]:
-    import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width_cm / 2.54, height_cm / 2.54), layout="constrained")
-        drawing = figure.add_axes((0, 0, 1, 1)) if bare else figure.add_subplot()
+    layout: Any = "none" if bare else "constrained"
+    figure = Figure(figsize=(width_cm / 2.54, height_cm / 2.54), layout=layout)
+    drawing = figure.add_axes((0, 0, 1, 1)) if bare else figure.add_subplot()
     if bare:
-        figure.set_layout_engine("none")
         drawing.set_axis_off()
     return figure, drawing
 
 
 def _save(figure: Any, path: Path, overwrite: bool) -> Path:
-    import matplotlib
-
     if path.suffix.lower() not in _SUFFIXES:
         raise ImageFileError(f"no figure ends in {path.suffix!r}", path, "use .png, .svg or .pdf")
     if path.exists() and not overwrite:
         raise ImageFileError("already there", path, "choose another name or allow overwriting")
-    with atomic_write(path) as part, matplotlib.rc_context(_STYLE):
-        figure.savefig(part, dpi=300, bbox_inches="tight", pad_inches=0.05)
+    with atomic_write(path) as part:
+        figure.savefig(part, dpi=DOTS_AN_INCH, bbox_inches="tight", pad_inches=0.05)
     return path

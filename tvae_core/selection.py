@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -156,8 +157,8 @@ RULES: dict[str, Callable[[Rule, Source], Mask]] = {
     "indices": lambda r, s: indices_mask(s.images, r["indices"]),
     "all": lambda _, s: np.ones(s.images, dtype=bool),
     "none": lambda _, s: np.zeros(s.images, dtype=bool),
-    "union": lambda r, s: np.logical_or.reduce(_of(r, s)),
-    "intersect": lambda r, s: np.logical_and.reduce(_of(r, s)),
+    "union": lambda r, s: reduce(np.logical_or, _of(r, s)),
+    "intersect": lambda r, s: reduce(np.logical_and, _of(r, s)),
     "subtract": _subtract,
     "invert": lambda r, s: ~_of(r, s)[0],
 }

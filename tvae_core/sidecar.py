@@ -3,10 +3,14 @@
 The store never changes. `<name>.analysis.h5` names the store it belongs to by its identity and is
 replaced atomically. A damaged one never prevents opening the store: loading raises a StoreError
 to show, and saving keeps the damaged file under another name.
+
+The SHA-256 of the HDF5 part stands before it, in the 512 bytes of the user block, and is checked
+before HDF5 sees the file: one flipped bit of metadata can send HDF5 into an endless loop.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -19,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import StoreError
-from tvae_core.files import atomic_write, sha256_of_bytes
+from tvae_core.files import atomic_write
 from tvae_core.selection import NamedSet
 
 FORMAT = "tvae-analysis"
@@ -96,6 +100,7 @@ def load_sidecar(store: Store, path: Path | str | None = None) -> Sidecar:
     if not path.exists():
         return Sidecar.of(store)
     try:
+        _check_seal(path)
         with h5py.File(path, "r") as file:
             _check(file, store, path)
             return _read(file, store)
@@ -123,27 +128,14 @@ def save_sidecar(sidecar: Sidecar, store: Store, path: Path | str | None = None)
         raise StoreError(_OTHER, path, _OTHER_TODO)
     _check_lengths(sidecar, path)
     _keep_what_cannot_be_read(store, path)
-    with atomic_write(path) as part, h5py.File(part, "w", libver=("earliest", "v110")) as file:
-        checksums: dict[str, str] = {}
-        about: dict[str, Any] = {
-            "sets": [_write_set(file, checksums, n, s) for n, s in enumerate(sidecar.sets)],
-            "labellings": [
-                _write_labels(file, checksums, n, *item)
-                for n, item in enumerate(sidecar.labellings.items())
-            ],
-            "planes": _write_all(file, checksums, "planes", sidecar.planes, np.float32),
-            "columns": _write_all(file, checksums, "columns", sidecar.columns, None),
-            "view": sidecar.view,
-        }
-        file.create_dataset("about", data=json.dumps(about), dtype=h5py.string_dtype())
-        file.attrs.update(
-            format=FORMAT, version=VERSION, identity=sidecar.identity, images=sidecar.images
-        )
-        checksums["about"] = sha256_of_bytes(json.dumps(about).encode())
-        file.attrs["checksums"] = json.dumps(checksums, sort_keys=True)
+    with atomic_write(path) as part:
+        with h5py.File(part, "w", libver=("earliest", "v110"), userblock_size=_SEAL) as file:
+            _write(file, sidecar)
+        _seal(part)
     return path
 
 
+_SEAL = 512
 _OTHER = "these notes belong to another embedding file"
 _OTHER_TODO = "they fit only the file they were made for; embedding again makes a new one"
 
@@ -155,9 +147,6 @@ def _check(file: h5py.File, store: Store, path: Path) -> None:
         raise StoreError("written by a newer program", path, "update this program")
     if str(file.attrs["identity"]) != store.identity or int(file.attrs["images"]) != store.images:
         raise StoreError(_OTHER, path, _OTHER_TODO)
-    for name, expected in json.loads(file.attrs["checksums"]).items():
-        if _checksum(file[name]) != expected:
-            raise ValueError(f"{name} does not match its checksum")
 
 
 def _read(file: h5py.File, store: Store) -> Sidecar:
@@ -176,10 +165,28 @@ def _read(file: h5py.File, store: Store) -> Sidecar:
     )
 
 
-def _write_set(
-    file: h5py.File, checksums: dict[str, str], number: int, named: NamedSet
-) -> dict[str, Any]:
-    _write(file, checksums, f"sets/{number}", np.packbits(named.mask))
+def _write(file: h5py.File, sidecar: Sidecar) -> None:
+    about: dict[str, Any] = {
+        "sets": [_write_set(file, n, named) for n, named in enumerate(sidecar.sets)],
+        "labellings": [
+            _write_labels(file, n, *item) for n, item in enumerate(sidecar.labellings.items())
+        ],
+        "planes": list(sidecar.planes),
+        "columns": list(sidecar.columns),
+        "view": sidecar.view,
+    }
+    for number, values in enumerate(sidecar.planes.values()):
+        file[f"planes/{number}"] = np.asarray(values, dtype=np.float32)
+    for number, values in enumerate(sidecar.columns.values()):
+        _write_column(file, f"columns/{number}", np.asarray(values))
+    file.create_dataset("about", data=json.dumps(about), dtype=h5py.string_dtype())
+    file.attrs.update(
+        format=FORMAT, version=VERSION, identity=sidecar.identity, images=sidecar.images
+    )
+
+
+def _write_set(file: h5py.File, number: int, named: NamedSet) -> dict[str, Any]:
+    file[f"sets/{number}"] = np.packbits(named.mask)
     return {"name": named.name, "colour": named.colour, "note": named.note, "rule": named.rule}
 
 
@@ -188,10 +195,8 @@ def _read_set(file: h5py.File, number: int, entry: dict[str, Any], images: int) 
     return NamedSet(entry["name"], entry["colour"], mask, entry["rule"], entry["note"])
 
 
-def _write_labels(
-    file: h5py.File, checksums: dict[str, str], number: int, name: str, labelling: Labelling
-) -> dict[str, Any]:
-    _write(file, checksums, f"labellings/{number}", np.asarray(labelling.labels, dtype=np.int32))
+def _write_labels(file: h5py.File, number: int, name: str, labelling: Labelling) -> dict[str, Any]:
+    file[f"labellings/{number}"] = np.asarray(labelling.labels, dtype=np.int32)
     texts = {key: getattr(labelling, key) for key in ("names", "colours", "method", "note")}
     return {"name": name, **texts}
 
@@ -202,29 +207,16 @@ def _read_labels(file: h5py.File, number: int, entry: dict[str, Any]) -> Labelli
     return Labelling(labels, names, colours, entry["method"], entry["note"])
 
 
-def _write_all(
-    file: h5py.File,
-    checksums: dict[str, str],
-    group: str,
-    arrays: dict[str, Array],
-    dtype: type[np.generic] | None,
-) -> list[str]:
-    for number, values in enumerate(arrays.values()):
-        _write(file, checksums, f"{group}/{number}", np.asarray(values, dtype=dtype))
-    return list(arrays)
-
-
 def _read_all(file: h5py.File, group: str, names: list[str]) -> dict[str, Array]:
     return {name: _values(file[f"{group}/{number}"]) for number, name in enumerate(names)}
 
 
-def _write(file: h5py.File, checksums: dict[str, str], name: str, values: Array) -> None:
+def _write_column(file: h5py.File, name: str, values: Array) -> None:
     if values.dtype.kind in "OU":
         texts = values.astype(str).astype(object)
         file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
     else:
-        file.create_dataset(name, data=np.ascontiguousarray(values))
-    checksums[name] = _checksum(file[name])
+        file[name] = values
 
 
 def _values(dataset: h5py.Dataset) -> Array:
@@ -232,13 +224,24 @@ def _values(dataset: h5py.Dataset) -> Array:
     return np.array([text.decode() for text in values]) if values.dtype.kind == "O" else values
 
 
-def _checksum(dataset: h5py.Dataset) -> str:
-    values = dataset[()]
-    if isinstance(values, bytes):
-        return sha256_of_bytes(values)
-    if values.dtype.kind == "O":
-        return sha256_of_bytes(b"\0".join(values.tolist()))
-    return sha256_of_bytes(np.ascontiguousarray(values).tobytes())
+def _seal(path: Path) -> None:
+    seal = _seal_of(path)
+    with open(path, "r+b") as stream:
+        stream.write(seal)
+
+
+def _check_seal(path: Path) -> None:
+    with open(path, "rb") as stream:
+        if stream.read(_SEAL) != _seal_of(path):
+            raise ValueError("it does not match its checksum")
+
+
+def _seal_of(path: Path) -> bytes:
+    """The user block that belongs to the bytes after it."""
+    with open(path, "rb") as stream:
+        stream.seek(_SEAL)
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return f"{FORMAT} {digest}\n".encode().ljust(_SEAL, b"\0")
 
 
 def _check_lengths(sidecar: Sidecar, path: Path) -> None:

@@ -26,6 +26,7 @@ from tvae_core.files import atomic_write, sha256_of_bytes
 FORMAT = "tvae-embeddings"
 VERSION = 1
 Array = NDArray[Any]
+_ATTRIBUTES = "root attributes"  # their entry among the checksums
 
 # name -> (dtype, shape after N; a letter stands for a length of the run)
 PER_IMAGE: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -135,7 +136,7 @@ class EmbeddingStore:
         except StoreError:
             self._file.close()
             raise
-        except (KeyError, ValueError, OSError, RuntimeError) as error:
+        except (KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
             self._file.close()
             raise StoreError(
                 f"the file is damaged ({error})", self.path, "embed the run again"
@@ -295,6 +296,7 @@ def write_store(path: Path | str, content: StoreContent) -> None:
             file["atlas"].attrs.update(plane=a.plane, low=a.low, high=a.high)
         file.require_group("planes")
         _write_header(file, content)
+        checksums[_ATTRIBUTES] = _attributes_checksum(file)
         file.attrs["checksums"] = json.dumps(checksums, sort_keys=True)
 
 
@@ -311,7 +313,7 @@ def validate(path: Path | str) -> list[str]:
         file = store._file
         try:
             return [*_wrong_shapes(file, store), *_wrong_checksums(file)]
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             return [f"the file is damaged ({error})"]
 
 
@@ -347,6 +349,8 @@ def _read_header(file: h5py.File, path: Path) -> StoreHeader:
         )
     if "checksums" not in file.attrs:
         raise StoreError("the file is incomplete", path, "embed the run again")
+    if json.loads(file.attrs["checksums"]).get(_ATTRIBUTES) != _attributes_checksum(file):
+        raise StoreError("the file is damaged (its header differs)", path, "embed the run again")
     pixel_size = float(file.attrs["pixel_size_angstrom"])
     return StoreHeader(
         config=parse_config(json.loads(file.attrs["config"]), path),
@@ -359,6 +363,11 @@ def _read_header(file: h5py.File, path: Path) -> StoreHeader:
         weights_sha256=str(file.attrs["weights_sha256"]),
         created_utc=str(file.attrs["created_utc"]),
     )
+
+
+def _attributes_checksum(file: h5py.File) -> str:
+    values = {name: str(value) for name, value in file.attrs.items() if name != "checksums"}
+    return sha256_of_bytes(json.dumps(values, sort_keys=True).encode())
 
 
 def _write_header(file: h5py.File, content: StoreContent) -> None:
@@ -450,6 +459,7 @@ def _wrong_shapes(file: h5py.File, store: EmbeddingStore) -> list[str]:
 def _wrong_checksums(file: h5py.File) -> list[str]:
     recorded: dict[str, str] = json.loads(file.attrs["checksums"])
     wrong = []
+    recorded.pop(_ATTRIBUTES)  # checked on opening
     for name, expected in recorded.items():
         if name not in file:
             wrong.append(f"{name} is missing")

@@ -96,3 +96,23 @@ def test_a_failed_write_leaves_the_old_store(tmp_path: Path) -> None:
         write_store(path, content)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_a_changed_header_is_found_on_opening(tmp_path: Path) -> None:
+    for name, value in (("scale", 2.0), ("run", "another"), ("images", 100), ("seed", 5)):
+        path = make_store(tmp_path / f"{name}.h5", images=20)
+        with h5py.File(path, "a") as file:
+            file.attrs[name] = value
+        with pytest.raises(StoreError, match="header"):
+            EmbeddingStore(path)
+        assert len(validate(path)) == 1
+
+
+def test_random_damage_is_reported_never_raised(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "a.h5", images=20)
+    sound, rng = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(sound)
+        damaged[rng.integers(len(sound))] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        assert isinstance(validate(path), list)

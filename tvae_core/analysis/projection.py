@@ -121,7 +121,7 @@ class LocalLifter:
         """Return the lift of places (n, 2)."""
         places = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
         distance, index = self._tree.query(places, self._neighbours)
-        width = np.maximum(distance.mean(1, keepdims=True), np.finfo(float).tiny)
+        width = np.maximum(distance.mean(1, keepdims=True), 1e-30)
         excess = (distance**2 - distance[:, :1] ** 2) / width**2
         weight = np.exp(-0.5 * excess)
         weight /= weight.sum(1, keepdims=True)

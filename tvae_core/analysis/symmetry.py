@@ -114,7 +114,8 @@ def _name(angle_deg: float) -> str:
 
 def _at(profile: Array, turns: Array) -> Array:
     place = np.arange(len(profile) + 1) / len(profile)
-    return np.interp(turns, place, np.concatenate([profile, profile[:1]]))
+    values: Array = np.interp(turns, place, np.concatenate([profile, profile[:1]]))
+    return values
 
 
 def _inscribed_circle(height: int, width: int) -> NDArray[np.bool_]:

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = RunFolder(Path(arguments.run))
     prepare(folder.path, arguments)
     stop = stop_on_signals()
-    records = _train_and_embed(folder.path, arguments.resume, not arguments.no_embed, stop)
+    records = train_and_embed(folder.path, arguments.resume, not arguments.no_embed, stop)
     report(records, arguments.json, folder.log)
     return 0
 
@@ -64,7 +64,7 @@ def prepare(path: Path, arguments: argparse.Namespace) -> None:
     folder.create(config)
 
 
-def _train_and_embed(
+def train_and_embed(
     path: Path, resume: bool, and_embed: bool, stop: Callable[[], bool]
 ) -> Iterator[Record]:
     from tvae_core.engine.embed import embed

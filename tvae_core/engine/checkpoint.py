@@ -24,6 +24,7 @@ from tvae_core.files import sha256_of_bytes, write_bytes, write_text
 
 KEPT = 2
 _FILTERS = "encoder.lifting.filters"
+_DESCRIPTION = "target-vae"
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,12 @@ def model_bytes(model: TargetVae) -> bytes:
         tensors[_FILTERS] = model.encoder.lifting.filters().detach().cpu().contiguous()
     tensors.pop("encoder.lifting.weights", None)
     description = {
-        "model": model.model.model_dump_json(),
-        "side": str(model.side),
-        "channels": str(model.channels),
+        "model": model.model.model_dump(),
+        "side": model.side,
+        "channels": model.channels,
     }
-    content: bytes = save_tensors(tensors, metadata=description)
+    # one key only: safetensors writes several in a random order, and bytes are compared
+    content: bytes = save_tensors(tensors, metadata={_DESCRIPTION: json.dumps(description)})
     return content
 
 
@@ -121,9 +123,9 @@ def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:
     """
     try:
         tensors = load_tensors(content)
-        metadata = _metadata(content)
-        config = ModelConfig.model_validate_json(metadata["model"])
-        side, channels = int(metadata["side"]), int(metadata["channels"])
+        about = _description(content)
+        config = ModelConfig.model_validate(about["model"])
+        side, channels = int(about["side"]), int(about["channels"])
         model = TargetVae(config, side, channels, trainable=False)
         model.compared = tensors["compared"]
         filters = tensors.pop(_FILTERS)
@@ -135,7 +137,7 @@ def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:
     return model.eval()
 
 
-def _metadata(content: bytes) -> dict[str, str]:
+def _description(content: bytes) -> dict[str, Any]:
     length = int.from_bytes(content[:8], "little")
     header: dict[str, Any] = json.loads(content[8 : 8 + length])
-    return dict(header["__metadata__"])
+    return dict(json.loads(header["__metadata__"][_DESCRIPTION]))

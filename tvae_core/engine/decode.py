@@ -147,4 +147,4 @@ class Decoder:
 
 
 def _tensor(values: NDArray[np.float32]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values))
+    return torch.from_numpy(np.array(values))

@@ -20,6 +20,15 @@ def activation(name: str) -> nn.Module:
     return nn.SiLU(inplace=True) if name == "silu" else nn.LeakyReLU(inplace=True)
 
 
+def content_layers(model: ModelConfig) -> nn.Sequential:
+    """Return the fully-connected layers that z passes before it meets the coordinates."""
+    hidden = model.generator_hidden
+    layers: list[nn.Module] = [nn.Linear(model.z_dim, hidden)]
+    for _ in range(model.content_layers - 1):
+        layers += [activation(model.activation), nn.Linear(hidden, hidden)]
+    return nn.Sequential(*layers)
+
+
 class Generator(nn.Module):
     """p(pixel | z, x'): random Fourier features of x' beside z, summed, then shared layers.
 
@@ -36,7 +45,7 @@ class Generator(nn.Module):
         self.register_buffer("frequencies", torch.randn(features, 2) / model.fourier_scale_px)
         self.register_buffer("phases", 2 * math.pi * torch.rand(features))
         self.coordinate_layer = nn.Linear(features, hidden)
-        self.content_layer = nn.Linear(model.z_dim, hidden)
+        self.content_layer = content_layers(model)
         self.shared = nn.ModuleList(
             nn.Linear(hidden, hidden) for _ in range(model.generator_layers - 1)
         )

@@ -120,4 +120,13 @@ def _running_pid(file: Path) -> int | None:
         os.kill(pid, 0)
     except (OSError, ValueError):
         return None
-    return pid if pid != os.getpid() else None
+    return pid if pid != os.getpid() and not _is_zombie(pid) else None
+
+
+def _is_zombie(pid: int) -> bool:
+    """Return whether a process is dead but not yet reaped, as in a container without init."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except OSError:
+        return False
+    return after_name.split()[0] == "Z"

@@ -6,24 +6,18 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.analysis.averages import upright_fine
 from tvae_core.errors import ImageFileError
+from tvae_core.export.sources import ImageSource
 from tvae_core.export.target import Asked, Exported, Progress, new_file, new_folder, report, verify
 
 Array = NDArray[Any]
 _BLOCK_BYTES = 1 << 25
-
-
-class ImageSource(Protocol):
-    """Where images come from, such as an image stack."""
-
-    def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return images (n, H, W[, 3]) float32 in the order asked."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +25,20 @@ class Poses:
     """Poses of all N images, by which they are turned upright.
 
     angle_rad (N,) counter-clockwise; shift_px (N, 2), x right, y up, in the model's pixels; scale
-    is the model's pixel over the source's as in the store, so that shifts of the source are
-    shift_px * scale. Use scale 1 with a source of the model's own images.
+    is the model's pixel over the source's, as in the store; centre_offset_px (x, y) is where the
+    model's images have their centre in the source's (`Preprocessor.centre_offset_px`). An object
+    lies at centre_offset_px + shift_px * scale from the centre of the source's image.
     """
 
     angle_rad: Array
     shift_px: Array
     scale: float = 1.0
+    centre_offset_px: tuple[float, float] = (0.0, 0.0)
+
+    def of(self, chosen: Array) -> tuple[Array, Array]:
+        """Return angles (n,) and shifts (n, 2) in the source's pixels of images `chosen`."""
+        shift = np.asarray(self.shift_px)[chosen] * self.scale + np.array(self.centre_offset_px)
+        return np.asarray(self.angle_rad)[chosen], shift
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,6 @@ def export_images(
     chosen = np.asarray(indices, dtype=np.int64).ravel()
     if not chosen.size:
         raise ImageFileError("no images to export", path, "select some first")
-    write, check = _kind(path)
     shape = np.asarray(source.read(chosen[:1])).shape[1:]
     size = max(1, _BLOCK_BYTES // (4 * int(np.prod(shape))))
 
@@ -108,24 +108,27 @@ def export_images(
         for start in range(0, len(chosen), size):
             report(start, len(chosen), _share(progress, 0.0, 0.7), cancelled)
             yield _block(source, chosen[start : start + size], poses)
+        report(1, 1, _share(progress, 0.0, 0.7), cancelled)
 
     job = _Job(len(chosen), shape, blocks, chosen, pixel_size_angstrom, grey_range)
+    count = _write_and_verify(path, job, size, overwrite)
+    report(1, 1, progress)
+    return Exported(path, count)
+
+
+def _write_and_verify(path: Path, job: _Job, size: int, overwrite: bool) -> int:
+    write, check = _kind(path)
     make = new_folder if path.suffix == "" else new_file
     with make(path, overwrite) as part:
         written = write(part, job)
-        report(0, 1, _share(progress, 0.7, 1.0), cancelled)
         read = check(part, job, size)
-        verify((len(chosen), written), read, path)
-    report(1, 1, progress)
-    return Exported(path, read[0])
+        verify((job.count, written), read, path)
+    return read[0]
 
 
 def _block(source: ImageSource, chosen: NDArray[np.int64], poses: Poses | None) -> Array:
     images = np.ascontiguousarray(source.read(chosen), dtype=np.float32)
-    if poses is None:
-        return images
-    angle = np.asarray(poses.angle_rad)[chosen]
-    return upright_fine(images, angle, np.asarray(poses.shift_px)[chosen] * poses.scale)
+    return images if poses is None else upright_fine(images, *poses.of(chosen))
 
 
 def _share(progress: Progress | None, low: float, high: float) -> Progress | None:

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
 from tvae_core.images.arrays import LABEL_ARRAYS, checked_labels, pick_images, stack_form
+from tvae_core.images.limits import DECODING_ERRORS
 from tvae_core.images.raw import runs
 from tvae_core.images.stack import ImageStack, StackNotes
+
+_CHUNK_CACHE = 64 << 20  # bytes; the default of 1 MiB is less than many a chunk of images
 
 
 class Hdf5Stack(ImageStack):
@@ -34,7 +37,7 @@ class Hdf5Stack(ImageStack):
             if self._images.ndim in (2, 3) and len(self) == 1:
                 return np.repeat(self._images[()].reshape(1, *shape[1:]), len(indices), axis=0)
             return self._gather(indices).reshape(shape)
-        except (OSError, RuntimeError, ValueError) as error:
+        except DECODING_ERRORS as error:
             raise ImageFileError(f"cannot be read: {error}", self.path) from error
 
     def _gather(self, indices: NDArray[np.int64]) -> NDArray[Any]:
@@ -60,7 +63,7 @@ def open_hdf5(path: Path, dataset: str = "") -> Hdf5Stack:
         Not HDF5, truncated, no or several candidates, absurd size.
     """
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE)
     except OSError as error:
         what = "truncated" if "truncated" in str(error) else "not an HDF5 file"
         raise ImageFileError(what, path) from error
@@ -69,7 +72,7 @@ def open_hdf5(path: Path, dataset: str = "") -> Hdf5Stack:
     except ImageFileError:
         file.close()
         raise
-    except (OSError, RuntimeError, KeyError) as error:
+    except DECODING_ERRORS as error:
         file.close()
         raise ImageFileError(f"cannot be read: {error}", path) from error
 
@@ -87,8 +90,10 @@ def _open(path: Path, file: Any, dataset: str) -> Hdf5Stack:
 def _data_sets(file: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "buif" and item.shape is not None:
+    def visit(name: str | bytes, item: Any) -> None:
+        if not isinstance(name, str) or not isinstance(item, h5py.Dataset):  # damaged: bytes
+            return
+        if item.dtype.kind in "buif" and item.shape is not None:
             found[name] = item
 
     file.visititems(visit)

@@ -1,6 +1,9 @@
-"""Sizes no honest file has, refused before anything is allocated."""
+"""Sizes no honest file has, refused before anything is allocated; and how libraries fail."""
 
 from __future__ import annotations
+
+import struct
+import zlib
 
 import numpy as np
 
@@ -10,6 +13,11 @@ LARGEST_SIDE = 65_536
 LARGEST_IMAGE = 1 << 28  # pixels: 16,384 x 16,384
 LARGEST_COUNT = (1 << 31) - 1
 LARGEST_IN_MEMORY = 8 << 30  # bytes a compressed file may grow to
+# What Pillow and tifffile were seen to raise on damaged files (see the fuzzing in the tests).
+DECODING_ERRORS: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, RuntimeError),
+    *(LookupError, ArithmeticError, struct.error, zlib.error),
+)
 _BEST_COMPRESSION = 1100  # deflate reaches 1,032 to 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 import zipfile
 import zlib
@@ -25,6 +26,7 @@ from tvae_core.images.stack import StackNotes
 from tvae_core.npy_header import NpyHeader, read_npy_header
 
 _LOCAL_HEADER_BYTES = 30
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
 
 
 def open_npz(path: Path, dataset: str = "") -> RawStack:
@@ -42,7 +44,7 @@ def open_npz(path: Path, dataset: str = "") -> RawStack:
     try:
         with zipfile.ZipFile(path) as archive:
             return _open(archive, path, dataset)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise ImageFileError(f"not a sound NumPy archive: {error}", path) from error
     except OSError as error:
         raise ImageFileError(f"cannot be opened: {error.strerror}", path) from error

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from tvae_core.errors import ImageFileError
-from tvae_core.images.limits import LARGEST_IMAGE
+from tvae_core.images.limits import DECODING_ERRORS, LARGEST_IMAGE
 from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -132,20 +132,25 @@ def _opened(file: Path) -> Iterator[Image.Image]:
     """Open a picture, with Pillow's many errors told as one line."""
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # damaged EXIF data, of no concern here
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(file)
-        with picture:
-            yield picture
+            with Image.open(file) as picture:
+                yield picture
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageFileError("absurd size: a decompression bomb", file) from error
     except UnidentifiedImageError as error:
         raise ImageFileError("not a picture", file, "is its name right?") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except DECODING_ERRORS as error:
         raise ImageFileError(f"cannot be read: {error}", file, "is it truncated?") from error
 
 
 def _flat(picture: Image.Image) -> Image.Image:
-    """Return 16-bit and float greys as 8 bits, which Pillow's own conversion would clip."""
+    """Return a picture that `convert("RGB")` takes as it is.
+
+    Pillow would clip 16-bit greys to 255, and warns about palettes with transparency.
+    """
+    if picture.mode in ("P", "PA"):
+        return picture.convert("RGBA")
     if picture.mode.startswith("I;16") or picture.mode == "I":
         values = np.asarray(picture).astype(np.int64) >> 8
         return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))

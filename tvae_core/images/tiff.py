@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
 from tvae_core.images.arrays import stack_form
-from tvae_core.images.limits import check_pixels, check_size
+from tvae_core.images.limits import DECODING_ERRORS, check_pixels, check_size
 from tvae_core.images.raw import FileBytes, RawStack
 from tvae_core.images.stack import ImageStack, StackForm
 
+# Its complaints would go to the terminal; what matters is raised here.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
 _PALETTE = 3
 _PLANAR = 2
-_DECODING_ERRORS = (ValueError, OSError, RuntimeError, IndexError, TypeError, zlib.error)
+_DAMAGE = (*DECODING_ERRORS, tifffile.TiffFileError)
 
 
 class TiffStack(ImageStack):
@@ -42,7 +45,7 @@ class TiffStack(ImageStack):
         try:
             page = self._file.pages[index]
             pixels = np.asarray(page.asarray(maxworkers=1))
-        except _DECODING_ERRORS as error:
+        except _DAMAGE as error:
             what = f"page {index + 1} cannot be decoded: {error}"
             raise ImageFileError(what, self.path) from error
         if self.channels == 3 and page.planarconfig == _PLANAR:
@@ -60,16 +63,14 @@ def open_tiff(path: Path) -> ImageStack:
     """
     try:
         file = tifffile.TiffFile(path)
-    except _DECODING_ERRORS as error:
-        raise ImageFileError(f"not a TIFF file: {error}", path) from error
-    except tifffile.TiffFileError as error:
+    except _DAMAGE as error:
         raise ImageFileError(f"not a TIFF file: {error}", path) from error
     try:
         return _contiguous(path, file) or TiffStack(path, file, _form(path, file))
     except ImageFileError:
         file.close()
         raise
-    except (*_DECODING_ERRORS, tifffile.TiffFileError) as error:
+    except _DAMAGE as error:
         file.close()
         raise ImageFileError(f"damaged TIFF file: {error}", path) from error
 
@@ -78,6 +79,7 @@ def _form(path: Path, file: Any) -> StackForm:
     """Return the common form of all pages, each checked against the file's size."""
     if not len(file.pages):
         raise ImageFileError("holds no images", path)
+    _check_page_list(path, file)
     size = path.stat().st_size
     first = _page_form(path, file.pages[0], 1)
     for number, page in enumerate(file.pages, 1):
@@ -92,6 +94,17 @@ def _form(path: Path, file: Any) -> StackForm:
         if any(offset + count > size for offset, count in ends):
             raise ImageFileError(f"truncated: page {number} goes beyond its {size} bytes", path)
     return StackForm(len(file.pages), first.height, first.width, first.channels, first.dtype)
+
+
+def _check_page_list(path: Path, file: Any) -> None:
+    """Refuse a chain of pages that does not end with the empty link: tifffile drops the rest."""
+    with open(path, "rb") as stream:
+        stream.seek(file.pages.next_page_offset)
+        link = stream.read(file.tiff.offsetsize)
+    if len(link) < file.tiff.offsetsize or any(link):
+        raise ImageFileError(
+            f"truncated: its list of pages breaks off after page {len(file.pages)}", path
+        )
 
 
 def _page_form(path: Path, page: Any, number: int) -> StackForm:

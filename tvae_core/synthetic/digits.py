@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from sklearn.datasets import load_digits
 
 from tvae_core.geometry import TWO_PI
 from tvae_core.synthetic.options import About, Count, Seed, ShiftStd, Side
@@ -65,6 +64,8 @@ def digits_u(
 @lru_cache(maxsize=1)
 def upright_digits() -> tuple[Float32Array, NDArray[np.int64]]:
     """Return the digits un-turned, (1797, 16, 16) in 0..1, and their labels, (1797,)."""
+    from sklearn.datasets import load_digits  # half a second, only needed here
+
     data = load_digits()
     images = data.images / _FULL_SCALE
     larger = ndimage.zoom(images, (1, _UPSCALE, _UPSCALE), order=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.core.images.makers import KINDS, save
+from tests.core.images.makers import KINDS, save, save_pictures
 from tvae_core.errors import ImageFileError
 from tvae_core.images import open_stack
 
@@ -106,6 +107,27 @@ def test_a_file_that_is_not_of_its_kind_is_told_so(tmp_path, kind):
         open_stack(path)
     assert "not a" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "-folder.jpg", "-folder.tif"])
+def test_a_damaged_file_is_read_or_refused_but_never_crashes(tmp_path, images, kind):
+    _, _, suffix = kind.partition("-folder")
+    path = tmp_path / "stack" if suffix else save(kind, tmp_path, images)
+    if suffix:
+        save_pictures(path, images, suffix)
+    files = [file for file in sorted(tmp_path.rglob("*")) if file.is_file()]
+    generator = np.random.default_rng(len(kind))
+    for _ in range(25):
+        victim = files[generator.integers(len(files))]
+        sound = victim.read_bytes()
+        damaged = bytearray(sound)
+        reach = min(len(damaged), int(generator.choice([64, 400, 100_000])))
+        for place in generator.integers(0, reach, generator.choice([1, 2, 5, 20])):
+            damaged[place] = generator.choice([0, 255, generator.integers(256)])
+        victim.write_bytes(damaged)
+        with contextlib.suppress(ImageFileError), open_stack(path) as stack:
+            stack.read(range(min(len(stack), 20)))
+        victim.write_bytes(sound)
 
 
 def test_missing_empty_and_unknown_files_are_told_apart(tmp_path: Path):

@@ -151,6 +151,25 @@ def test_an_imagej_stack_with_one_header(tmp_path):
         np.testing.assert_array_equal(stack.read([4, 1]), images[[4, 1]])
 
 
+@pytest.mark.parametrize("kept", [1, 3, 4])
+def test_a_tiff_cut_between_its_pages_is_truncated_not_shorter(tmp_path, kept):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, noise(5, 8, 9), photometric="minisblack")
+    with tifffile.TiffFile(path) as file:
+        cut = file.pages[kept].offset
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ImageFileError, match=f"breaks off after page {kept}"):
+        open_stack(path)
+
+
+def test_a_palette_with_transparency_is_read_as_colour(tmp_path):
+    picture = Image.fromarray(noise(4, 5, 3)).quantize(8)
+    picture.save(tmp_path / "a.png", transparency=bytes(range(8)))
+    with open_stack(tmp_path) as stack:
+        expected = np.asarray(picture.convert("RGB"))
+        np.testing.assert_array_equal(stack.read([0])[0], expected)
+
+
 def test_tiff_that_is_refused(tmp_path):
     path = tmp_path / "a.tif"
     with tifffile.TiffWriter(path) as file:

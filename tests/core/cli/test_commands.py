@@ -1,0 +1,204 @@
+"""The command line: every journey, and errors of one line with the right exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.core.engine.runs import TINY, write_images
+from tvae_core.cli.main import COMMANDS, main
+from tvae_core.config import SECTIONS, RunConfig, load_config, load_preset, preset_names
+from tvae_core.errors import ConfigError
+from tvae_core.progress import Epoch, Finished, from_json
+from tvae_core.store import EmbeddingStore
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    RunConfig.model_validate(TINY).save(folder / "config.json")
+    words = ["train", str(folder / "run"), "--data", str(write_images(folder)), "--epochs", "1"]
+    assert main([*words, "--config", str(folder / "config.json")]) == 0
+    return folder / "run"
+
+
+def test_help_imports_neither_torch_nor_the_config() -> None:
+    code = (
+        "import sys; from tvae_core.cli.main import main; main(['--help'])\n"
+        "heavy = {'torch', 'escnn', 'pydantic', 'numpy', 'h5py', 'sklearn'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_has_help(command: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"tvae {command}" in capsys.readouterr().out
+
+
+def test_every_parameter_is_an_option_of_train(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    text = capsys.readouterr().out
+    for section in SECTIONS.values():
+        assert all(f"--{name.replace('_', '-')} " in text for name in section.model_fields)
+
+
+def test_unknown_words_are_one_line(capsys: Capture) -> None:
+    assert main(["fly"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert main([]) == 2
+
+
+def test_train_wrote_a_store_and_its_settings(run: Path) -> None:
+    assert (run / "embeddings.h5").exists()
+    config = load_config(run / "config.json")
+    assert config.train.epochs == 1
+    assert config.model.encoder_kernels == 4
+
+
+def test_json_lines_are_records(run: Path, tmp_path: Path, capsys: Capture) -> None:
+    config = str(run / "config.json")
+    assert main(["train", str(tmp_path / "again"), "--config", config, "--json"]) == 0
+    records = [from_json(line) for line in capsys.readouterr().out.splitlines()]
+    assert any(isinstance(r, Epoch) for r in records)
+    assert isinstance(records[-1], Finished)
+    assert records[-1].path.endswith("embeddings.h5")
+
+
+def test_a_failure_is_a_record_and_one_line(tmp_path: Path, capsys: Capture) -> None:
+    words = ["train", str(tmp_path / "run"), "--data", str(tmp_path / "none.mrcs"), "--json"]
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert json.loads(captured.out.splitlines()[-1])["kind"] == "failed"
+    assert captured.err.count("\n") == 1
+    assert "none.mrcs" in captured.err
+
+
+def test_a_run_is_not_begun_twice_nor_changed(run: Path, capsys: Capture) -> None:
+    assert main(["train", str(run)]) == 3
+    assert "resume" in capsys.readouterr().err
+    assert main(["train", str(run), "--epochs", "7"]) == 2
+    assert "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--epochs", "many"], "train.epochs"),
+        (["--kernel-px", "8"], "odd"),
+        (["--set", "model.colour=red"], "unknown setting"),
+        (["--preset", "best"], "no preset"),
+    ],
+)
+def test_wrong_settings_name_the_setting(
+    tmp_path: Path, words: list[str], message: str, capsys: Capture
+) -> None:
+    assert main(["train", str(tmp_path / "r"), "--data", "x.npy", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+def test_info_knows_images_runs_and_stores(run: Path, tmp_path: Path, capsys: Capture) -> None:
+    images = load_config(run / "config.json").data.path
+    for path, kind in ((images, "NumPy"), (run, "run"), (run / "embeddings.h5", "store")):
+        assert main(["info", str(path), "--json"]) == 0
+        assert kind in json.loads(capsys.readouterr().out)["kind"]
+    bad = np.ones((3, 8, 8), np.float32)
+    bad[1, 2, 3] = np.nan
+    np.save(tmp_path / "bad.npy", bad)
+    assert main(["info", str(tmp_path / "bad.npy")]) == 2
+    assert "1 pixels in 1 images" in capsys.readouterr().err
+
+
+def test_validate_finds_damage(run: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["validate", str(run)]) == 0
+    content = bytearray((run / "embeddings.h5").read_bytes())
+    content = content[: len(content) - 300]
+    (tmp_path / "cut.h5").write_bytes(content)
+    assert main(["validate", str(tmp_path / "cut.h5")]) == 4
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_decode_draws_at_any_size(run: Path, tmp_path: Path) -> None:
+    words = ["decode", str(run), "--z", "0,0", "--z", "1,-1", "--side", "30", "--angle-deg", "20"]
+    assert main([*words, "-o", str(tmp_path / "d.npy")]) == 0
+    assert np.load(tmp_path / "d.npy").shape == (2, 30, 30)
+    assert main(["decode", str(run), "--grid", "3", "-o", str(tmp_path / "d.png")]) == 0
+    with Image.open(tmp_path / "d.png") as picture:
+        assert picture.size[0] > 30
+    assert main(["decode", str(run), "--z", "0,0,0", "-o", str(tmp_path / "e.npy")]) == 2
+
+
+def test_cluster_then_export_a_cluster(run: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["cluster", str(run), "--count", "3"]) == 0
+    out = tmp_path / "c.mrcs"
+    assert main(["export", str(run), str(out), "--cluster", "0", "--upright"]) == 0
+    assert "verified" in capsys.readouterr().out
+    assert main(["export", str(run), str(out), "--cluster", "0"]) == 2  # never overwritten silently
+    assert main(["export", str(run), str(tmp_path / "t.csv"), "--cluster", "0", "--rest"]) == 0
+    with EmbeddingStore(run) as store:
+        rows = (tmp_path / "t.csv").read_text().count("\n") - 1
+        from tvae_core.images import open_stack
+
+        assert rows + len(open_stack(out)) == store.images
+
+
+def test_export_figures_and_model_size(run: Path, tmp_path: Path) -> None:
+    assert main(["export", str(run), str(tmp_path / "plane.png")]) == 0
+    assert main(["export", str(run), str(tmp_path / "m.npy"), "--model-size"]) == 0
+    assert np.load(tmp_path / "m.npy").shape == (60, 12, 12)
+    assert main(["export", str(run), str(tmp_path / "x.npy"), "--set", "none"]) == 2
+
+
+def test_synth_writes_a_set_and_keeps_it(tmp_path: Path, capsys: Capture) -> None:
+    words = ["synth", "hinge", str(tmp_path / "h"), "--count", "4", "--side", "24"]
+    assert main(words) == 0
+    assert (tmp_path / "h" / "particles.star").exists()
+    assert main(words) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert main([*words, "--overwrite"]) == 0
+    assert main(["synth", "hinge", str(tmp_path / "i"), "--count", "few"]) == 2
+
+
+def test_every_preset_is_sound() -> None:
+    assert {"paper-mnist", "paper-particles", "paper-galaxy", "paper-dsprites", "fast-cpu"} <= set(
+        preset_names()
+    )
+    for name in preset_names():
+        config = load_preset(name)
+        if name.startswith("paper"):
+            model, train = config.model, config.train
+            assert (train.learning_rate, train.batch_size, train.epochs) == (2e-4, 100, 500)
+            assert (train.plateau_epochs, train.stop_epochs) == (10, 20)
+            assert (model.encoder_kernels, model.generator_hidden) == (128, 512)
+            assert model.activation == "leaky-relu"
+            assert not model.subpixel_shift
+            assert train.sampler == "gumbel-softmax"
+            assert train.pixel_share == 1
+
+
+def test_the_example_of_settings_survives_a_round_trip(tmp_path: Path) -> None:
+    config = load_preset("paper-particles").changed(["model.z_dim=5", "data.mask=true"])
+    config.save(tmp_path / "c.json")
+    assert load_config(tmp_path / "c.json") == config
+    with pytest.raises(ConfigError, match="no such config"):
+        load_config(tmp_path / "none.json")
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(ConfigError, match="not a JSON"):
+        load_config(tmp_path / "bad.json")

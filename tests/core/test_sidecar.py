@@ -1,0 +1,150 @@
+"""Notes on a run come back as they were, fit only their run, and never stand in its way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.factories import make_store
+from tvae_core.errors import StoreError
+from tvae_core.selection import NamedSet
+from tvae_core.sidecar import Labelling, Sidecar, load_sidecar, save_sidecar, sidecar_path
+from tvae_core.store import EmbeddingStore
+
+
+def _full(store: EmbeddingStore) -> Sidecar:
+    rng = np.random.default_rng(0)
+    n = store.images
+    sidecar = Sidecar.of(store)
+    rule = {"kind": "polygon", "plane": "z", "vertices": [[0.0, 1.0], [2.0, 3.0], [4.0, 0.5]]}
+    sidecar.sets = [
+        NamedSet("open", "#332288", rng.random(n) < 0.3, rule, "the good ones: ü"),
+        NamedSet("open / again", "#88CCEE", np.zeros(n, bool), {"kind": "none"}),
+    ]
+    labels = rng.integers(-1, 3, n).astype(np.int32)
+    sidecar.labellings["ward 3"] = Labelling(labels, ("a", "b"), ("#000000",), "ward", "on centres")
+    sidecar.planes["umap"] = rng.normal(size=(n, 2)).astype(np.float32)
+    sidecar.columns = {
+        "rlnDefocusU": rng.normal(size=n),
+        "name/with slash": np.array([f"µ{i}" for i in range(n)]),
+        "uid": rng.integers(0, 2**63, n, dtype=np.uint64),
+    }
+    sidecar.view = {"axes": ["z1", "z2"], "probe": [0.25, -1.5], "range": None}
+    return sidecar
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> EmbeddingStore:
+    with EmbeddingStore(make_store(tmp_path / "embeddings.h5", images=203)) as opened:
+        yield opened
+
+
+def test_what_is_saved_is_loaded(store: EmbeddingStore) -> None:
+    saved = _full(store)
+    path = save_sidecar(saved, store)
+    assert path == sidecar_path(store.path) == store.path.parent / "embeddings.analysis.h5"
+    loaded = load_sidecar(store)
+    for one, two in zip(saved.sets, loaded.sets, strict=True):
+        assert (one.name, one.colour, one.note, one.rule) == (
+            two.name,
+            two.colour,
+            two.note,
+            two.rule,
+        )
+        np.testing.assert_array_equal(one.mask, two.mask)
+    one, two = saved.labellings["ward 3"], loaded.labellings["ward 3"]
+    np.testing.assert_array_equal(one.labels, two.labels)
+    assert (two.names, two.colours, two.method, two.note) == (
+        ("a", "b"),
+        ("#000000",),
+        "ward",
+        "on centres",
+    )
+    np.testing.assert_array_equal(saved.planes["umap"], loaded.planes["umap"])
+    assert list(loaded.columns) == list(saved.columns)
+    for name, values in saved.columns.items():
+        np.testing.assert_array_equal(loaded.columns[name], values)
+        assert loaded.columns[name].dtype == values.dtype
+    assert loaded.view == saved.view
+
+
+def test_a_store_without_notes_has_empty_ones(store: EmbeddingStore) -> None:
+    sidecar = load_sidecar(store)
+    assert (sidecar.sets, sidecar.labellings, sidecar.view) == ([], {}, {})
+    save_sidecar(sidecar, store)
+    assert load_sidecar(store).images == 203
+
+
+def test_notes_on_another_run_are_refused_and_kept(store: EmbeddingStore, tmp_path: Path) -> None:
+    with EmbeddingStore(make_store(tmp_path / "other.h5", images=203, seed=1)) as other:
+        foreign = _full(other)
+        path = save_sidecar(foreign, other, sidecar_path(store.path))
+        with pytest.raises(StoreError, match="another embedding file"):
+            load_sidecar(store)
+        with pytest.raises(StoreError, match="another embedding file"):
+            save_sidecar(foreign, store)
+        save_sidecar(Sidecar.of(store), store)
+        assert load_sidecar(store).sets == []
+        kept = path.with_name("embeddings.analysis.kept-1.h5")
+        assert len(load_sidecar(other, kept).sets) == 2
+
+
+@pytest.mark.parametrize("harm", ["cut", "text", "flip", "empty"])
+def test_damaged_notes_never_stand_in_the_way(store: EmbeddingStore, harm: str) -> None:
+    path = save_sidecar(_full(store), store)
+    sound = path.read_bytes()
+    place = sound.index(np.asarray(_full(store).planes["umap"]).tobytes()[:64])
+    flipped = bytearray(sound)
+    flipped[place + 3] ^= 0x40
+    path.write_bytes(
+        {"cut": sound[: len(sound) // 2], "text": b"hello", "flip": bytes(flipped), "empty": b""}[
+            harm
+        ]
+    )
+    with pytest.raises(StoreError, match="damaged"):
+        load_sidecar(store)
+    damaged = path.read_bytes()
+    save_sidecar(_full(store), store)
+    assert len(load_sidecar(store).sets) == 2
+    assert path.with_name("embeddings.analysis.kept-1.h5").read_bytes() == damaged
+    path.write_bytes(b"again")
+    save_sidecar(_full(store), store)
+    assert path.with_name("embeddings.analysis.kept-2.h5").read_bytes() == b"again"
+
+
+def test_every_mutated_byte_is_refused_before_hdf5_sees_it(store: EmbeddingStore) -> None:
+    """A flipped bit of HDF5 metadata once sent the library into an endless loop."""
+    path = save_sidecar(_full(store), store)
+    sound = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in [3, 100, 511, 512, *rng.integers(0, len(sound), 200)]:
+        mutated = bytearray(sound)
+        mutated[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(mutated)
+        with pytest.raises(StoreError, match="checksum"):
+            load_sidecar(store)
+
+
+def test_what_is_not_one_value_an_image_is_not_saved(store: EmbeddingStore) -> None:
+    sidecar = Sidecar.of(store)
+    sidecar.columns["short"] = np.zeros(3)
+    with pytest.raises(StoreError, match="column 'short' is of 3 images, not 203"):
+        save_sidecar(sidecar, store)
+    assert not sidecar_path(store.path).exists()
+
+
+def test_a_failed_save_leaves_the_old_notes(
+    store: EmbeddingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_sidecar(_full(store), store)
+    broken = _full(store)
+    broken.view = {"never": object()}
+    with pytest.raises(TypeError):
+        save_sidecar(broken, store)
+    assert len(load_sidecar(store).sets) == 2
+    assert sorted(p.name for p in store.path.parent.iterdir()) == [
+        "embeddings.analysis.h5",
+        "embeddings.h5",
+    ]

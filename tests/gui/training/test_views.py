@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PyQt6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PyQt6.QtGui import QDropEvent, QGuiApplication
+from PyQt6.QtWidgets import QLineEdit
+from pytestqt.qtbot import QtBot
+
+from tests.state.records import epoch_line, started_line
+from tvae_core.config import DataConfig, RunConfig, load_preset
+from tvae_core.errors import ImageFileError
+from tvae_core.images import open_stack
+from tvae_core.progress import Preview
+from tvae_gui.jobs.look_job import LookJob
+from tvae_gui.state.new_run import NewRunState
+from tvae_gui.state.preflight import Machine
+from tvae_gui.state.run_list import RecentRuns, RunList
+from tvae_gui.state.training_state import RunStatus, TrainingState
+from tvae_gui.views.closing_question import ClosingQuestion
+from tvae_gui.views.run_list import RunListView
+from tvae_gui.views.run_monitor import RunMonitor
+from tvae_gui.views.train_dialog import TrainDialog
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    path = tmp_path / "digits.npy"
+    np.save(path, np.random.default_rng(0).random((400, 16, 16), dtype=np.float32))
+    return path
+
+
+@pytest.fixture
+def new_run(tmp_path: Path) -> NewRunState:
+    machine = Machine(64e9, 1e12, 2, False)
+    return NewRunState(tmp_path / "runs", machine=lambda folder: machine)
+
+
+@pytest.fixture
+def dialog(qtbot: QtBot, new_run: NewRunState) -> Iterator[TrainDialog]:
+    job = LookJob(lambda data: open_stack(data.path))
+    job.look_ready.connect(new_run.show_look)
+    job.look_failed.connect(new_run.show_look_error)
+    new_run.look_wanted.connect(job.look)
+    made = TrainDialog(new_run)
+    qtbot.addWidget(made)
+    yield made
+    new_run.look_wanted.disconnect(job.look)
+    job.close()
+
+
+@pytest.fixture
+def ready(qtbot: QtBot, dialog: TrainDialog, images: Path) -> TrainDialog:
+    dialog.state.choose_images(str(images))
+    qtbot.waitUntil(lambda: dialog.state.look is not None)
+    return dialog
+
+
+@pytest.fixture
+def monitor(qtbot: QtBot, tmp_path: Path) -> RunMonitor:
+    made = RunMonitor(TrainingState(tmp_path))
+    qtbot.addWidget(made)
+    return made
+
+
+def test_start_is_grey_and_says_why_until_images_are_chosen(dialog: TrainDialog) -> None:
+    assert not dialog.start.isEnabled()
+    assert dialog.reason.text() == "Choose images first."
+    assert dialog.start.toolTip() == "Choose images first."
+
+
+def test_chosen_images_are_looked_at_before_anything_runs(ready: TrainDialog) -> None:
+    assert ready.look.headline.text() == "400 images of 16 × 16 px"
+    assert ready.look.picture.has_image
+    assert ready.name.text() == "digits"
+    assert ready.start.isEnabled()
+    assert "estimates" in ready.preflight.basis.text()
+
+
+def test_images_can_be_dropped(qtbot: QtBot, dialog: TrainDialog, images: Path) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(images))])
+    buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    dialog.dropEvent(QDropEvent(QPointF(), Qt.DropAction.CopyAction, mime, buttons, keys))
+    qtbot.waitUntil(lambda: dialog.state.look is not None)
+    assert dialog.path.text() == str(images)
+
+
+def test_images_that_cannot_be_read_are_told_in_words(
+    qtbot: QtBot, dialog: TrainDialog, tmp_path: Path
+) -> None:
+    dialog.state.choose_images(str(tmp_path / "missing.npy"))
+    qtbot.waitUntil(lambda: dialog.state.look_error is not None)
+    assert dialog.look.headline.text() == "These images cannot be read"
+    assert dialog.reason.text() == "The images cannot be read."
+    assert not dialog.start.isEnabled()
+
+
+def test_start_asks_for_the_run_that_the_command_shows(qtbot: QtBot, ready: TrainDialog) -> None:
+    ready.form.rows["model.z_dim"].editor.setFocus()
+    ready.state.form.set("model.z_dim", "3")
+    assert ready.command.text().endswith("--preset fast-cpu --set model.z_dim=3")
+    with qtbot.waitSignal(ready.run_requested) as caught:
+        ready.start.click()
+    run, config = caught.args
+    assert run.name == "digits"
+    assert config.model.z_dim == 3
+    assert config.data.path == ready.state.form.data_path
+
+
+def test_the_command_is_copied(ready: TrainDialog) -> None:
+    ready.copy.click()
+    clipboard = QGuiApplication.clipboard()
+    assert clipboard is not None
+    assert clipboard.text() == ready.state.command
+
+
+def test_the_command_line_makes_the_same_config(ready: TrainDialog, tmp_path: Path) -> None:
+    import argparse
+    import shlex
+
+    from tvae_core.cli import train
+    from tvae_core.cli.settings import config_from
+
+    ready.state.form.set("model.z_dim", "3")
+    ready.state.form.set("data.invert", True)
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    arguments = parser.parse_args(shlex.split(ready.state.command)[2:])
+    config = config_from(arguments)
+    config.data.path = arguments.data
+    assert config == ready.state.form.config()
+    assert Path(arguments.run) == ready.state.run
+
+
+def test_a_wrong_value_is_told_beside_its_field_and_greys_start(
+    qtbot: QtBot, ready: TrainDialog
+) -> None:
+    ready.show()
+    row = ready.form.rows["model.z_dim"]
+    assert isinstance(row.editor, QLineEdit)
+    row.editor.selectAll()
+    qtbot.keyClicks(row.editor, "0")
+    assert row.note.isVisible()
+    assert "between 1 and 512" in row.note.text()
+    assert ready.reason.text() == "A setting needs mending: z dimensions."
+    row.back.click()
+    assert not row.note.isVisible()
+    assert ready.start.isEnabled()
+    ready.close()
+
+
+def test_what_differs_from_the_preset_has_a_dot_and_a_way_back(dialog: TrainDialog) -> None:
+    row = dialog.form.rows["train.batch_size"]
+    assert row.dot.text() == ""
+    dialog.state.form.set("train.batch_size", "50")
+    preset = str(load_preset("fast-cpu").train.batch_size)
+    assert (row.dot.text(), row.back.toolTip()) == ("●", f"Back to {preset}")
+    row.back.click()
+    assert row.dot.text() == ""
+    assert isinstance(row.editor, QLineEdit)
+    assert row.editor.text() == preset
+
+
+def test_typing_a_number_keeps_what_is_typed(qtbot: QtBot, dialog: TrainDialog) -> None:
+    editor = dialog.form.rows["train.learning_rate"].editor
+    assert isinstance(editor, QLineEdit)
+    editor.clear()
+    qtbot.keyClicks(editor, "2e-4")
+    assert editor.text() == "2e-4"
+    assert dialog.state.form.config().train.learning_rate == 2e-4
+
+
+def test_advanced_settings_are_folded_but_found_and_shown_when_changed(
+    qtbot: QtBot, dialog: TrainDialog
+) -> None:
+    dialog.show()
+    row = dialog.form.rows["train.temperature"]
+    assert not row.editor.isVisible()
+    dialog.form.search.setText("gumbel")
+    assert row.editor.isVisible()
+    assert not dialog.form.rows["model.z_dim"].editor.isVisible()
+    dialog.form.search.clear()
+    assert not row.editor.isVisible()
+    dialog.state.form.set("train.temperature", "0.7")
+    assert row.editor.isVisible()
+    dialog.close()
+
+
+def test_a_problem_is_mended_by_its_button(ready: TrainDialog) -> None:
+    ready.state.form.set("data.normalise", "image")
+    assert not ready.start.isEnabled()
+    assert ready.preflight.problems_shown()
+    problem = ready.state.preflight.blocking  # type: ignore[union-attr]
+    ready.preflight.mend_requested.emit(problem)
+    assert ready.start.isEnabled()
+    assert ready.preflight.problems_shown() == []
+
+
+def test_a_new_run_takes_images_and_settings_of_an_earlier_one(
+    qtbot: QtBot, dialog: TrainDialog, images: Path
+) -> None:
+    config = RunConfig()
+    config.data.path, config.model.z_dim = str(images), 7
+    dialog.state.start_from(config)
+    qtbot.waitUntil(lambda: dialog.state.look is not None)
+    assert dialog.state.form.config() == config
+    assert dialog.form.rows["model.z_dim"].dot.text() == "●"
+
+
+def test_a_taken_name_is_refused(ready: TrainDialog) -> None:
+    (ready.state.folder / "taken").mkdir(parents=True)
+    (ready.state.folder / "taken" / "file").touch()
+    ready.state.rename("taken")
+    assert "choose another name" in ready.reason.text()
+
+
+def test_the_latest_look_wins(qtbot: QtBot, images: Path) -> None:
+    job = LookJob(lambda data: open_stack(data.path))
+    looks: list[str] = []
+    job.look_ready.connect(lambda look: looks.append(look.path))
+    for _ in range(20):
+        job.look(DataConfig(path=str(images)))
+    with qtbot.waitSignal(job.look_failed) as caught:
+        job.look(DataConfig(path="/nothing"))
+    assert isinstance(caught.args[0], ImageFileError)
+    assert looks == []
+    job.close()
+
+
+def test_the_monitor_follows_epochs_and_previews(
+    qtbot: QtBot, monitor: RunMonitor, tmp_path: Path
+) -> None:
+    (tmp_path / "previews").mkdir()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "previews" / "g.png")
+    np.savez(tmp_path / "previews" / "l.npz", z=np.random.default_rng(0).normal(size=(50, 2)))
+    monitor.state.feed_lines([started_line(), epoch_line(0), epoch_line(1)])
+    monitor.state.feed(Preview(1, "previews/g.png", "previews/g.png", "previews/l.npz"))
+    qtbot.waitUntil(lambda: monitor.headline.text() == "Training epoch 3 of 3")
+    assert monitor.elbo.names_shown() == ["train", "validation"]
+    assert monitor.kl.names_shown() == ["angle", "shift", "content"]
+    assert monitor.grid.has_image
+    assert monitor.latents.points_shown == 50
+
+
+def test_a_missing_or_broken_preview_is_told(monitor: RunMonitor, tmp_path: Path) -> None:
+    (tmp_path / "previews").mkdir()
+    (tmp_path / "previews" / "l.npz").write_bytes(b"PK\x03\x04 broken")
+    monitor.state.feed(Preview(0, "g.png", "p.png", "l.npz"))
+    assert not monitor.grid.has_image
+    assert monitor.latents.points_shown == 0
+
+
+def test_an_earlier_epoch_stays_in_view_while_new_ones_come(monitor: RunMonitor) -> None:
+    for number in range(3):
+        monitor.state.feed(Preview(number, "g.png", "p.png", "l.npz"))
+    assert monitor.epoch.value() == 2
+    monitor.epoch.setValue(0)
+    monitor.state.feed(Preview(3, "g.png", "p.png", "l.npz"))
+    assert monitor.epoch.value() == 0
+    assert monitor.epoch_words.text() == "epoch 1"
+
+
+def test_grey_buttons_say_why(monitor: RunMonitor) -> None:
+    assert monitor.stop.toolTip() == "Nothing is running."
+    assert monitor.explore.toolTip() == "The run has made no embeddings yet."
+    monitor.state.feed_lines([started_line(), epoch_line(0)])
+    monitor.redraw()
+    assert monitor.stop.isEnabled()
+    assert monitor.resume.toolTip() == "The run is at work."
+
+
+def test_a_failed_run_says_what_happened_and_what_to_do(
+    monitor: RunMonitor, tmp_path: Path
+) -> None:
+    monitor.state.feed_lines([started_line(), epoch_line(0)])
+    (tmp_path / "run.pid").write_text("999999999")
+    monitor.state.process_ended()
+    monitor.redraw()
+    assert monitor.headline.text() == "Failed after 1 epoch"
+    assert "killed" in monitor.reason.text()
+    assert "Resume" in monitor.todo.text()
+
+
+def test_a_finished_run_is_one_click_from_exploring(
+    qtbot: QtBot, monitor: RunMonitor, tmp_path: Path
+) -> None:
+    (tmp_path / "embeddings.h5").touch()
+    monitor.state.feed_lines([started_line(1), epoch_line(0, 1)])
+    monitor.state.process_ended()
+    monitor.redraw()
+    assert monitor.state.status is RunStatus.FINISHED
+    with qtbot.waitSignal(monitor.explore_requested) as caught:
+        monitor.explore.click()
+    assert caught.args[0] == tmp_path / "embeddings.h5"
+
+
+def test_a_closed_monitor_hears_no_more(qtbot: QtBot, tmp_path: Path) -> None:
+    state = TrainingState(tmp_path)
+    monitor = RunMonitor(state)
+    monitor.let_go()
+    monitor.deleteLater()
+    qtbot.wait(1)
+    state.feed_lines([started_line(), epoch_line(0), "words"])
+
+
+def test_runs_are_listed_and_compared(
+    qtbot: QtBot, tmp_path: Path, make_run: Callable[..., Path]
+) -> None:
+    for name in ("one", "two"):
+        run = make_run(name)
+        (run / "metrics.jsonl").write_text(epoch_line(0) + "\n" + epoch_line(1) + "\n")
+    runs = RunList(RecentRuns(tmp_path / "recent.json"), [tmp_path])
+    view = RunListView(runs)
+    qtbot.addWidget(view)
+    runs.refresh()
+    assert view.table.rowCount() == 2
+    for row in range(2):
+        view.table.cellClicked.emit(row, 0)
+    assert sorted(view.comparison.chart.names_shown()) == ["one", "two"]
+    assert len(runs.compared) == 2
+    view.table.cellClicked.emit(0, 0)
+    assert len(view.comparison.chart.names_shown()) == 1
+    first = view.table.item(0, 1)
+    with qtbot.waitSignal(view.run_opened) as caught:
+        view.table.itemActivated.emit(first)
+    assert caught.args[0].name in ("one", "two")
+    view.let_go()
+
+
+def test_an_empty_list_offers_the_next_step(qtbot: QtBot, tmp_path: Path) -> None:
+    view = RunListView(RunList(RecentRuns(tmp_path / "recent.json")))
+    qtbot.addWidget(view)
+    assert not view.empty.isHidden()
+    with qtbot.waitSignal(view.new_run_requested):
+        view.new_run.click()
+    view.let_go()
+
+
+def test_closing_offers_to_leave_stop_or_stay(qtbot: QtBot) -> None:
+    question = ClosingQuestion(["digits"])
+    qtbot.addWidget(question)
+    assert question.text() == "digits is training."
+    assert question.defaultButton() is question.leave
+    assert question.escapeButton() is question.stay

@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+
+from tvae_core.config import RunConfig, load_preset
+from tvae_gui.state.image_look import ImageLook, look_at, object_width
+from tvae_gui.state.preflight import Machine, MeasuredSpeed, Preflight, preflight
+
+ROOMY = Machine(memory_bytes=64e9, disk_bytes=1e12, cores=2, has_gpu=False)
+
+
+class Stack:
+    pixel_size_angstrom = 1.5
+    remarks = ("a remark",)
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        return self.images[indices]
+
+    def close(self) -> None:
+        pass
+
+
+def look(images: int = 5000, side: int = 50, **changes: object) -> ImageLook:
+    pixels = np.random.default_rng(0).random((64, side, side), dtype=np.float32)
+    values = look_at(Stack(pixels), "x.npy").__dict__
+    return ImageLook(**(values | {"images": images, "object_px": None} | changes))
+
+
+def check(config: RunConfig, seen: ImageLook | None = None, machine: Machine = ROOMY) -> Preflight:
+    return preflight(config, seen or look(), machine)
+
+
+def disc(side: int, radius: float, count: int = 64) -> np.ndarray:
+    y, x = np.indices((side, side)) - (side - 1) / 2
+    rng = np.random.default_rng(1)
+    images = rng.normal(0, 0.1, (count, side, side))
+    return (images + rng.normal(0, 1, (count, 1, 1)) * (np.hypot(x, y) < radius)).astype(np.float32)
+
+
+def test_good_settings_have_no_problems() -> None:
+    assert check(load_preset("fast-cpu")).problems == ()
+
+
+def test_the_published_model_takes_about_what_was_measured() -> None:
+    # facts.md: 0.47 s an image on one core; the estimate is allowed a factor of two
+    one_core = Machine(64e9, 1e12, 1, False)
+    seconds = check(load_preset("paper-mnist"), machine=one_core).seconds_per_epoch
+    assert seconds is not None
+    assert 0.23 < seconds / 4500 < 0.94
+
+
+def test_a_run_before_on_the_same_images_gives_the_speed() -> None:
+    config = load_preset("fast-cpu")
+    measured = MeasuredSpeed("run-1", 100.0, config)
+    found = preflight(config, look(), ROOMY, measured)
+    assert found.seconds_per_epoch == pytest.approx(45.0)
+    assert "run-1" in found.basis
+
+
+def test_nothing_is_promised_for_a_gpu_that_was_not_measured() -> None:
+    found = check(load_preset("fast-cpu"), machine=Machine(64e9, 1e12, 2, True))
+    assert found.seconds is None
+    assert "first epoch" in found.basis
+
+
+def test_too_little_memory_offers_a_batch_that_fits() -> None:
+    found = check(load_preset("paper-particles"), look(side=200), Machine(12e9, 1e12, 2, False))
+    problem = next(p for p in found.problems if "memory" in p.what)
+    assert problem.key == "train.batch_size"
+    assert isinstance(problem.value, int)
+    assert 1 <= problem.value < 100
+
+
+def test_a_full_disk_blocks() -> None:
+    found = check(load_preset("fast-cpu"), machine=Machine(64e9, 1e5, 2, False))
+    assert found.blocking is not None
+    assert "free" in found.blocking.what
+
+
+def test_a_kernel_smaller_than_the_object_offers_a_larger_one() -> None:
+    config = load_preset("fast-cpu").changed(["model.kernel_px=9"])
+    problem = check(config, look(object_px=30)).problems[0]
+    assert (problem.key, problem.value) == ("model.kernel_px", 31)
+
+
+def test_a_kernel_larger_than_the_image_is_told() -> None:
+    problem = check(load_preset("paper-particles"), look(side=40)).problems[0]
+    assert "larger than the images" in problem.what
+
+
+def test_too_few_images_for_a_batch_block_and_offer_smaller_batches() -> None:
+    found = check(load_preset("paper-mnist"), look(images=60))
+    assert found.blocking is not None
+    assert found.blocking.value == 6
+
+
+def test_images_that_are_all_the_same_block() -> None:
+    assert check(load_preset("fast-cpu"), look(deviation=0.0)).blocking is not None
+
+
+def test_bernoulli_without_values_of_0_to_1_blocks() -> None:
+    config = load_preset("fast-cpu").changed(["data.normalise=image"])
+    blocking = check(config).blocking
+    assert blocking is not None
+    assert blocking.key == "data.normalise"
+
+
+@pytest.mark.parametrize("radius", [6, 12])
+def test_the_width_of_what_varies_is_found(radius: int) -> None:
+    assert object_width(disc(48, radius)) == pytest.approx(2 * radius, abs=3)
+
+
+def test_noise_alone_has_no_width() -> None:
+    noise = np.random.default_rng(2).normal(size=(64, 48, 48)).astype(np.float32)
+    assert object_width(noise) is None
+
+
+def test_a_look_counts_pixels_that_are_no_numbers() -> None:
+    images = disc(16, 5)
+    images[0, 0, :3] = np.nan
+    seen = look_at(Stack(images), "x")
+    assert seen.bad_pixels == 3
+    assert np.isfinite(seen.samples).all()
+    assert seen.low < seen.high
+
+
+def test_a_look_at_colour_averages_the_channels() -> None:
+    seen = look_at(Stack(np.random.default_rng(0).random((9, 8, 10, 3), np.float32)), "x")
+    assert (seen.channels, seen.height, seen.width) == (3, 8, 10)
+    assert seen.samples.ndim == 3
+    assert "3 channels" in seen.headline
+
+
+def test_a_constant_stack_has_a_histogram() -> None:
+    seen = look_at(Stack(np.full((4, 8, 8), 7.0, np.float32)), "x")
+    assert seen.is_constant
+    assert seen.low < 7 < seen.high

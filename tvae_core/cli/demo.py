@@ -1,0 +1,77 @@
+"""`tvae demo`: simulate particles, train on them, embed them, and picture what was learned."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from tvae_core.cli.reporting import report, stop_on_signals
+from tvae_core.config import load_preset
+
+_PRESET = "demo"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `tvae demo`."""
+    parser.add_argument("--folder", default="demo", help="where everything is written")
+    parser.add_argument("--images", type=int, default=4000, help="particles to simulate")
+    parser.add_argument("--epochs", type=int, default=0, help="passes, 0: as the preset says")
+    parser.add_argument(
+        "--rebuild", metavar="STORE", help="also write the store here, as resources/example.h5"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Simulate, train, embed, draw."""
+    folder = Path(arguments.folder)
+    run_path = folder / "run"
+    if not (folder / "images" / "truth.csv").exists():
+        _simulate(folder / "images", arguments.images)
+    _train(run_path, folder / "images" / "particles.star", arguments.epochs)
+    _draw(folder, run_path)
+    if arguments.rebuild:
+        shutil.copyfile(run_path / "embeddings.h5", arguments.rebuild)
+        print(arguments.rebuild)
+    return 0
+
+
+def _simulate(folder: Path, count: int) -> None:
+    from tvae_core.synthetic import plan_set, write_set
+
+    print(f"simulating {count:,} hinged particles with CTF and noise")
+    write_set(plan_set("hinge", count=count, side=48, snr=0.5, pixel_size_angstrom=4.0), folder)
+
+
+def _train(path: Path, images: Path, epochs: int) -> None:
+    from tvae_core.cli.train import train_and_embed
+    from tvae_core.engine.run_folder import RunFolder
+
+    folder = RunFolder(path)
+    if folder.embeddings.exists():
+        print(f"{folder.embeddings}: there already")
+        return
+    if not folder.config_file.exists():
+        config = load_preset(_PRESET)
+        config.data.path = str(images.absolute())
+        if epochs:
+            config.train.epochs = epochs
+        folder.create(config)
+    records = train_and_embed(path, folder.begun, True, stop_on_signals())
+    report(records, False, folder.log)
+
+
+def _draw(folder: Path, run_path: Path) -> None:
+    from tvae_core.figures import montage_figure, plane_figure
+    from tvae_core.store import EmbeddingStore
+
+    with EmbeddingStore(run_path) as store:
+        z, atlas = store.z_mean, store.atlas
+        xy = z if z.shape[1] == 2 else store.plane("pca").coordinates
+        plane = plane_figure(folder / "latent_plane.png", xy, overwrite=True)
+        print(f"latent plane -> {plane}")
+        if atlas is not None:
+            grid = montage_figure(
+                folder / "decoded_grid.png", atlas.images[::3, ::3], overwrite=True
+            )
+            print(f"decoded, upright, across the plane -> {grid}")

@@ -1,0 +1,95 @@
+"""Looking at raw images off the window's thread; the latest request wins."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from tvae_core.config import DataConfig
+from tvae_core.errors import TvaeError
+from tvae_gui.state.image_look import ImageLook, Images, look_at
+
+Loader = Callable[[DataConfig], Images]
+
+
+def open_raw(data: DataConfig) -> Images:
+    """Open the images of `data` as they are in their file."""
+    from tvae_core.images import open_stack  # every reader: not before it is needed
+
+    return open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
+
+
+class LookJob(QObject):
+    """Reads a few images of a stack on a thread of its own.
+
+    Signals
+    -------
+    look_ready(ImageLook)
+    look_failed(TvaeError)
+    """
+
+    look_ready = pyqtSignal(object)
+    look_failed = pyqtSignal(object)
+    _answered = pyqtSignal(int, object)
+
+    def __init__(self, loader: Loader = open_raw, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._loader = loader
+        self._lock = threading.Lock()
+        self._waiting: tuple[int, DataConfig] | None = None
+        self._thread: threading.Thread | None = None
+        self._generation = 0
+        self._answered.connect(self._on_answered)
+
+    def look(self, data: DataConfig) -> None:
+        """Look at the images of `data`; a request that waits is forgotten."""
+        with self._lock:
+            self._generation += 1
+            self._waiting = (self._generation, data.model_copy())
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="look", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Forget what waits and let the thread end."""
+        with self._lock:
+            self._generation += 1
+            self._waiting, thread = None, self._thread
+        if thread is not None:
+            thread.join(timeout=2)
+
+    def _work(self) -> None:
+        while (request := self._next()) is not None:
+            generation, data = request
+            self._answered.emit(generation, self._answer(data))
+
+    def _next(self) -> tuple[int, DataConfig] | None:
+        with self._lock:
+            request, self._waiting = self._waiting, None
+            if request is None:
+                self._thread = None
+            return request
+
+    def _answer(self, data: DataConfig) -> ImageLook | TvaeError:
+        try:
+            stack = self._loader(data)
+            try:
+                return look_at(stack, data.path)
+            finally:
+                stack.close()
+        except TvaeError as error:
+            return error
+        except (OSError, ValueError, MemoryError) as error:
+            return TvaeError(
+                f"the images cannot be read: {error}", data.path, "choose another file"
+            )
+
+    def _on_answered(self, generation: int, answer: object) -> None:
+        if generation != self._generation:
+            return
+        if isinstance(answer, TvaeError):
+            self.look_failed.emit(answer)
+        else:
+            self.look_ready.emit(answer)

@@ -1,0 +1,212 @@
+"""The process of one run: started on its own, followed by reading what it writes, stopped.
+
+The process is always detached, its records going to `progress.jsonl` and its other words to
+`log.txt` of the run's folder. So it outlives the window, and a window that is opened again
+follows it exactly as the one that started it did.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from PyQt6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
+
+from tvae_core.errors import TrainingError, TvaeError
+from tvae_core.files import write_text
+from tvae_gui.jobs.tail import Tail
+from tvae_gui.state.run_folder import RunFolder
+from tvae_gui.state.training_state import RunStatus, TrainingState
+
+TRAIN_COMMAND = (sys.executable, "-m", "tvae_core.cli.main", "train")
+
+_FOLLOW_MS = 200
+_IDLE_MS = 2000
+_KILL_AFTER_MS = 10_000
+_LOG_BYTES = 1 << 16
+
+
+class TrainJob(QObject):
+    """Starts, follows and stops the process of one run, feeding its state.
+
+    Signals
+    -------
+    caught_up()
+        What the run's folder holds was read.
+    ended(RunStatus)
+        A run that was followed while it worked stopped, finished or failed.
+    """
+
+    caught_up = pyqtSignal()
+    ended = pyqtSignal(object)
+
+    def __init__(
+        self,
+        state: TrainingState,
+        command: Sequence[str] = TRAIN_COMMAND,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.state = state
+        self._command = tuple(command)
+        self._progress = Tail(state.folder.progress)
+        self._metrics = Tail(state.folder.metrics)
+        self._log = Tail(state.folder.log, skip_to_last=_LOG_BYTES)
+        self._is_caught_up = False
+        self._was_working = False
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._look)
+        self._killer = QTimer(self)
+        self._killer.setSingleShot(True)
+        self._killer.timeout.connect(self._kill)
+
+    def launch(self, resume: bool = False) -> None:
+        """Start the run's process, or start it again from its last checkpoint.
+
+        Raises
+        ------
+        TrainingError
+            A process works on this run already, or none could be started.
+        """
+        folder = self.state.folder
+        if folder.process() is not None:
+            raise TrainingError("this run is running already", folder.path, "stop it first")
+        self._look()
+        folder.pid.unlink(missing_ok=True)  # of a dead process; a zombie's would look alive
+        start_detached(folder, self._command, resume)
+        self._was_working = True
+        self.state.launched()
+        self._timer.start(_FOLLOW_MS)
+
+    def follow(self) -> None:
+        """Read what the run has written and go on reading."""
+        self._look()
+
+    def stop(self) -> None:
+        """Ask the process to write a checkpoint and end; kill it when it has not in 10 s."""
+        if not self._signal(signal.SIGTERM):
+            self.state.settle()
+            return
+        self.state.stopping()
+        self._killer.start(_KILL_AFTER_MS)
+        self._timer.start(_FOLLOW_MS)
+
+    def detach(self) -> None:
+        """Stop following; the process goes on."""
+        self._timer.stop()
+        self._killer.stop()
+
+    def _look(self) -> None:
+        works = self.state.folder.process() is not None
+        self._read()
+        if self._progress.at_end and not self._is_caught_up:
+            self._catch_up(works)
+        if self._was_working and not works:
+            self._end()
+        self._was_working = works
+        waits = not works and self._is_caught_up
+        self._timer.start(_IDLE_MS if waits else _FOLLOW_MS if self._is_caught_up else 0)
+
+    def _read(self) -> None:
+        self.state.feed_lines(self._progress.read())
+        if self._progress.at_end and self.state.folder.metrics_are_ahead():
+            self.state.feed_metrics(self._metrics.read())
+        if lines := self._log.read():
+            self.state.feed_log("\n".join(lines))
+
+    def _catch_up(self, works: bool) -> None:
+        self._is_caught_up = True
+        if works or not self._was_working:
+            self.state.settle()
+        self.caught_up.emit()
+
+    def _end(self) -> None:
+        self._killer.stop()
+        self.state.feed_lines(self._progress.read_rest())
+        if rest := self._log.read_rest():
+            self.state.feed_log("\n".join(rest))
+        self.state.process_ended()
+        self.ended.emit(self.state.status)
+
+    def _kill(self) -> None:
+        if self._signal(signal.SIGKILL):
+            self.state.feed_log("The process did not end within 10 s and was killed.")
+
+    def _signal(self, number: signal.Signals) -> bool:
+        pid = self.state.folder.process()
+        if pid is None:
+            return False
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            self.state.feed_log("The process belongs to another user and cannot be stopped here.")
+            return False
+        return True
+
+
+def start_detached(folder: RunFolder, command: Sequence[str], resume: bool) -> None:
+    """Start the niced process of a run on its own and note its number in the folder.
+
+    Raises
+    ------
+    TrainingError
+        No process could be started.
+    """
+    arguments = [*command, str(folder.path), *(["--resume"] if resume else []), "--json"]
+    if nice := shutil.which("nice"):
+        arguments = [nice, "-n", "10", *arguments]
+    process = QProcess()
+    process.setProgram(arguments[0])
+    process.setArguments(arguments[1:])
+    process.setProcessEnvironment(_environment())
+    process.setStandardInputFile(QProcess.nullDevice())
+    append = QProcess.OpenModeFlag.Append
+    process.setStandardOutputFile(str(folder.progress), append)
+    process.setStandardErrorFile(str(folder.log), append)
+    began = time.time()
+    started, pid = process.startDetached()
+    if not started or not pid:
+        raise TrainingError(
+            "the training process could not be started", folder.path, "is the disk full?"
+        )
+    write_text(folder.launch, f"{pid}\n")
+    os.utime(folder.launch, (began, began))  # never later than the process's first word
+
+
+def make_run(path: Path, config_text: str) -> RunFolder:
+    """Make a run's folder with its settings.
+
+    Raises
+    ------
+    TvaeError
+        The folder is in use or cannot be written.
+    """
+    folder = RunFolder(path)
+    if folder.is_used():
+        raise TvaeError("this folder holds something already", path, "choose another run name")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        write_text(folder.config, config_text)
+    except OSError as error:
+        raise TvaeError(
+            f"the run's folder cannot be written ({error.strerror})", path, "choose another folder"
+        ) from None
+    return folder
+
+
+def is_over(status: RunStatus) -> bool:
+    """Whether a run with this status will say nothing more by itself."""
+    return status in (RunStatus.STOPPED, RunStatus.FINISHED, RunStatus.FAILED)
+
+
+def _environment() -> QProcessEnvironment:
+    environment = QProcessEnvironment.systemEnvironment()
+    environment.insert("PYTHONUNBUFFERED", "1")
+    return environment

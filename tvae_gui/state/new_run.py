@@ -1,0 +1,202 @@
+"""What the New run dialog shows: images, settings, estimates, command and what is missing."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from psygnal import Signal
+
+from tvae_core.config import RunConfig
+from tvae_core.errors import TvaeError
+from tvae_gui.state.config_form import FormState
+from tvae_gui.state.image_look import ImageLook
+from tvae_gui.state.preflight import (
+    Machine,
+    MeasuredSpeed,
+    Preflight,
+    Problem,
+    preflight,
+    this_machine,
+)
+from tvae_gui.state.run_folder import RunFolder
+
+DEFAULT_PRESET = "fast-cpu"
+_PLAIN_NAMES = {"images", "particles", "stack", "data"}
+_LOADING_KEYS = ("data.dataset", "data.image_root")
+
+
+class NewRunState:
+    """A run in the making.
+
+    Signals
+    -------
+    look_wanted(DataConfig)
+        Other images were chosen: someone should look at them and answer with `show_look`.
+    look_changed()
+        A look came, failed or is awaited.
+    checked()
+        Estimates, problems, command or place changed.
+    """
+
+    look_wanted = Signal(object)
+    look_changed = Signal()
+    checked = Signal()
+
+    def __init__(
+        self,
+        folder: Path,
+        preset: str = DEFAULT_PRESET,
+        machine: Callable[[Path], Machine] = this_machine,
+        measured: Callable[[RunConfig], MeasuredSpeed | None] = lambda config: None,
+    ) -> None:
+        self.form = FormState(preset)
+        self.folder = folder
+        self.name = free_name(folder, "run")
+        self.look: ImageLook | None = None
+        self.look_error: TvaeError | None = None
+        self.is_looking = False
+        self.preflight: Preflight | None = None
+        self._named_by_hand = False
+        self._machine, self._measured = machine, measured
+        self.form.value_changed.connect(self._on_value_changed)
+        self.form.preset_changed.connect(self._on_preset_changed)
+
+    @property
+    def run(self) -> Path:
+        """The folder of the run to be."""
+        return self.folder / self.name
+
+    @property
+    def command(self) -> str:
+        """The command that does what Start does."""
+        return train_command(self.run, self.form)
+
+    @property
+    def why_not(self) -> str:
+        """Why the run cannot start; empty when it can."""
+        if not self.form.data_path:
+            return "Choose images first."
+        if self.is_looking:
+            return "The images are being looked at."
+        if self.look_error is not None:
+            return "The images cannot be read."
+        if problems := self.form.problems():
+            label = self.form.fields[next(iter(problems))].label
+            return f"A setting needs mending: {label}."
+        return self._place_problem() or self._blocking_words()
+
+    def choose_images(self, path: str) -> None:
+        """Take other images."""
+        self.form.data_path = path = os.path.abspath(path) if path else ""
+        if not self._named_by_hand and path:
+            self.name = free_name(self.folder, name_for(Path(path)))
+        self._ask_for_look()
+
+    def start_from(self, config: RunConfig) -> None:
+        """Take the images and settings of an earlier run."""
+        self.form.choose_config(config)
+        self.choose_images(config.data.path)
+
+    def show_look(self, look: ImageLook) -> None:
+        """Take the look at the chosen images."""
+        self.look, self.look_error, self.is_looking = look, None, False
+        self.look_changed.emit()
+        self._check()
+
+    def show_look_error(self, error: TvaeError) -> None:
+        """Take the reason why the images cannot be looked at."""
+        self.look, self.look_error, self.is_looking = None, error, False
+        self.look_changed.emit()
+        self._check()
+
+    def rename(self, name: str) -> None:
+        """Take another name for the run."""
+        self._named_by_hand = True
+        self.name = name.strip()
+        self.checked.emit()
+
+    def move(self, folder: Path) -> None:
+        """Take another folder for the run."""
+        self.folder = folder
+        if not self._named_by_hand:
+            self.name = free_name(folder, self.name)
+        self._check()
+
+    def mend(self, problem: Problem) -> None:
+        """Take the setting that mends a problem."""
+        if problem.key:
+            self.form.set(problem.key, problem.value)
+
+    def _ask_for_look(self) -> None:
+        self.look = self.look_error = None
+        self.is_looking = bool(self.form.data_path)
+        self.look_changed.emit()
+        self._check()
+        if self.is_looking:
+            self.look_wanted.emit(self.form.config().data)
+
+    def _on_value_changed(self, key: str) -> None:
+        if key in _LOADING_KEYS and self.form.data_path:
+            self._ask_for_look()
+        elif key != "data.path":
+            self._check()
+
+    def _on_preset_changed(self, name: str) -> None:
+        self._check()
+
+    def _check(self) -> None:
+        self.preflight = None
+        if self.look is not None:
+            config = self.form.config()
+            self.preflight = preflight(
+                config, self.look, self._machine(self.folder), self._measured(config)
+            )
+            self._tell_form_the_side(config)
+        self.checked.emit()
+
+    def _tell_form_the_side(self, config: RunConfig) -> None:
+        look, form = self.look, self.form
+        side = config.data.downsample_px or config.data.crop_px or (look.side if look else 0)
+        if side != form.image_side:
+            form.image_side = side
+            form.value_changed.emit("model.kernel_px")
+            form.value_changed.emit("model.shift_prior_std_px")
+
+    def _place_problem(self) -> str:
+        if not self.name or "/" in self.name or self.name in (".", ".."):
+            return "Give the run a name without slashes."
+        if RunFolder(self.run).is_used():
+            return f"There is something called {self.name} already: choose another name."
+        return ""
+
+    def _blocking_words(self) -> str:
+        if self.preflight is None or self.preflight.blocking is None:
+            return ""
+        return self.preflight.blocking.what
+
+
+def train_command(run: Path, form: FormState) -> str:
+    """Return the shell command of a run with these settings."""
+    words = ["tvae", "train", str(run), "--data", form.data_path or "IMAGES"]
+    words += ["--preset", form.preset]
+    for text in form.settings():
+        words += ["--set", text]
+    return shlex.join(words)
+
+
+def name_for(images: Path) -> str:
+    """Return a run name for images; "images.npy" and the like are called after their folder."""
+    plain = images.stem.lower() in _PLAIN_NAMES
+    return (images.parent.name if plain else images.stem) or "run"
+
+
+def free_name(folder: Path, wanted: str) -> str:
+    """Return a name like the one wanted that nothing in the folder has yet."""
+    name, number = wanted, 1
+    while (folder / name).exists():
+        number += 1
+        name = f"{wanted}-{number}"
+    return name

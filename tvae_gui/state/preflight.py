@@ -1,0 +1,349 @@
+"""What a run will need and what speaks against it, before it starts."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tvae_core.config import RunConfig
+from tvae_gui.state import quantities as words
+from tvae_gui.state.image_look import ImageLook
+
+# Fitted to two measurements on one core (torch 2.13 CPU, 2 shared cores, 23 Nov 2026): the
+# published P8 model on 50 x 50 images takes 0.47 s an image (facts.md); fast-cpu with 8 kernels and
+# 64 hidden units on 24 x 24 images ran at 150-200 images/s beside other work.
+_MULTIPLY_ADDS_PER_S = 3.6e10
+_ELEMENT_S = 1.0e-8
+_OVERHEAD_S = 1.0e-3
+_FORWARD_AND_BACK = 3.0
+_CORE_EFFICIENCY = 0.8
+
+_TORCH_BYTES = 600e6
+_SPARE = 0.8
+_FEW_IMAGES = 200
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the machine has: free memory and disk in bytes, cores, a GPU or none."""
+
+    memory_bytes: float
+    disk_bytes: float
+    cores: int
+    has_gpu: bool
+
+
+@dataclass(frozen=True)
+class MeasuredSpeed:
+    """How fast an earlier run on the same images was."""
+
+    run: str
+    images_per_second: float
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that speaks against a run.
+
+    `key` and `value` are the setting that mends it; empty when there is none. `blocks` tells a
+    run that cannot work from one that may disappoint.
+    """
+
+    what: str
+    remedy: str
+    key: str = ""
+    value: object = None
+    blocks: bool = False
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Estimates and problems of one configuration.
+
+    `seconds` is None when nothing measured allows an estimate; `basis` says where it comes from.
+    """
+
+    memory_bytes: float
+    disk_bytes: float
+    seconds: float | None
+    seconds_per_epoch: float | None
+    basis: str
+    problems: tuple[Problem, ...]
+    machine: Machine
+
+    @property
+    def blocking(self) -> Problem | None:
+        """The first problem that the run cannot start with."""
+        return next((problem for problem in self.problems if problem.blocks), None)
+
+
+def this_machine(folder: Path) -> Machine:
+    """Return what this machine has free for a run in `folder`."""
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), Path.home())
+    return Machine(
+        memory_bytes=_free_memory(),
+        disk_bytes=float(shutil.disk_usage(existing).free),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores(),
+        has_gpu=Path("/dev/nvidia0").exists(),
+    )
+
+
+def preflight(
+    config: RunConfig, look: ImageLook, machine: Machine, measured: MeasuredSpeed | None = None
+) -> Preflight:
+    """Return the estimates and problems of a run of `config` on the images of `look`."""
+    side = model_side(config, look)
+    per_epoch, basis = _epoch_seconds(config, look, machine, measured)
+    memory = memory_estimate(config, look)
+    disk = disk_estimate(config, look)
+    problems = [*_image_problems(config, look), *_model_problems(config, look, side)]
+    problems += _machine_problems(config, look, machine, memory, disk)
+    return Preflight(
+        memory_bytes=memory,
+        disk_bytes=disk,
+        seconds=None if per_epoch is None else per_epoch * config.train.epochs,
+        seconds_per_epoch=per_epoch,
+        basis=basis,
+        problems=tuple(sorted(problems, key=lambda problem: not problem.blocks)),
+        machine=machine,
+    )
+
+
+def model_side(config: RunConfig, look: ImageLook) -> int:
+    """Return the side in pixels of the images as the model sees them."""
+    return config.data.downsample_px or config.data.crop_px or look.side
+
+
+def training_images(config: RunConfig, look: ImageLook) -> int:
+    """Return how many images are trained on."""
+    held_out = config.data.validation_share + config.data.test_share
+    return look.images - round(look.images * held_out)
+
+
+def memory_estimate(config: RunConfig, look: ImageLook) -> float:
+    """Return the bytes that a training step holds: activations with gradients, weights, torch."""
+    side = model_side(config, look)
+    batch = config.train.batch_size * 4 * 2 * activations(config, side)
+    return _TORCH_BYTES + batch + 4 * 4 * _weights(config, side)
+
+
+def disk_estimate(config: RunConfig, look: ImageLook) -> float:
+    """Return the bytes that a run leaves: checkpoints, previews and the embedding file."""
+    model, side = config.model, model_side(config, look)
+    checkpoints = 2 * 3 * 4 * _weights(config, side)
+    thumbnails = 2 * min(config.embed.thumbnail_px, side) ** 2
+    an_image = 4 * (2 * model.z_dim + model.rotations + 12) + thumbnails + 32
+    atlas = config.embed.atlas_nodes**2 * side * side * 4
+    drawn = min(config.train.preview_images, look.images)
+    previews = config.train.epochs * (4 * model.z_dim * drawn + 60_000)
+    return checkpoints + an_image * look.images + atlas + previews
+
+
+def work_per_image(config: RunConfig, side: int, channels: int = 1) -> float:
+    """Return the multiply-adds of one forward pass on one image."""
+    model = config.model
+    kernel = model.kernel_side(side)
+    lifted = model.rotations * model.encoder_kernels
+    direct = lifted * kernel * kernel * channels * side * side
+    spectral = lifted * 4.0 * side * side * 2 * math.log2(2 * side)
+    layers = model.rotations * model.encoder_kernels**2 * model.encoder_layers * side * side
+    first = model.fourier_features * model.generator_hidden
+    hidden = (model.generator_layers - 1) * model.generator_hidden**2
+    pixels = side * side * config.train.pixel_share
+    return min(direct, spectral) + layers + pixels * (first + hidden)
+
+
+def activations(config: RunConfig, side: int) -> float:
+    """Return the numbers that one forward pass on one image makes."""
+    model = config.model
+    cells = _cells(config, side)
+    attention = model.rotations * model.encoder_kernels * cells * (model.encoder_layers + 1)
+    pixels = side * side * config.train.pixel_share
+    return attention + pixels * (
+        model.fourier_features + model.generator_hidden * model.generator_layers
+    )
+
+
+def _epoch_seconds(
+    config: RunConfig, look: ImageLook, machine: Machine, measured: MeasuredSpeed | None
+) -> tuple[float | None, str]:
+    side, images = model_side(config, look), training_images(config, look)
+    work = work_per_image(config, side, look.channels)
+    if measured is not None and measured.images_per_second > 0:
+        earlier = model_side(measured.config, look)
+        ratio = work / work_per_image(measured.config, earlier, look.channels)
+        return images * ratio / measured.images_per_second, f"from the speed of {measured.run}"
+    if config.train.device != "cpu" and machine.has_gpu:
+        return None, "no run on this GPU yet to judge by: the first epoch will tell"
+    cores = min(config.train.threads or machine.cores, machine.cores)
+    speed = _MULTIPLY_ADDS_PER_S * (1 + (cores - 1) * _CORE_EFFICIENCY)
+    passes = _FORWARD_AND_BACK * work / speed
+    seconds = images * (passes + _ELEMENT_S * activations(config, side) + _OVERHEAD_S)
+    return seconds, f"for {words.plural(cores, 'core')}, from two measured models"
+
+
+def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
+    data = config.data
+    if look.is_constant:
+        yield Problem("Every pixel looked at is the same.", "Choose other images.", blocks=True)
+    if look.bad_pixels and data.bad_pixels == "refuse":
+        yield Problem(
+            f"{words.plural(look.bad_pixels, 'pixel')} of {words.plural(look.sampled, 'image')} "
+            "looked at are no numbers.",
+            "Set them to each image's mean",
+            "data.bad_pixels",
+            "mean",
+            blocks=True,
+        )
+    if look.height != look.width and not data.crop_px:
+        yield Problem(
+            f"The images are not square ({look.width} × {look.height} px).",
+            f"Crop to {min(look.height, look.width)} px",
+            "data.crop_px",
+            min(look.height, look.width),
+        )
+    before = data.crop_px or look.side
+    if data.downsample_px > before:
+        yield Problem(
+            f"Downsampling to {data.downsample_px} px enlarges images of {before} px.",
+            "Keep their size",
+            "data.downsample_px",
+            0,
+            blocks=True,
+        )
+    if look.images < _FEW_IMAGES:
+        yield Problem(
+            f"{words.plural(look.images, 'image')} are few: the model will learn them by heart.",
+            "Use a few thousand if there are more.",
+        )
+
+
+def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[Problem]:
+    model, kernel = config.model, config.model.kernel_side(side)
+    if kernel > side:
+        yield Problem(
+            f"The kernel ({kernel} px) is larger than the images ({side} px).",
+            "Let the image size choose",
+            "model.kernel_px",
+            0,
+        )
+    width = _object_side(config, look, side)
+    if width and width > kernel:
+        wanted = min(width | 1, side - 1 + side % 2)
+        yield Problem(
+            f"What varies is about {width} px wide, the kernel only {kernel} px: "
+            "it would not see whole objects.",
+            f"Take a kernel of {wanted} px",
+            "model.kernel_px",
+            wanted,
+        )
+    if model.likelihood == "bernoulli" and config.data.normalise != "unit":
+        yield Problem(
+            "The Bernoulli likelihood compares values from 0 to 1; the chosen normalisation "
+            "gives others.",
+            "Normalise to 0..1",
+            "data.normalise",
+            "unit",
+            blocks=True,
+        )
+    images, batch = training_images(config, look), config.train.batch_size
+    if images < batch:
+        yield Problem(
+            f"{words.plural(images, 'training image')} do not fill a batch of {batch}.",
+            f"Batches of {max(1, images // 8)}",
+            "train.batch_size",
+            max(1, images // 8),
+            blocks=True,
+        )
+
+
+def _machine_problems(
+    config: RunConfig, look: ImageLook, machine: Machine, memory: float, disk: float
+) -> Iterator[Problem]:
+    on_cpu = config.train.device == "cpu" or not machine.has_gpu
+    if on_cpu and memory > _SPARE * machine.memory_bytes:
+        batch = _fitting_batch(config, look, machine)
+        yield Problem(
+            f"A step needs about {words.size(memory)} of memory; "
+            f"{words.size(machine.memory_bytes)} are free.",
+            f"Batches of {batch}",
+            "train.batch_size",
+            batch,
+        )
+    if disk > _SPARE * machine.disk_bytes:
+        yield Problem(
+            f"The run writes about {words.size(disk)}; {words.size(machine.disk_bytes)} are free.",
+            "Choose a folder on another disk.",
+            blocks=disk > machine.disk_bytes,
+        )
+    if config.train.device.startswith("cuda") and not machine.has_gpu:
+        yield Problem(
+            "This machine has no NVIDIA GPU.",
+            "Use what there is",
+            "train.device",
+            "auto",
+            blocks=True,
+        )
+
+
+def _fitting_batch(config: RunConfig, look: ImageLook, machine: Machine) -> int:
+    batch = config.train.batch_size
+    while batch > 1:
+        batch //= 2
+        train = config.train.model_copy(update={"batch_size": batch})
+        smaller = config.model_copy(update={"train": train})
+        if memory_estimate(smaller, look) <= _SPARE * machine.memory_bytes:
+            break
+    return batch
+
+
+def _object_side(config: RunConfig, look: ImageLook, side: int) -> int | None:
+    if look.object_px is None:
+        return None
+    before = config.data.crop_px or look.side
+    return min(side, round(look.object_px * side / before))
+
+
+def _cells(config: RunConfig, side: int) -> float:
+    sigmas = config.model.shift_limit_sigmas
+    if not sigmas:
+        return side * side
+    return min(side, 2 * sigmas * config.model.prior_std_px(side) + 1) ** 2
+
+
+def _weights(config: RunConfig, side: int) -> float:
+    model = config.model
+    encoder = model.encoder_kernels * (model.kernel_side(side) ** 2)
+    encoder += model.encoder_layers * model.encoder_kernels**2
+    inputs = 2 * model.fourier_features + model.z_dim
+    return encoder + model.generator_hidden * (
+        inputs + model.generator_layers * model.generator_hidden
+    )
+
+
+def _free_memory() -> float:
+    try:
+        text = Path("/proc/meminfo").read_text()
+        free = next(line for line in text.splitlines() if line.startswith("MemAvailable"))
+        return min(float(free.split()[1]) * 1024, _group_limit())
+    except (OSError, StopIteration, ValueError):
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def _group_limit() -> float:
+    """Return what a container may still use; infinite outside of one."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = float((folder / "memory.max").read_text())
+        return limit - float((folder / "memory.current").read_text())
+    except (OSError, ValueError):
+        return math.inf
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
