@@ -87,10 +87,10 @@ class ClusterPresenter:
         valid = labels >= 0
         sizes = np.bincount(labels[valid], minlength=len(clusters.names))
         self._drawer.show_clusters(clusters, [int(n) for n in sizes])
-        centres = np.stack(
+        sums = np.stack(
             [np.bincount(labels[valid], column[valid], len(sizes)) for column in store.z_mean.T], 1
         )
-        centres = centres / np.maximum(sizes, 1)[:, None]
+        centres = sums / np.maximum(sizes, 1)[:, None]
         blends = [b for b in map(self._probe.blend_at, centres) if b is not None]
         if len(blends) == len(centres):
             self._drawer.show_centres([self._probe.decoded_picture(b) for b in blends])

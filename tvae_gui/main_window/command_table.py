@@ -23,8 +23,8 @@ def command_table(w: MainWindow) -> list[Command]:
 def _file(w: MainWindow) -> list[Command]:
     return [
         Command("open", "Open…", "File", w.ask_open, ("Ctrl+O",)),
-        Command("train", "Train on images…", "File", w.open_training, ("Ctrl+T",),
-                w.why_no_training),
+        Command("train", "Train on images…", "File", w.training.open_dialog, ("Ctrl+T",)),
+        Command("runs", "Runs…", "File", w.training.open_runs, ("Ctrl+R",)),
         Command("demo", "Explore the demo", "File", w.open_demo, (), w.why_no_demo),
         Command("join", "Join a table of columns…", "File", w.hands.ask_join, (),
                 lambda: _no_run(w), separated=True),

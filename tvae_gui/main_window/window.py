@@ -41,7 +41,8 @@ from tvae_gui.main_window.recent import Recent
 from tvae_gui.main_window.selection_presenter import SelectionPresenter
 from tvae_gui.main_window.session import Session
 from tvae_gui.main_window.set_presenter import SetPresenter
-from tvae_gui.messages import MessageBar, Messages
+from tvae_gui.main_window.training import Training
+from tvae_gui.messages import Messages
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.path_state import PathState
 from tvae_gui.state.words import count
@@ -54,16 +55,12 @@ from tvae_gui.views.gallery import Gallery
 from tvae_gui.views.hover_card import HoverCard
 from tvae_gui.views.inspector import Inspector
 from tvae_gui.views.job_bar import JobBar
+from tvae_gui.views.message_bar import MessageBar
 from tvae_gui.views.path_bar import PathBar
 from tvae_gui.views.plane_tools import PlaneTools
 from tvae_gui.views.plane_view import PROBE, PlaneView
 from tvae_gui.views.probe_panel import ProbePanel
 from tvae_gui.views.start_page import StartPage
-
-try:  # the training colleague's views; absent, Train is grey and says why
-    from tvae_gui.views.train_dialog import TrainDialog
-except ImportError:
-    TrainDialog = None
 
 Array = NDArray[Any]
 SAVE_MS = 1500
@@ -118,6 +115,7 @@ class MainWindow(QMainWindow):
         )
         self.sets = SetPresenter(self.state, self, self.export.open, self.messages)
         self.data = DataPresenter(self.state, self.jobs, self.job_bar, self.probe, self.messages)
+        self.training = Training(self, self.open, self.messages)
         self._timers()
         self.paths = PathPresenter(
             self.state, self.path_state, self.plane, self.path_bar, self._play_timer, self.probe,
@@ -376,7 +374,11 @@ class MainWindow(QMainWindow):
             self.open(path)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Save, stop and join every thread, then go."""
+        """Save, stop and join every thread, then go; runs at work are asked about."""
+        if not self.training.may_close():
+            if event is not None:
+                event.ignore()
+            return
         self._save.stop()
         self.session.close()
         self.jobs.stop()
@@ -396,16 +398,6 @@ class MainWindow(QMainWindow):
         self.plane.set_tool(name)
         self.plane.setFocus()
 
-    def why_no_training(self) -> str:
-        """Return why no training can be started from here."""
-        return "" if TrainDialog is not None else "Training from the window is not built in yet"
-
-    def open_training(self) -> None:
-        """Show the dialog that starts a training."""
-        if TrainDialog is not None:
-            self._train_dialog = TrainDialog(self)
-            self._train_dialog.show()
-
     def why_no_demo(self) -> str:
         """Return why there is no demo."""
         return "" if demo_path().exists() else "The example is made by `tvae demo --rebuild`"
@@ -417,7 +409,7 @@ class MainWindow(QMainWindow):
     def _show_nothing_open(self) -> None:
         self.pages.setCurrentIndex(0)
         self.start_page.show_recent(self.recent.paths())
-        self.start_page.set_reasons(self.why_no_training(), self.why_no_demo())
+        self.start_page.set_reasons("", self.why_no_demo())
         self.heading.setText("")
         self.subheading.setText("")
 

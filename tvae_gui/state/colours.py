@@ -60,4 +60,4 @@ def to_bytes(values: Array, low: float, high: float) -> Array:
     """Map values linearly to 0..255 uint8; low goes to 0 and high to 255, beyond is clipped."""
     span = max(high - low, 1e-12)
     scaled = (np.asarray(values, dtype=np.float32) - np.float32(low)) * np.float32(255.0 / span)
-    return np.clip(np.nan_to_num(scaled), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.nan_to_num(scaled), 0, 255).astype(np.uint8))

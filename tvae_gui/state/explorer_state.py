@@ -182,6 +182,8 @@ class ExplorerState:
 
     def set_filter(self, key: str, bounds: tuple[float, float] | None) -> None:
         """Show only images whose `key` lies within bounds; None shows all."""
+        if self.store is None:
+            return
         if bounds is None:
             if self.filters.pop(key, None) is None:
                 return

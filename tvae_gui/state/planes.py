@@ -64,14 +64,15 @@ def shown_plane(store: EmbeddingStore, choice: PlaneChoice, planes: dict[str, Pl
         dims = [min(choice.first, store.z_dim - 1), min(choice.second, store.z_dim - 1)]
         titles = [f"z{d + 1}" for d in dims]
         xy = np.ascontiguousarray(store.z_mean[:, dims])
-        return ShownPlane(PlaneChoice("z", *dims), xy, *titles, "exact: two latent axes")
+        made = PlaneChoice("z", *dims)
+        return ShownPlane(made, xy, titles[0], titles[1], "exact: two latent axes")
     plane = planes[choice.kind] if choice.kind in planes else store.plane(choice.kind)
     if plane.components is None:
         words = f"estimate: weighted mean of the z of {NEIGHBOURS} neighbours"
         return ShownPlane(choice, plane.coordinates, "UMAP 1", "UMAP 2", words)
     shares = plane.variance_share if plane.variance_share is not None else np.zeros(2)
     titles = [f"PC{k + 1} ({100 * share:.0f} %)" for k, share in enumerate(shares)]
-    return ShownPlane(choice, plane.coordinates, *titles, "exact: linear", plane)
+    return ShownPlane(choice, plane.coordinates, titles[0], titles[1], "exact: linear", plane)
 
 
 def to_z(plane: ShownPlane, store: EmbeddingStore, place: Array, held: Array, near: Array) -> Array:

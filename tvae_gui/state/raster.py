@@ -260,12 +260,13 @@ def _brightness(counts: Array) -> Array:
     if not some.size:
         return np.zeros_like(counts)
     reference = float(np.percentile(some[:: max(1, some.size // 50_000)], 99.7))
-    return np.clip(np.log1p(4 * counts) / np.log1p(4 * max(reference, 0.5)), 0, 1)
+    return np.asarray(np.clip(np.log1p(4 * counts) / np.log1p(4 * max(reference, 0.5)), 0, 1))
 
 
 def _opacity(strength: Array, kind: Kind) -> Array:
     ramp = np.clip(strength * 2.2, 0, 1)
-    return ramp if kind == "density" else np.clip(0.1 + strength * 1.4, 0, 1) * (strength > 0)
+    lit = np.clip(0.1 + strength * 1.4, 0, 1) * (strength > 0)
+    return np.asarray(ramp if kind == "density" else lit)
 
 
 def _under(out: Array, alpha: Array, faded: Array, rgb: tuple[int, int, int]) -> None:

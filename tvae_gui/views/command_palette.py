@@ -33,7 +33,8 @@ class CommandPalette(QFrame):
         self.setObjectName("palette")
         self.setAccessibleName("Commands")
         self._entries: list[Entry] = []
-        self._field = QLineEdit(placeholderText="Type a command")
+        self._field = QLineEdit()
+        self._field.setPlaceholderText("Type a command")
         self._field.textChanged.connect(self._fill)
         self._field.installEventFilter(self)
         self._list = QListWidget()

@@ -67,7 +67,8 @@ class ExportDrawer(Drawer):
         self._folder = Path.home()
         self._running = False
         self._form()
-        self._command = QPlainTextEdit(readOnly=True)
+        self._command = QPlainTextEdit()
+        self._command.setReadOnly(True)
         self._command.setAccessibleName("Equivalent command")
         self._command.setFixedHeight(72)
         copy = tool_button("Copy")
@@ -111,7 +112,8 @@ class ExportDrawer(Drawer):
         browse = tool_button("…")
         browse.setToolTip("Choose where to write")
         browse.clicked.connect(self._on_browse)
-        self.images_at = QLineEdit(placeholderText="where they were")
+        self.images_at = QLineEdit()
+        self.images_at.setPlaceholderText("where they were")
         self.images_at.setToolTip("Only if the original images have moved: where they are now")
         self.overwrite = QCheckBox("replace what is there")
         for words, widget in (
@@ -160,7 +162,7 @@ class ExportDrawer(Drawer):
     @property
     def command(self) -> str:
         """The command shown."""
-        return self._command.toPlainText()
+        return str(self._command.toPlainText())
 
     def show_progress(self, share: float) -> None:
         """Show how far the export is."""

@@ -94,10 +94,10 @@ class RangeHistogram(QWidget):
         words = QRectF(0, plot.bottom() + 4, self.width(), 14)
         low, high = self._range or self._ends
         turns = self._unit == "rad"
-        left = degrees(low) if turns else figure(low)
-        right = degrees(high) if turns else figure(high, self._unit)
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), left)
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignRight), right)
+        begin = degrees(low) if turns else figure(low)
+        end = degrees(high) if turns else figure(high, self._unit)
+        painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), begin)
+        painter.drawText(words, int(Qt.AlignmentFlag.AlignRight), end)
 
     def _draw_range(self, painter: QPainter, plot: QRectF) -> None:
         assert self._range is not None

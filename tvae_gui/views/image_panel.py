@@ -22,8 +22,8 @@ def picture_of(values: Array, low: float, high: float, map_name: str = "grey") -
     rgb = levels if levels.ndim == 3 else colour_map(map_name)[levels]
     rgb = np.ascontiguousarray(rgb)
     height, width = rgb.shape[:2]
-    image = QImage(rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-    return image.copy()
+    made = QImage(rgb.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
+    return QImage(made.copy())
 
 
 class ImagePanel(QWidget):

@@ -21,8 +21,9 @@ def image_of(rgba: Array) -> QImage:
     """Return a picture (h, w, 4) uint8 as an image that owns its pixels."""
     rgba = np.ascontiguousarray(rgba)
     height, width = rgba.shape[:2]
-    image = QImage(rgba.data, width, height, 4 * width, QImage.Format.Format_RGBA8888)
-    return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+    kind = QImage.Format.Format_RGBA8888
+    image = QImage(rgba.tobytes(), width, height, 4 * width, kind)
+    return QImage(image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied))
 
 
 class _Item(pg.GraphicsObject):  # type: ignore[misc]
