@@ -26,8 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         recent.clear()
     window = MainWindow(recent=recent)
     sys.excepthook = window.messages.catch
-    width, height = (int(part) for part in options.size.split("x"))
-    window.resize(QSize(width, height))
+    window.resize(options.size)
     window.apply_theme(options.theme)
     window.show()
     if options.path:
@@ -77,10 +76,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tvae-gui", description="Explore a TARGET-VAE run.")
     parser.add_argument("path", nargs="?", help="an embeddings.h5, or the folder of a run")
     parser.add_argument("--screenshot", metavar="OUT.png", help="draw the window and leave")
-    parser.add_argument("--size", default="1280x800", help="of the window, WIDTHxHEIGHT")
+    parser.add_argument("--size", type=_size, default=QSize(1280, 800), help="as 1280x800")
     parser.add_argument("--theme", choices=("system", "light", "dark"), default="system")
     parser.add_argument("--reset", action="store_true", help="forget recent runs and settings")
     return parser
+
+
+def _size(text: str) -> QSize:
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) >= 200 and int(height) >= 200):
+        raise argparse.ArgumentTypeError("write WIDTHxHEIGHT, each 200 or more")
+    return QSize(int(width), int(height))
 
 
 if __name__ == "__main__":

@@ -236,7 +236,7 @@ class PlanePresenter:
 def _ink() -> Ink:
     if theme().dark:
         return Ink((255, 255, 255), (8, 9, 11))
-    return Ink((18, 19, 22), (255, 255, 255))
+    return Ink((44, 46, 52), (255, 255, 255))
 
 
 def _outline_of(rule: Rule) -> Array:

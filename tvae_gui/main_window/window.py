@@ -408,6 +408,7 @@ class MainWindow(QMainWindow):
 
     def _show_nothing_open(self) -> None:
         self.pages.setCurrentIndex(0)
+        self.message_bar.foot_px = 2 * GRID
         self.start_page.show_recent(self.recent.paths())
         self.start_page.set_reasons("", self.why_no_demo())
         self.heading.setText("")
@@ -420,6 +421,7 @@ class MainWindow(QMainWindow):
             self._show_nothing_open()
             return
         self.pages.setCurrentIndex(1)
+        self.message_bar.foot_px = self.gallery.height() + 4 * GRID
         name = store.path.parent.name if store.path.name == "embeddings.h5" else store.path.stem
         self.inspector_presenter.show_store()
         self.heading.setText(name)

@@ -12,7 +12,7 @@ from tvae_core.store import Atlas
 from tvae_gui.state.raster import Picture, Window
 
 Array = NDArray[Any]
-TILE_PX = 52
+TILE_PX = 52  # at least; on large planes a fifteenth of the width
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,15 @@ def tile_grid(
     atlas: Atlas | None,
     extent: tuple[float, float, float, float],
     window: Window,
-    tile_px: float = TILE_PX,
+    tile_px: float = 0.0,
 ) -> TileGrid | None:
-    """Return where tiles stand so that each has at least `tile_px` pixels; None for none in view.
+    """Return where tiles stand so that each has at least `tile_px` pixels (0: a good size); None for none in view.
 
     Tiles lie on the atlas's nodes, or on a grid of 24 over the extent, and between them once one
     zooms in. Their pitch goes in steps, so tiles stay where they are and only get more.
     """
     axes = (atlas.x, atlas.y) if atlas is not None else _even_axes(extent)
+    least = tile_px or max(TILE_PX, window.width_px / 15)
     pixels = (
         window.width_px / max(window.x1 - window.x0, 1e-30),
         window.height_px / max(window.y1 - window.y0, 1e-30),
@@ -77,7 +78,7 @@ def tile_grid(
     pitches, centres = [], []
     for nodes, scale, view in zip(axes, pixels, views, strict=True):
         pitch = float(nodes[1] - nodes[0])
-        pitch *= _multiple(tile_px / max(pitch * scale, 1e-9))
+        pitch *= _multiple(least / max(pitch * scale, 1e-9))
         pitches.append(pitch)
         centres.append(_centres(nodes, pitch, *view))
     if not len(centres[0]) or not len(centres[1]) or len(centres[0]) * len(centres[1]) > 4000:

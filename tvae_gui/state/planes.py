@@ -119,7 +119,8 @@ def _line(store: EmbeddingStore) -> ShownPlane:
     """Lay the images of a one-dimensional latent out under their histogram."""
     z = store.z_mean[:, 0].astype(np.float64)
     low, high = np.quantile(z, [0.0005, 0.9995]) if len(z) else (0.0, 1.0)
-    edges = np.linspace(low, max(high, low + 1e-6), 161)
+    bins = int(np.clip(2 * np.sqrt(max(len(z), 1)), 24, 160))
+    edges = np.linspace(low, max(high, low + 1e-6), bins + 1)
     counts = np.histogram(z, edges)[0].astype(np.float64)
     kernel = np.array([1, 4, 6, 4, 1]) / 16
     centres = 0.5 * (edges[:-1] + edges[1:])

@@ -109,6 +109,8 @@ def _density_levels(state: ExplorerState) -> Array:
     x0, x1, y0, y1 = state.extent
     columns = ((index.xy[0] - x0) * (_BINS / (x1 - x0))).clip(0, _BINS - 1).astype(np.int32)
     rows = ((index.xy[1] - y0) * (_BINS / (y1 - y0))).clip(0, _BINS - 1).astype(np.int32)
+    if state.shown is not None and state.shown.is_line:
+        rows = np.zeros_like(rows)
     flat = rows * _BINS + columns
     counts = np.bincount(flat, minlength=_BINS * _BINS).reshape(_BINS, _BINS).astype(np.float64)
     for axis in (0, 1):

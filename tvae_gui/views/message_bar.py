@@ -25,7 +25,9 @@ class MessageBar(QWidget):
         self._text.setWordWrap(True)
         self._details = ""
         self._copy = self._button("Copy details", self._on_copy)
-        self._close = self._button("Dismiss", self.hide)
+        self._close = self._button("Dismiss", self._on_dismiss)
+        self._is_error = False
+        self._waiting: list[tuple[str, str, str]] = []
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * GRID, GRID, GRID, GRID)
         row.addWidget(self._mark)
@@ -36,6 +38,7 @@ class MessageBar(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(self.NOTICE_MS)
         self._timer.timeout.connect(self.hide)
+        self.foot_px = 2 * GRID
         self.hide()
 
     @property
@@ -44,7 +47,11 @@ class MessageBar(QWidget):
         return self._text.text()
 
     def show_message(self, level: str, sentence: str, details: str = "") -> None:
-        """Show a message."""
+        """Show a message; a notice waits until an error on show has been read."""
+        if level != "error" and self._is_error and self.isVisible():
+            self._waiting = [(level, sentence, details)]
+            return
+        self._is_error = level == "error"
         self._mark.setText("!" if level == "error" else "")
         set_role(self._mark, "accent")
         self._mark.setVisible(level == "error")
@@ -66,7 +73,7 @@ class MessageBar(QWidget):
         width = min(parent.width() - 4 * GRID, 860)
         height = max(40, self.heightForWidth(width))
         left = (parent.width() - width) // 2
-        self.setGeometry(left, parent.height() - height - 2 * GRID, width, height)
+        self.setGeometry(left, parent.height() - height - self.foot_px, width, height)
 
     def _button(self, text: str, act: Callable[[], object]) -> QToolButton:
         button = QToolButton(self)
@@ -74,6 +81,11 @@ class MessageBar(QWidget):
         set_role(button, "quiet")
         button.clicked.connect(lambda: act())
         return button
+
+    def _on_dismiss(self) -> None:
+        self.hide()
+        if self._waiting:
+            self.show_message(*self._waiting.pop())
 
     def _on_copy(self) -> None:
         clipboard = QApplication.clipboard()

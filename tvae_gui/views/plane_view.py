@@ -122,8 +122,8 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
             self.getAxis(side).setLabel(title, color=colour("muted").name())
         x0, x1, y0, y1 = extent
         dx, dy = 0.06 * (x1 - x0), 0.06 * (y1 - y0)
-        low = 0.0 if y_title == "images" else y0 - dy
-        self._home = (x0 - dx, x1 + dx, low, y1 + dy)
+        low, high = (0.0, 1.3 * y1) if y_title == "images" else (y0 - dy, y1 + dy)
+        self._home = (x0 - dx, x1 + dx, low, high)
         self.fit()
 
     def set_points(self, draw: Callable[[Window], Picture | None] | None) -> None:
