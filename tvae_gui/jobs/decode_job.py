@@ -17,6 +17,7 @@ from tvae_gui.jobs.latest_worker import LatestWorker
 
 Array = NDArray[Any]
 REST_S = 0.05
+PART = 8  # images decoded before looking whether something more urgent waits
 PROBE, HOVER, TILES, EXTRA, CENTRES = "probe", "hover", "tiles", "extra", "centres"
 FRAMES = "frames"
 
@@ -166,13 +167,17 @@ class DecodeJob(QObject):
         if decoder is None:
             return
         batch = np.ascontiguousarray(z, dtype=np.float32)
+        done: list[Array] = []
 
         def work(cancelled: Callable[[], bool]) -> Iterator[object]:
             if slot == TILES:
                 self._worker.rest(REST_S, cancelled)
-            yield DecodedMany(tag, decoder.decode(batch, side=side, cancelled=cancelled))
+            for start in range(len(done) * PART, len(batch), PART):
+                part = batch[start : start + PART]
+                done.append(decoder.decode(part, side=side, cancelled=cancelled))
+            yield DecodedMany(tag, np.concatenate(done))
 
-        self._worker.ask(slot, work)
+        self._worker.ask(slot, work, patient=True)
 
     def decode_all(self, z: Array, grid: int, cancelled: Callable[[], bool]) -> Array:
         """Decode many on the caller's own thread: for exports, never for the window's thread.

@@ -19,6 +19,7 @@ class _Question:
     generation: int
     work: Work
     stubborn: bool
+    patient: bool
 
 
 class LatestWorker(QObject):
@@ -26,7 +27,8 @@ class LatestWorker(QObject):
 
     A question is a generator of answers, ever better ones. A newer question in the same slot
     cancels it, unless it is `stubborn`: then its first answer still comes. Answers that are older
-    than one already given are dropped.
+    than one already given are dropped. A `patient` question steps aside whenever another waits,
+    and is asked again afterwards: its work should keep what it has done so far.
 
     Signals: answered(slot, answer), failed(slot, error): both arrive on the thread of the owner.
     """
@@ -47,13 +49,13 @@ class LatestWorker(QObject):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def ask(self, slot: str, work: Work, stubborn: bool = False) -> int:
+    def ask(self, slot: str, work: Work, stubborn: bool = False, patient: bool = False) -> int:
         """Put a question into a slot; what waited there is dropped. Returns its generation."""
         with self._condition:
             generation = self._newest.get(slot, 0) + 1
             self._newest[slot] = generation
             self._waiting.pop(slot, None)
-            self._waiting[slot] = _Question(slot, generation, work, stubborn)
+            self._waiting[slot] = _Question(slot, generation, work, stubborn, patient)
             self._condition.notify_all()
         return generation
 
@@ -73,7 +75,7 @@ class LatestWorker(QObject):
             A newer question came.
         """
         with self._condition:
-            self._condition.wait_for(lambda: cancelled() or bool(self._waiting), seconds)
+            self._condition.wait_for(cancelled, seconds)
         if cancelled():
             raise Cancelled("a newer question came")
 
@@ -99,7 +101,8 @@ class LatestWorker(QObject):
                 self._condition.wait_for(lambda: self._stopping or bool(self._waiting))
                 if self._stopping:
                     return
-                question = self._waiting.pop(next(iter(self._waiting)))
+                first = min(self._waiting.values(), key=lambda question: question.patient)
+                question = self._waiting.pop(first.slot)
                 self._busy = True
             self._answer(question)
 
@@ -108,18 +111,25 @@ class LatestWorker(QObject):
 
         def cancelled() -> bool:
             newer = self._newest[question.slot] != question.generation
-            return self._stopping or (newer and not (question.stubborn and given == 0))
+            aside = question.patient and bool(self._waiting)
+            return self._stopping or aside or (newer and not (question.stubborn and given == 0))
 
         try:
             for answer in question.work(cancelled):
-                if cancelled():
+                if cancelled() and not question.patient:
                     return
                 given += 1
                 self._emit(question, True, answer)
         except Cancelled:
-            return
+            self._ask_again(question)
         except Exception as error:  # noqa: BLE001 - handed to the one door for errors
             self._emit(question, False, error)
+
+    def _ask_again(self, question: _Question) -> None:
+        with self._condition:
+            newest = self._newest[question.slot] == question.generation
+            if question.patient and newest and not self._stopping:
+                self._waiting.setdefault(question.slot, question)
 
     def _emit(self, question: _Question, good: bool, answer: object) -> None:
         if not self._stopping:
