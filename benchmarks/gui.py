@@ -1,6 +1,6 @@
 """How quickly the window answers, off screen: start, opening, frames, drags, lassos.
 
-    python benchmarks/gui.py [--images 1000000] [--out results.md]
+    python benchmarks/gui.py [--images 1000000]
 
 Stores of random embeddings are made in a temporary folder. The decoder is the engine's own, with
 untrained weights of the sizes stated: time does not depend on what they have learned.
@@ -55,21 +55,18 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1_000_000)
     options = parser.parse_args()
     app = make_application("dark")
-    rows = [cold_start()]
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, off screen")
+    print("| what | median | p95 | aim |\n|---|---|---|---|")
+    _say([cold_start()])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for images in sorted({20_000, 100_000, options.images}):
-            store = make_store(folder / f"{images}.h5", images=images, side=8 if images > 1e5 else 16)
-            rows += with_store(app, store, images)
-            _say(f"{images:,} images measured")
+            side = 8 if images > 1e5 else 16
+            store = make_store(folder / f"{images}.h5", images=images, side=side)
+            _say(with_store(app, store, images))
         for side in (64, 128):
             for layers in (2, 6):
-                rows += decoding(app, folder, side, layers)
-                _say(f"decoding {side} px, {layers} layers measured")
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, off screen")
-    print("| what | median | p95 | aim |\n|---|---|---|---|")
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
+                _say(decoding(app, folder, side, layers))
 
 
 def cold_start() -> Row:
@@ -223,8 +220,9 @@ def _row(what: str, seconds: list[float], aim: str) -> Row:
     return what, _time(middle), _time(high) if len(seconds) > 1 else "", aim
 
 
-def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+def _say(rows: list[Row]) -> None:
+    for row in rows:
+        print("| " + " | ".join(row) + " |", flush=True)
 
 
 def _time(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from pytestqt.qtbot import QtBot
 
 from tests.gui.material import HingeDecoder
 from tvae_core.errors import Cancelled
-from tvae_gui.jobs.decode_job import TILES, Decoded, DecodeJob
+from tvae_gui.jobs.decode_job import TILES, Decoded, DecodeJob, engine_decoder
 from tvae_gui.jobs.latest_worker import LatestWorker
+from tvae_gui.main_window import MainWindow
 
 
 @pytest.fixture
@@ -106,3 +108,33 @@ def test_a_closed_store_answers_no_more(
     qtbot.waitUntil(lambda: job.idle)
     qapp.processEvents()
     assert job.stop()
+
+
+def test_the_engine_decodes_in_the_window(
+    tmp_path: Path, make_window: Callable[..., MainWindow], qtbot: QtBot
+) -> None:
+    pytest.importorskip("torch")
+    from tests.factories import store_content
+    from tvae_core.config import ModelConfig
+    from tvae_core.engine.checkpoint import model_bytes
+    from tvae_core.engine.decode import Decoder
+    from tvae_core.engine.target_vae import TargetVae
+    from tvae_core.files import sha256_of_bytes
+    from tvae_core.store import write_store
+
+    size = {"generator_hidden": 16, "fourier_features": 16, "encoder_kernels": 4, "rotations": 4}
+    model = TargetVae(ModelConfig(**size), 16, 1)
+    weights = model_bytes(model)
+    content = store_content(images=50, rotations=4)
+    header = replace(content.header, weights_sha256=sha256_of_bytes(weights))
+    path = tmp_path / "embeddings.h5"
+    write_store(path, replace(content, header=header, weights=weights))
+
+    window = make_window(engine_decoder)
+    with qtbot.waitSignal(window.decoder.ready, timeout=30_000):
+        assert window.open(path)
+    window.state.set_probe_z(np.array([0.4, -0.2]))
+    qtbot.waitUntil(lambda: window.probe.is_exact, timeout=10_000)
+    exact = Decoder(model).decode(np.array([0.4, -0.2]))[0]
+    np.testing.assert_allclose(window.probe.values, exact, atol=1e-5)
+    qtbot.waitUntil(lambda: not window.is_busy, timeout=20_000)

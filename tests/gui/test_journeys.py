@@ -137,9 +137,7 @@ def test_clusters_are_found_renamed_merged_and_selected(window: MainWindow, qtbo
     settle(qtbot, window)
 
 
-def test_a_path_is_drawn_played_and_saved(
-    window: MainWindow, tmp_path: Path, qtbot: QtBot
-) -> None:
+def test_a_path_is_drawn_played_and_saved(window: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
     window.use_tool("path")
     for place in [(-1.7, -0.5), (0.3, 1.0), (1.7, -0.5)]:
         drag(window, [place])

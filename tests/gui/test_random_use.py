@@ -37,14 +37,14 @@ def memory_mb() -> float:
 
 
 @pytest.mark.slow
-def test_random_use(
-    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_random_use(window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
     raised: list[BaseException] = []
     monkeypatch.setattr(sys, "excepthook", lambda _, error, __: raised.append(error))
     said: list[str] = []
-    window.messages.said.connect(lambda level, text, _: said.append(text) if level == "error" else 0)
+    window.messages.said.connect(
+        lambda level, text, _: said.append(text) if level == "error" else 0
+    )
     before = 0.0
     for number in range(EVENTS):
         _act(window, rng)

@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-_HEAVY = "torch escnn umap sklearn scipy matplotlib mrcfile tifffile PIL pandas numba".split()
+_HEAVY = [
+    "torch",
+    "escnn",
+    "umap",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "mrcfile",
+    "tifffile",
+    "PIL",
+    "pandas",
+    "numba",
+]
 _SCRIPT = """
 import sys
 from tvae_gui.app import make_application

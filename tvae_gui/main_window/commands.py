@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from PyQt6.QtGui import QAction, QKeySequence
-from PyQt6.QtWidgets import QMainWindow, QMenu
+from PyQt6.QtWidgets import QMainWindow, QMenu, QPushButton
 
 from tvae_gui.views.command_palette import Entry
 
@@ -37,6 +37,7 @@ class Commands:
     def __init__(self, window: QMainWindow, commands: Iterable[Command]) -> None:
         self._commands = {command.key: command for command in commands}
         self._actions: dict[str, QAction] = {}
+        self._buttons: dict[str, QPushButton] = {}
         self.menus: dict[str, QMenu] = {}
         bar = window.menuBar()
         assert bar is not None
@@ -70,6 +71,17 @@ class Commands:
             reason = self._commands[key].why_not()
             action.setEnabled(not reason)
             action.setToolTip(reason or self._commands[key].title)
+        for key, button in self._buttons.items():
+            reason = self._commands[key].why_not()
+            button.setEnabled(not reason)
+            shortcut = self._shortcut(key)
+            title = self._commands[key].title.rstrip("…")
+            button.setToolTip(reason or f"{title} ({shortcut})" if shortcut else reason or title)
+
+    def follow(self, button: QPushButton, key: str) -> None:
+        """Make a button run a command and be grey, with the reason, when the command is."""
+        self._buttons[key] = button
+        button.clicked.connect(lambda: self.run(key))
 
     def action(self, key: str) -> QAction:
         """Return the action of a command."""

@@ -321,10 +321,13 @@ class MainWindow(QMainWindow):
         # the window
         self.messages.said.connect(self.message_bar.show_message)
         self.palette_view.chosen.connect(self.commands.run)
-        self.find_button.clicked.connect(lambda: self.commands.run("palette"))
-        self.open_button.clicked.connect(lambda: self.commands.run("open"))
-        self.export_button.clicked.connect(lambda: self.commands.run("export"))
-        self.train_button.clicked.connect(lambda: self.commands.run("train"))
+        for button, key in (
+            (self.find_button, "palette"),
+            (self.open_button, "open"),
+            (self.export_button, "export"),
+            (self.train_button, "train"),
+        ):
+            self.commands.follow(button, key)
         self.start_page.train_wanted.connect(lambda: self.commands.run("train"))
         self.start_page.demo_wanted.connect(lambda: self.commands.run("demo"))
         self.start_page.open_wanted.connect(lambda: self.commands.run("open"))
@@ -413,6 +416,8 @@ class MainWindow(QMainWindow):
         self.start_page.set_reasons("", self.why_no_demo())
         self.heading.setText("")
         self.subheading.setText("")
+        self.setWindowTitle("TARGET-VAE")
+        self.commands.refresh()
 
     # --- handlers -----------------------------------------------------------------------------
     def _on_store(self) -> None:
@@ -434,6 +439,7 @@ class MainWindow(QMainWindow):
         self.probe.show_store()
         self.plane.setFocus()
         self.inspector_presenter.show_selection(False)
+        self.commands.refresh()
 
     def _on_decoder_ready(self) -> None:
         self.inspector_presenter.show_atlas_switch()

@@ -63,7 +63,7 @@ def tile_grid(
     window: Window,
     tile_px: float = 0.0,
 ) -> TileGrid | None:
-    """Return where tiles stand so that each has at least `tile_px` pixels (0: a good size); None for none in view.
+    """Return where tiles of at least `tile_px` pixels (0: a good size) stand; None for none.
 
     Tiles lie on the atlas's nodes, or on a grid of 24 over the extent, and between them once one
     zooms in. Their pitch goes in steps, so tiles stay where they are and only get more.
