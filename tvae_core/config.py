@@ -144,6 +144,13 @@ class TrainConfig(_Section):
     weight_average: float = _field(
         0.0, "Decay of the running average of the weights that is kept as best, 0 none", ge=0, lt=1
     )
+    content_warmup: float = _field(
+        0.0,
+        "Share of all steps over which the weight of KL_z rises from 0.3 to 1, so that no "
+        "dimension of z is given up early",
+        ge=0,
+        le=1,
+    )
     clip_gradient: float = _field(0.0, "Largest norm of the gradient, 0 unlimited", ge=0)
     device: str = _field("auto", "auto, cpu, cuda or cuda:N")
     threads: int = _field(0, "CPU threads, 0: one a core", ge=0, le=1024)

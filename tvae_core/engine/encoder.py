@@ -16,6 +16,8 @@ from tvae_core.engine.group_conv import LiftingConv
 from tvae_core.engine.posterior import Posterior, Prior, ShiftGrid
 from tvae_core.geometry import group_angles
 
+LOG_STD_BOUND = 4.0
+
 
 class Encoder(nn.Module):
     """Lifting convolution, 1x1 group convolutions, one fused head.
@@ -60,20 +62,20 @@ class Encoder(nn.Module):
     def posterior(self, features: Tensor, prior: Prior) -> Posterior:
         """Return the posterior over all cells from features (B, S, R, K)."""
         model, d = self.model, self.model.z_dim
-        out = self.head(features)
+        out = self.head(features).to(self.angles.dtype)
         logits = out[..., 0] + prior.log_cell
         log_q = logits.flatten(1).log_softmax(1).view_as(logits)
         shift_mean, shift_log_std = None, None
         if model.subpixel_shift:
             local = out[..., 3 + 2 * d : 5 + 2 * d] * prior.shift_std_px
             shift_mean = turn(local, self.angles)
-            shift_log_std = out[..., 5 + 2 * d] + math.log(prior.shift_std_px)
+            shift_log_std = bounded(out[..., 5 + 2 * d]) + math.log(prior.shift_std_px)
         return Posterior(
             log_q=log_q,
             angle_mean=out[..., 1] * prior.angle_std_rad,
-            angle_log_std=out[..., 2] + math.log(prior.angle_std_rad),
+            angle_log_std=bounded(out[..., 2]) + math.log(prior.angle_std_rad),
             z_mean=out[..., 3 : 3 + d],
-            z_log_std=out[..., 3 + d : 3 + 2 * d],
+            z_log_std=bounded(out[..., 3 + d : 3 + 2 * d]),
             shift_mean=shift_mean,
             shift_log_std=shift_log_std,
         )
@@ -81,6 +83,14 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor, prior: Prior) -> Posterior:
         """Return the posterior of images (B, C, H, W)."""
         return self.posterior(self.features(images), prior)
+
+
+def bounded(log_std: Tensor) -> Tensor:
+    """Return log deviations, relative to the prior's, bent smoothly into (-4, 4).
+
+    A cell that q has given up may otherwise drift to an infinite KL, and 0 times infinity is NaN.
+    """
+    return LOG_STD_BOUND * torch.tanh(log_std / LOG_STD_BOUND)
 
 
 def border_mean(images: Tensor) -> Tensor:

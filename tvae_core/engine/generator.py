@@ -63,14 +63,20 @@ class Generator(nn.Module):
         angle_rad : (B,)
         shift_px : (B, 2)
         """
-        cos, sin = angle_rad.cos()[:, None], angle_rad.sin()[:, None]
-        wx, wy = self.frequencies[:, 0], self.frequencies[:, 1]
-        turned = torch.stack([cos * wx - sin * wy, sin * wx + cos * wy], 1)  # (B, 2, F)
-        constant = self.phases - (shift_px[:, None] @ turned)[:, 0]  # (B, F)
-        phase = points_px @ turned  # (B, P, F)
-        features = phase.add_(constant[:, None]).cos().mul_(math.sqrt(2.0))
-        hidden: Tensor = self.coordinate_layer(features)
+        hidden: Tensor = self.coordinate_layer(self._features(points_px, angle_rad, shift_px))
         return hidden
+
+    def _features(self, points_px: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
+        # in full precision also under autocast: phases reach tens of turns, bf16 has 8 bits
+        with torch.autocast(points_px.device.type, enabled=False):
+            exact = self.frequencies.dtype
+            angle, shift = angle_rad.to(exact), shift_px.to(exact)
+            cos, sin = angle.cos()[:, None], angle.sin()[:, None]
+            wx, wy = self.frequencies[:, 0], self.frequencies[:, 1]
+            turned = torch.stack([cos * wx - sin * wy, sin * wx + cos * wy], 1)  # (B, 2, F)
+            constant = self.phases - (shift[:, None] @ turned)[:, 0]  # (B, F)
+            phase = points_px @ turned  # (B, P, F)
+            return phase.add_(constant[:, None]).cos().mul_(math.sqrt(2.0))
 
     def content_branch(self, coordinates: Tensor, z: Tensor) -> Tensor:
         """Return raw outputs (B, P, C) from a coordinate branch (B or 1, P, H) and z (B, D)."""
@@ -78,7 +84,7 @@ class Generator(nn.Module):
         for layer in self.shared:
             hidden = self.act(layer(hidden))
         raw: Tensor = self.output(hidden)
-        return raw
+        return raw.to(self.frequencies.dtype)
 
     def forward(self, points_px: Tensor, z: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
         """Return raw outputs (B, P, C) of z (B, D) at pose angle (B,), shift (B, 2)."""

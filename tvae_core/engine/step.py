@@ -23,10 +23,11 @@ TERMS = ("elbo", "log_likelihood", "kl_pose", "kl_angle", "kl_shift", "kl_conten
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate and temperature at one step."""
+    """Learning rate, temperature and weight of KL_z at one step."""
 
     learning_rate: float
     temperature: float
+    content_weight: float = 1.0
 
 
 def noise(device: torch.device, seed: int, step: int) -> torch.Generator:
@@ -98,7 +99,9 @@ def train_step(
             sample = draw(model, posterior, config, schedule.temperature, g)
             pixels = pixel_subset(model, config.train.pixel_share, g)
             terms = model.elbo_terms(part, posterior, sample, pixels)
-        (-terms.elbo.sum() / len(images)).backward()  # type: ignore[no-untyped-call]
+        given_back = (1.0 - schedule.content_weight) * terms.kl.content
+        loss = -(terms.elbo + given_back).sum() / len(images)
+        loss.backward()  # type: ignore[no-untyped-call]
         add_terms(sums, terms)
     check()
     if config.train.clip_gradient:

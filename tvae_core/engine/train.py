@@ -148,7 +148,7 @@ class Trainer:
     def _close_epoch(self, began: float) -> Iterator[Record]:
         state, config = self.state, self.config
         means = state.epoch_means()
-        learning_rate, temperature = vars(state.schedule()).values()
+        schedule = state.schedule()
         validation = None
         with state.averaged_weights():
             if len(self.split.validation):
@@ -171,8 +171,8 @@ class Trainer:
             step=state.step,
             **means,
             validation_elbo=validation,
-            learning_rate=learning_rate,
-            temperature=temperature,
+            learning_rate=schedule.learning_rate,
+            temperature=schedule.temperature,
             seconds=seconds,
             eta_s=left * seconds,
         )

@@ -19,6 +19,7 @@ from tvae_core.engine.step import TERMS, Schedule
 from tvae_core.engine.target_vae import TargetVae
 from tvae_core.errors import CheckpointError
 
+CONTENT_WEIGHT = 0.3  # of KL_z at the first step, where it is warmed up
 _COUNTERS = (
     "step",
     "epoch",
@@ -77,7 +78,7 @@ class TrainerState:
         return bool(self.reason)
 
     def schedule(self) -> Schedule:
-        """Return learning rate and temperature of the next step."""
+        """Return learning rate, temperature and KL_z weight of the next step."""
         train = self.config.train
         share = self.step / max(1, self.steps_per_epoch * train.epochs)
         rate = train.learning_rate * self.lr_factor
@@ -86,7 +87,9 @@ class TrainerState:
         if train.warmup_steps:
             rate *= min(1.0, (self.step + 1) / train.warmup_steps)
         temperature = train.temperature + (train.temperature_end - train.temperature) * share
-        return Schedule(rate, temperature)
+        risen = min(1.0, share / train.content_warmup) if train.content_warmup else 1.0
+        weight = CONTENT_WEIGHT + (1 - CONTENT_WEIGHT) * risen
+        return Schedule(rate, temperature, weight)
 
     def after_step(self, sums: dict[str, float], images: int) -> None:
         """Count a step and move the average of the weights."""

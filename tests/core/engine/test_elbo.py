@@ -190,3 +190,21 @@ def test_masked_pixels_are_not_compared() -> None:
         model.log_likelihood(images, sample), model.log_likelihood(outside, sample)
     )
     assert len(model.compared) == (side - 8) ** 2
+
+
+def test_half_precision_keeps_the_elbo() -> None:
+    """What CUDA trains with, tried on the CPU: bf16 has 8 bits, phases must not be rounded."""
+    model = small_model()
+    images = blob_images(4)
+
+    def elbo() -> torch.Tensor:
+        with torch.no_grad():
+            posterior = model.infer(images)
+            sample = categorical_sample(posterior, model.cells, 4, generator(1))
+            return model.elbo_terms(images, posterior, sample).elbo
+
+    exact = elbo()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = elbo()
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, rtol=0.02, atol=0.5)
