@@ -98,6 +98,7 @@ class ExplorerState:
         self.index = PointIndex(np.empty((0, 2)))
         self.extent = (-1.0, 1.0, -1.0, 1.0)
         self.support: SupportMap | None = None
+        self.crowding: Array | None = None
         self.history = History(Selection.none(0))
         self.probe: Probe | None = None
         self._live: Selection | None = None
@@ -154,6 +155,7 @@ class ExplorerState:
         self.index = PointIndex(self.shown.xy)
         self.extent = _extent(self.index)
         self.support = SupportMap(self.index, self.extent, self.shown.is_line)
+        self.crowding = None
 
     # --- columns, colour, filter -------------------------------------------------------------
     @property

@@ -169,11 +169,6 @@ class _Layers:
         sums = [np.bincount(flat, w, size).reshape(shape).astype(np.float32) for w in weights]
         return cls(counts, chosen, sums)
 
-    def halved(self) -> _Layers:
-        """Return the same with bins of twice the side."""
-        chosen = None if self.chosen is None else _halve(self.chosen)
-        return _Layers(_halve(self.counts), chosen, [_halve(s) for s in self.sums])
-
     def rgba(self, frame: ScatterFrame) -> Array:
         """Return the picture, row 0 on top."""
         lit = self.counts if self.chosen is None else self.chosen
@@ -201,18 +196,11 @@ class _Layers:
 
 
 class _Pyramid:
-    """Histograms of the whole plane at 1024, 512, ... bins a side, coloured when first drawn."""
+    """Histograms of the whole plane at 2048, 1024, ... bins a side, each made when first drawn."""
 
     def __init__(self, frame: ScatterFrame) -> None:
         self._frame = frame
         self.side = FINEST if len(frame.index) < 400_000 else 2 * FINEST
-        index = frame.index
-        scale = (np.float32(self.side) - np.float32(0.01)) / (index.high - index.low)
-        positions: Any = slice(None) if frame.visible is None else np.flatnonzero(frame.visible)
-        columns = ((index.xy[0, positions] - index.low[0]) * scale[0]).astype(np.int32)
-        rows = ((index.high[1] - index.xy[1, positions]) * scale[1]).astype(np.int32)
-        flat = rows.clip(0, self.side - 1) * self.side + columns.clip(0, self.side - 1)
-        self._levels = [_Layers.of(frame, positions, flat, (self.side, self.side))]
         self._drawn: dict[int, Picture] = {}
 
     def picture(self, window: Window) -> Picture:
@@ -221,13 +209,20 @@ class _Pyramid:
         size = float(index.high[0] - index.low[0])
         pixels = size / max(window.x1 - window.x0, 1e-30) * window.width_px / self.side
         level = int(np.clip(np.ceil(np.log2(1.5 / max(pixels, 1e-9))), 0, 6))
-        while len(self._levels) <= level:
-            self._levels.append(self._levels[-1].halved())
         if level not in self._drawn:
-            rgba = self._levels[level].rgba(self._frame)
+            rgba = self._layers(self.side >> level).rgba(self._frame)
             (x0, y0), (x1, y1) = index.low.tolist(), index.high.tolist()
             self._drawn[level] = Picture(rgba, x0, x1, y0, y1)
         return self._drawn[level]
+
+    def _layers(self, side: int) -> _Layers:
+        frame, index = self._frame, self._frame.index
+        scale = (np.float32(side) - np.float32(0.01)) / (index.high - index.low)
+        positions: Any = slice(None) if frame.visible is None else np.flatnonzero(frame.visible)
+        flat = ((index.high[1] - index.xy[1, positions]) * scale[1]).astype(np.int32)
+        flat *= side
+        flat += ((index.xy[0, positions] - index.low[0]) * scale[0]).astype(np.int32)
+        return _Layers.of(frame, positions, flat, (side, side))
 
 
 def _weights(frame: ScatterFrame) -> list[Array]:
@@ -238,11 +233,6 @@ def _weights(frame: ScatterFrame) -> list[Array]:
     if frame.kind == "class":
         return [frame.table[:, k].astype(np.float32) for k in range(3)]
     return [np.arange(256, dtype=np.float32)]
-
-
-def _halve(image: Array) -> Array:
-    h, w = image.shape[0] // 2, image.shape[1] // 2
-    return np.asarray(image[: 2 * h, : 2 * w].reshape(h, 2, w, 2).sum(axis=(1, 3)))
 
 
 def _blurred(image: Array) -> Array:
@@ -273,8 +263,9 @@ def _under(out: Array, alpha: Array, faded: Array, rgb: tuple[int, int, int]) ->
     """Lay a faded picture of all points under the chosen ones."""
     below = 0.4 * np.clip(faded * 1.5, 0, 1)
     total = alpha + below * (1 - alpha)
-    share = (alpha / np.maximum(total, 1e-6))[..., None]
-    out[..., :3] = (out[..., :3] * share + np.array(rgb) * (1 - share)).astype(np.uint8)
+    share = (alpha / np.maximum(total, 1e-6)).astype(np.float32)
+    for channel, value in enumerate(rgb):
+        out[..., channel] = (out[..., channel] - np.float32(value)) * share + np.float32(value)
     out[..., 3] = (255 * total).astype(np.uint8)
 
 

@@ -92,7 +92,9 @@ def _levels(state: ExplorerState) -> Array:
     """Return the colour table index of every image, (N,) uint8."""
     column = state.colour
     if column.kind == "density":
-        return _density_levels(state)
+        if state.crowding is None:
+            state.crowding = _density_levels(state)
+        return state.crowding
     values = state.values(column.key)
     if column.kind == "class":
         return np.where(values >= 0, values % 255, 255).astype(np.uint8)
