@@ -28,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     sys.excepthook = window.messages.catch
     window.resize(options.size)
     window.apply_theme(options.theme)
+    hints = app.styleHints()
+    if options.theme == "system" and hints is not None:
+        hints.colorSchemeChanged.connect(lambda _: window.apply_theme())
     window.show()
     if options.path:
         QTimer.singleShot(0, lambda: window.open(Path(options.path)))

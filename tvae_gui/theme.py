@@ -111,9 +111,10 @@ def _palette(t: Theme) -> QPalette:
 
 
 def _stylesheet(t: Theme) -> str:
-    mood = "dark" if t.dark else "light"
-    icons = str(resources.files("resources").joinpath("icons")).replace("\\", "/")
-    faint = "rgba(255,255,255,22)" if t.dark else "rgba(0,0,0,22)"
+    return _frame_style(t) + _field_style(t)
+
+
+def _frame_style(t: Theme) -> str:
     return f"""
 * {{ font-size: {TEXT_PX}px; outline: none; }}
 QMainWindow, QDialog {{ background: {t.window}; }}
@@ -146,6 +147,14 @@ QPushButton[role="quiet"]:hover, QToolButton[role="quiet"]:hover {{ background: 
 QPushButton[role="find"] {{ color: {t.muted}; text-align: left; padding: 6px 12px; }}
 QToolButton[role="quiet"]:checked {{ background: {t.hover}; color: {t.accent}; }}
 QToolButton:checked {{ background: {t.hover}; color: {t.accent}; }}
+"""
+
+
+def _field_style(t: Theme) -> str:
+    mood = "dark" if t.dark else "light"
+    icons = str(resources.files("resources").joinpath("icons")).replace("\\", "/")
+    faint = "rgba(255,255,255,22)" if t.dark else "rgba(0,0,0,22)"
+    return f"""
 QComboBox {{ background: {t.control}; border: none; border-radius: 6px; padding: 5px 8px; }}
 QComboBox:hover {{ background: {t.hover}; }}
 QComboBox:focus {{ border: 1px solid {t.muted}; padding: 4px 7px; }}

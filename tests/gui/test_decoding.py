@@ -71,6 +71,24 @@ def test_a_patient_question_steps_aside_and_is_answered_later(
     assert answers == ["probe", "tiles"]
 
 
+def test_two_patient_questions_do_not_keep_each_other_waiting(
+    worker: LatestWorker, qtbot: QtBot
+) -> None:
+    answers: list[str] = []
+    worker.answered.connect(lambda slot, _: answers.append(slot))
+
+    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        for _ in range(10):
+            time.sleep(0.001)
+            if cancelled():
+                raise Cancelled("something urgent waits")
+        yield "done"
+
+    for slot in ("tiles", "hover", "centres"):
+        worker.ask(slot, work, patient=True)
+    qtbot.waitUntil(lambda: sorted(answers) == ["centres", "hover", "tiles"])
+
+
 def test_an_error_on_the_thread_reaches_the_owner(worker: LatestWorker, qtbot: QtBot) -> None:
     def broken(_: Callable[[], bool]) -> Iterator[object]:
         raise ValueError("no")

@@ -19,7 +19,6 @@ Array = NDArray[Any]
 REST_S = 0.05
 PART = 8  # images decoded before looking whether something more urgent waits
 PROBE, HOVER, TILES, EXTRA, CENTRES = "probe", "hover", "tiles", "extra", "centres"
-FRAMES = "frames"
 
 
 class Decoder(Protocol):
@@ -81,7 +80,7 @@ class DecodeJob(QObject):
 
     Signals: ready(side), unavailable(error), decoded(Decoded), hover_decoded(DecodedMany),
     tiles_decoded(DecodedMany), extra_decoded(DecodedMany), centres_decoded(DecodedMany),
-    frames_decoded(DecodedMany), failed(error).
+    failed(error).
     """
 
     ready = pyqtSignal(int)
@@ -91,7 +90,6 @@ class DecodeJob(QObject):
     tiles_decoded = pyqtSignal(object)
     extra_decoded = pyqtSignal(object)
     centres_decoded = pyqtSignal(object)
-    frames_decoded = pyqtSignal(object)
     failed = pyqtSignal(object)
 
     def __init__(self, factory: DecoderFactory = engine_decoder, parent: QObject | None = None):
@@ -126,7 +124,7 @@ class DecodeJob(QObject):
     def close(self) -> None:
         """Forget the decoder and what it was asked."""
         self._decoder = None
-        for slot in ("load", PROBE, HOVER, TILES, EXTRA, CENTRES, FRAMES):
+        for slot in ("load", PROBE, HOVER, TILES, EXTRA, CENTRES):
             self._worker.forget(slot)
 
     def ask(
@@ -209,7 +207,6 @@ class DecodeJob(QObject):
             TILES: self.tiles_decoded,
             EXTRA: self.extra_decoded,
             CENTRES: self.centres_decoded,
-            FRAMES: self.frames_decoded,
         }
         signals[slot].emit(answer)
 

@@ -27,7 +27,7 @@ class LatestWorker(QObject):
 
     A question is a generator of answers, ever better ones. A newer question in the same slot
     cancels it, unless it is `stubborn`: then its first answer still comes. Answers that are older
-    than one already given are dropped. A `patient` question steps aside whenever another waits,
+    than one already given are dropped. A `patient` question steps aside when one that is not waits,
     and is asked again afterwards: its work should keep what it has done so far.
 
     Signals: answered(slot, answer), failed(slot, error): both arrive on the thread of the owner.
@@ -111,7 +111,8 @@ class LatestWorker(QObject):
 
         def cancelled() -> bool:
             newer = self._newest[question.slot] != question.generation
-            aside = question.patient and bool(self._waiting)
+            waiting = list(self._waiting.values())
+            aside = question.patient and any(not other.patient for other in waiting)
             return self._stopping or aside or (newer and not (question.stubborn and given == 0))
 
         try:

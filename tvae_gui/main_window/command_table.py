@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PyQt6.QtWidgets import QMessageBox
 
 from tvae_gui.main_window.commands import Command, always
+from tvae_gui.main_window.demo import demo_path, why_no_demo
 from tvae_gui.views.path_bar import SAVES
 from tvae_gui.views.plane_view import CIRCLE, LASSO, PATH, PROBE, RECTANGLE
 
@@ -25,7 +26,7 @@ def _file(w: MainWindow) -> list[Command]:
         Command("open", "Open…", "File", w.ask_open, ("Ctrl+O",)),
         Command("train", "Train on images…", "File", w.training.open_dialog, ("Ctrl+T",)),
         Command("runs", "Runs…", "File", w.training.open_runs, ("Ctrl+R",)),
-        Command("demo", "Explore the demo", "File", w.open_demo, (), w.why_no_demo),
+        Command("demo", "Explore the demo", "File", lambda: w.open(demo_path()), (), why_no_demo),
         Command("join", "Join a table of columns…", "File", w.hands.ask_join, (),
                 lambda: _no_run(w), separated=True),
         Command("export", "Export…", "File", w.export.open, ("Ctrl+E",), lambda: _no_run(w)),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-from PyQt6.QtCore import QSize, Qt, QTimer
+from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt6.QtWidgets import (
     QApplication,
@@ -30,6 +27,7 @@ from tvae_gui.main_window.cluster_presenter import ClusterPresenter
 from tvae_gui.main_window.command_table import command_table
 from tvae_gui.main_window.commands import Commands
 from tvae_gui.main_window.data_presenter import DataPresenter
+from tvae_gui.main_window.demo import why_no_demo
 from tvae_gui.main_window.export_presenter import ExportPresenter
 from tvae_gui.main_window.hands import Hands
 from tvae_gui.main_window.hover_presenter import HoverPresenter
@@ -62,14 +60,8 @@ from tvae_gui.views.plane_view import PROBE, PlaneView
 from tvae_gui.views.probe_panel import ProbePanel
 from tvae_gui.views.start_page import StartPage
 
-Array = NDArray[Any]
 SAVE_MS = 1500
 SETTLE_MS = 120
-
-
-def demo_path() -> Path:
-    """Return where the example is that comes with the program."""
-    return Path(str(resources.files("resources").joinpath("example.h5")))
 
 
 class MainWindow(QMainWindow):
@@ -214,8 +206,18 @@ class MainWindow(QMainWindow):
 
     # --- the one wiring diagram ---------------------------------------------------------------
     def _connect(self) -> None:
-        s, plane, probe = self.state, self.plane, self.probe_panel
-        # the state tells the views
+        """Connect everything with everything: nothing is connected elsewhere."""
+        self._connect_state()  # the state tells the views
+        self._connect_plane()  # hands on the plane
+        self._connect_inspector()  # inspector and gallery
+        self._connect_probe()  # probe panel
+        self._connect_jobs()  # jobs answer
+        self._connect_drawers()  # clusters, sets, export
+        self._connect_paths()  # paths
+        self._connect_window()  # the window
+
+    def _connect_state(self) -> None:
+        s = self.state
         s.store_changed.connect(self._on_store)
         s.plane_changed.connect(self.inspector_presenter.show_plane)
         s.columns_changed.connect(self.inspector_presenter.show_columns)
@@ -226,11 +228,15 @@ class MainWindow(QMainWindow):
         s.probe_moved.connect(self.plane_presenter.show_probe)
         s.options_changed.connect(self._on_options)
         s.sets_changed.connect(lambda: self.inspector.show_sets(s.sets))
-        s.clusters_changed.connect(self._on_clusters)
+        s.clusters_changed.connect(self.inspector_presenter.show_clusters)
+        s.clusters_changed.connect(self.clusters.show)
         for signal in (s.sets_changed, s.clusters_changed, s.colour_changed, s.filter_changed,
                        s.plane_changed, s.probe_moved, s.columns_changed):  # fmt: skip
             signal.connect(self._save_soon)
-        # hands on the plane
+
+    def _connect_plane(self) -> None:
+        s = self.state
+        plane = self.plane
         plane.probe_dragged.connect(s.move_probe)
         plane.nudged.connect(self.hands.on_nudged)
         plane.shape_drawn.connect(self.hands.on_shape)
@@ -243,15 +249,21 @@ class MainWindow(QMainWindow):
         self.tools.tool_chosen.connect(plane.set_tool)
         self.tools.atlas_toggled.connect(lambda on: s.set_options(atlas=on))
         self.tools.fit_wanted.connect(plane.fit)
-        # inspector
+
+    def _connect_inspector(self) -> None:
+        s = self.state
         i = self.inspector
+        self.gallery.image_picked.connect(self.hands.go_to_image)
         i.colour_chosen.connect(self.inspector_presenter.colour_by)
         i.filter_column_chosen.connect(self.inspector_presenter.choose_filter)
         i.filter_changed.connect(self.inspector_presenter.filter_to)
         i.filter_cleared.connect(self.inspector_presenter.clear_filters)
         i.plane_chosen.connect(s.choose_plane)
         i.class_picked.connect(self.hands.on_class_picked)
-        # probe panel
+
+    def _connect_probe(self) -> None:
+        s = self.state
+        probe = self.probe_panel
         probe.z_moved.connect(self.hands.on_z_moved)
         probe.angle_turned.connect(lambda a: s.set_probe_pose(angle_rad=a))
         probe.shift_moved.connect(lambda x, y: s.set_probe_pose(shift_px=(x, y)))
@@ -263,9 +275,8 @@ class MainWindow(QMainWindow):
         probe.contrast_reset.connect(lambda: self.probe.set_contrast(None))
         probe.overlay_toggled.connect(lambda on: s.set_options(overlay=on))
         probe.smooth_toggled.connect(lambda on: s.set_options(smooth=on))
-        # gallery
-        self.gallery.image_picked.connect(self.hands.go_to_image)
-        # jobs answer
+
+    def _connect_jobs(self) -> None:
         d, p = self.decoder, self.pictures
         d.ready.connect(lambda _: self._on_decoder_ready())
         d.unavailable.connect(self._on_no_decoder)
@@ -281,7 +292,10 @@ class MainWindow(QMainWindow):
         p.contrast_ready.connect(self._on_contrast)
         p.failed.connect(self.messages.error)
         d.centres_decoded.connect(self.clusters.on_centres)
-        # clusters, sets, export
+
+    def _connect_drawers(self) -> None:
+        probe = self.probe_panel
+        i = self.inspector
         c, e = self.cluster_drawer, self.export_drawer
         i.clusters_wanted.connect(c.open_drawer)
         c.run_wanted.connect(self.clusters.run)
@@ -303,7 +317,10 @@ class MainWindow(QMainWindow):
         self.job_bar.stop_wanted.connect(self.data.cancel)
         probe.copy_wanted.connect(self.data.copy_image)
         probe.save_wanted.connect(self.hands.ask_save_image)
-        # paths
+
+    def _connect_paths(self) -> None:
+        s = self.state
+        plane = self.plane
         t, bar = self.path_state, self.path_bar
         plane.path_point.connect(t.add_anchor)
         plane.path_drawn.connect(t.draw)
@@ -318,7 +335,8 @@ class MainWindow(QMainWindow):
         bar.clear_wanted.connect(t.clear)
         self._play_timer.timeout.connect(t.step)
         s.plane_changed.connect(t.clear)
-        # the window
+
+    def _connect_window(self) -> None:
         self.messages.said.connect(self.message_bar.show_message)
         self.palette_view.chosen.connect(self.commands.run)
         for button, key in (
@@ -401,19 +419,11 @@ class MainWindow(QMainWindow):
         self.plane.set_tool(name)
         self.plane.setFocus()
 
-    def why_no_demo(self) -> str:
-        """Return why there is no demo."""
-        return "" if demo_path().exists() else "The example is made by `tvae demo --rebuild`"
-
-    def open_demo(self) -> None:
-        """Open the example that comes with the program."""
-        self.open(demo_path())
-
     def _show_nothing_open(self) -> None:
         self.pages.setCurrentIndex(0)
         self.message_bar.foot_px = 2 * GRID
         self.start_page.show_recent(self.recent.paths())
-        self.start_page.set_reasons("", self.why_no_demo())
+        self.start_page.set_reasons("", why_no_demo())
         self.heading.setText("")
         self.subheading.setText("")
         self.setWindowTitle("TARGET-VAE")
@@ -468,10 +478,6 @@ class MainWindow(QMainWindow):
         self.inspector_presenter.show_colour()
         self.probe.on_probe_moved()
 
-    def _on_clusters(self) -> None:
-        self.inspector_presenter.show_clusters()
-        self.clusters.show()
-
     def _save_soon(self) -> None:
         self.session.touch()
         self._save.start()
@@ -490,7 +496,3 @@ class MainWindow(QMainWindow):
     def is_busy(self) -> bool:
         """Whether anything is being read, decoded or computed."""
         return not (self.decoder.idle and self.pictures.idle) or bool(self.jobs.running)
-
-    def sizeHint(self) -> QSize:
-        """Return a good size."""
-        return QSize(1280, 800)

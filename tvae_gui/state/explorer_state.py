@@ -43,7 +43,6 @@ class Options:
     """How things are shown; kept when another store is opened."""
 
     atlas: bool = True
-    points: bool = True
     colour_map: str = "cividis"
     image_map: str = "grey"
     contrast: tuple[float, float] = (0.0, 1.0)

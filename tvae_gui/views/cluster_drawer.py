@@ -74,6 +74,8 @@ class ClusterDrawer(Drawer):
         self._count = QSpinBox()
         self._count.setRange(2, 200)
         self._count.setValue(3)
+        self._count.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self._count.setToolTip("Number of clusters: type it, or use the arrow keys")
         self._count.setAccessibleName("Number of clusters")
         self._space.addItem("on z", False)
         self._space.addItem("on the plane", True)
