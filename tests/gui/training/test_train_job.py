@@ -217,7 +217,7 @@ def test_a_dropped_keeper_leaves_no_timers(
     keeper.detach()
     del keeper
     gc.collect()
-    assert not [o for o in gc.get_objects() if isinstance(o, train_job.TrainJob) and o.children()]
+    assert not [o for o in gc.get_objects() if type(o) is train_job.TrainJob and o.children()]
 
 
 def test_a_tail_gives_whole_lines_and_waits_for_the_rest(tmp_path: Path) -> None:

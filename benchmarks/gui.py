@@ -1,0 +1,233 @@
+"""How quickly the window answers, off screen: start, opening, frames, drags, lassos.
+
+    python benchmarks/gui.py [--images 1000000]
+
+Stores of random embeddings are made in a temporary folder. The decoder is the engine's own, with
+untrained weights of the sizes stated: time does not depend on what they have learned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+from PyQt6.QtCore import QEvent, QEventLoop, QPoint, QTimer
+from PyQt6.QtWidgets import QApplication
+
+from tests.factories import make_store
+from tests.gui.hands import ring, send, spot
+from tvae_gui.app import make_application
+from tvae_gui.main_window import MainWindow
+from tvae_gui.main_window.recent import Recent
+
+Row = tuple[str, str, str, str]
+_START = """
+import sys, time
+begin = float(sys.argv[1])
+from tvae_gui.app import make_application
+from tvae_gui.main_window import MainWindow
+app = make_application()
+window = MainWindow()
+window.show()
+window.grab()
+print(time.time() - begin)
+window.close()
+"""
+
+
+def main() -> None:
+    """Measure everything and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=1_000_000)
+    options = parser.parse_args()
+    app = make_application("dark")
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, off screen")
+    print("| what | median | p95 | aim |\n|---|---|---|---|")
+    _say([cold_start()])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for images in sorted({20_000, 100_000, options.images}):
+            side = 8 if images > 1e5 else 16
+            store = make_store(folder / f"{images}.h5", images=images, side=side)
+            _say(with_store(app, store, images))
+        for side in (64, 128):
+            for layers in (2, 6):
+                _say(decoding(app, folder, side, layers))
+
+
+def cold_start() -> Row:
+    """Time from starting Python to the first picture of the window."""
+    times = []
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, "-c", _START, str(time.time())], capture_output=True, text=True
+        )
+        times.append(float(done.stdout.split()[0]))
+    return _row("cold start to first paint", times, "< 1.5 s")
+
+
+@contextmanager
+def _window(app: QApplication, factory: Any = None) -> Iterator[MainWindow]:
+    kept = {} if factory is None else {"decoder_factory": factory}
+    with tempfile.TemporaryDirectory() as name:
+        window = MainWindow(recent=Recent(Path(name)), **kept)
+        window.resize(1280, 800)
+        window.show()
+        app.processEvents()
+        try:
+            yield window
+        finally:
+            window.close()
+            app.processEvents()
+
+
+def _none(_: object) -> Any:
+    from tvae_core.errors import CheckpointError
+
+    raise CheckpointError("no model in a benchmark's store")
+
+
+def with_store(app: QApplication, store: Path, images: int) -> list[Row]:
+    """Opening, frames while panning and zooming, preview of a drag, and a lasso."""
+    with _window(app, _none) as window:
+        begin = time.perf_counter()
+        window.open(store)
+        window.plane.grab()
+        opened = time.perf_counter() - begin
+        _settle(app, window)
+        label = f"{images:,} images"
+        rows = [_row(f"open {label}", [opened], "< 2 s" if images >= 1e6 else "")]
+        rows.append(_row(f"pan, a frame, {label}", _frames(window, _pan), "p95 < 16 ms"))
+        rows.append(_row(f"zoom, a frame, {label}", _frames(window, _zoom), "p95 < 16 ms"))
+        window.plane.fit()
+        window.plane.grab()
+        rows.append(_row(f"drag to preview, {label}", _previews(app, window), "< 16 ms"))
+        rows.append(_row(f"lasso, 200 corners, {label}", _lassos(window), "< 100 ms"))
+        _settle(app, window)
+        return rows
+
+
+def _frames(window: MainWindow, move: Callable[[MainWindow, int], None]) -> list[float]:
+    viewport, times = window.plane.viewport(), []
+    assert viewport is not None
+    window.plane.fit()
+    viewport.repaint()
+    for number in range(120):
+        begin = time.perf_counter()
+        move(window, number)
+        viewport.repaint()
+        times.append(time.perf_counter() - begin)
+    return times
+
+
+def _pan(window: MainWindow, number: int) -> None:
+    view = window.plane.box.viewRect()
+    step = (0.02 if number % 40 < 20 else -0.02) * view.width()
+    window.plane.look_at(view.left() + step, view.right() + step, view.top(), view.bottom())
+
+
+def _zoom(window: MainWindow, number: int) -> None:
+    window.plane.zoom(0.93 if number % 120 < 60 else 1 / 0.93, (0.7, 0.9))
+
+
+def _previews(app: QApplication, window: MainWindow) -> list[float]:
+    times, panel = [], window.probe_panel.image
+    viewport = window.plane.viewport()
+    assert viewport is not None
+    places = [spot(window, *place) for place in ring(1.0, 1.0, 1.5, 1.5, 120)]
+    send(window, QEvent.Type.MouseButtonPress, places[0])
+    for place in places:
+        begin = time.perf_counter()
+        send(window, QEvent.Type.MouseMove, place)
+        panel.repaint()
+        viewport.repaint()
+        times.append(time.perf_counter() - begin)
+        app.processEvents()
+    send(window, QEvent.Type.MouseButtonRelease, QPoint(places[-1]))
+    return times
+
+
+def _lassos(window: MainWindow) -> list[float]:
+    times = []
+    for number in range(10):
+        turn = ring(0.8, 0.9, 1.2 + 0.05 * number, 1.4, 200)
+        rule = window.plane_presenter.rule_of("lasso", turn)
+        assert rule is not None
+        begin = time.perf_counter()
+        window.state.select(rule)
+        window.plane.viewport().repaint()
+        times.append(time.perf_counter() - begin)
+    return times
+
+
+def decoding(app: QApplication, folder: Path, side: int, layers: int) -> list[Row]:
+    """From the last event of a drag to the exact image on show, at rest."""
+    store = make_store(folder / "decode.h5", images=5_000, side=16)
+    with _window(app, lambda _: _untrained(side, layers)) as window:
+        window.open(store)
+        while not window.decoder.is_ready:
+            app.processEvents()
+            time.sleep(0.002)
+        _settle(app, window)
+        times = []
+        for number in range(30):
+            begin = time.perf_counter()
+            window.state.move_probe(0.05 * number, 0.5)
+            while window.probe_panel.image.state != "exact":
+                app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+            times.append(time.perf_counter() - begin)
+        _settle(app, window)
+    aim = "< 100 ms" if (side, layers) == (64, 2) else ""
+    return [_row(f"drag to exact at rest, {side}x{side}, {layers} layers", times, aim)]
+
+
+def _untrained(side: int, layers: int) -> Any:
+    import torch
+
+    from tvae_core.config import ModelConfig
+    from tvae_core.engine.decode import Decoder
+    from tvae_core.engine.target_vae import TargetVae
+
+    torch.manual_seed(0)
+    config = ModelConfig(generator_layers=layers, encoder_kernels=4, rotations=4)
+    return Decoder(TargetVae(config, side, 1))
+
+
+def _settle(app: QApplication, window: MainWindow) -> None:
+    rested = []
+    QTimer.singleShot(300, lambda: rested.append(True))
+    while window.is_busy or not rested:
+        app.processEvents()
+        time.sleep(0.002)
+
+
+def _row(what: str, seconds: list[float], aim: str) -> Row:
+    middle, high = (float(v) for v in np.percentile(seconds, [50, 95]))
+    return what, _time(middle), _time(high) if len(seconds) > 1 else "", aim
+
+
+def _say(rows: list[Row]) -> None:
+    for row in rows:
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.1f} ms"
+
+
+if __name__ == "__main__":
+    main()

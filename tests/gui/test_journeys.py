@@ -1,0 +1,174 @@
+"""What a person does from opening a run to coming back to it another day."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PyQt6.QtCore import QEvent, Qt
+from pytestqt.qtbot import QtBot
+
+from tests.gui.conftest import settle
+from tests.gui.hands import drag, ring, send, spot
+from tests.gui.material import HingeDecoder
+from tvae_core.selection import polygon_mask
+from tvae_gui.main_window import MainWindow
+
+Make = Callable[..., MainWindow]
+
+
+def test_dragging_the_probe_shows_a_preview_at_once_and_the_exact_image_at_rest(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    drag(window, [(-1.5, -0.5), (-0.5, 0.2), (0.35, 0.9)], release=False)
+    assert window.probe_panel.image.state == "preview"
+    send(window, QEvent.Type.MouseButtonRelease, spot(window, 0.35, 0.9))
+    qtbot.waitUntil(lambda: window.probe_panel.image.state == "exact")
+    probe = window.state.probe
+    assert probe is not None
+    # half a pixel of the screen is about 0.01 of the plane
+    np.testing.assert_allclose(probe.z, (0.35, 0.9), atol=0.02)
+    exact = HingeDecoder(24).decode(probe.z)[0]
+    np.testing.assert_allclose(window.probe.values, exact, atol=1e-5)
+    assert "images near" in window.probe_panel.near_text
+
+
+def test_the_count_of_a_lasso_is_of_all_images_and_follows_while_it_is_drawn(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    window.use_tool("lasso")
+    outline = ring(0.35, 0.9, 0.7, 0.6)
+    with qtbot.waitSignal(window.plane.shape_drawn):
+        drag(window, outline, release=False)
+    assert int(window.gallery.count_text) > 0
+    send(window, QEvent.Type.MouseButtonRelease, spot(window, *outline[-1]))
+    rule = window.state.selection.rule
+    assert window.state.store is not None
+    truth = polygon_mask(window.state.store.z_mean, rule["vertices"]).sum()
+    assert window.state.selection.count == truth > 50
+    settle(qtbot, window)
+    assert window.gallery.average.image is not None
+    assert window.gallery.residual.image is not None
+
+
+def test_shift_adds_alt_takes_away_and_undo_goes_back(window: MainWindow) -> None:
+    window.use_tool("rectangle")
+    drag(window, [(-2.5, -1.5), (-1.0, 0.5)])
+    left = window.state.selection.count
+    drag(window, [(1.0, -1.5), (2.5, 0.5)], Qt.KeyboardModifier.ShiftModifier)
+    both = window.state.selection.count
+    drag(window, [(-2.5, -1.5), (-1.0, 0.5)], Qt.KeyboardModifier.AltModifier)
+    right = window.state.selection.count
+    assert (left > 0, right > 0, both) == (True, True, left + right)
+    window.commands.run("undo")
+    assert window.state.selection.count == both
+    window.commands.run("redo")
+    window.commands.run("invert")
+    assert window.state.selection.count == 600 - right
+
+
+def test_open_drag_lasso_keep_export_and_come_back(
+    window: MainWindow, own_store: Path, tmp_path: Path, make_window: Make, qtbot: QtBot
+) -> None:
+    window.use_tool("lasso")
+    drag(window, ring(0.35, 0.9, 0.7, 0.6))
+    window.sets.ask = lambda *_: "half open"
+    window.commands.run("keep")
+    count = window.state.sets[0].count
+    window.inspector_presenter.colour_by("angle")
+    window.state.set_filter("error", (0.0, 0.05))
+
+    window.export.open(("set", "half open"))
+    drawer = window.export_drawer
+    drawer.format.setCurrentIndex(5)
+    drawer.target.setText(str(tmp_path / "half.csv"))
+    drawer.target.textEdited.emit("")
+    assert drawer.command.split()[:2] == ["tvae", "export"]
+    assert "--set 'half open'" in drawer.command
+    drawer.button.click()
+    qtbot.waitUntil(lambda: "verified" in drawer.outcome, timeout=10_000)
+    with open(tmp_path / "half.csv", newline="") as stream:
+        assert len(list(csv.reader(stream))) == count + 1
+    window.close()
+
+    again = make_window()
+    assert again.open(own_store)
+    settle(qtbot, again)
+    assert [(s.name, s.count) for s in again.state.sets] == [("half open", count)]
+    assert again.state.sets[0].rule["kind"] == "polygon"
+    assert again.state.colour.key == "angle"
+    assert again.state.filters == {"error": (0.0, 0.05)}
+
+
+def test_original_images_are_exported_upright_and_verified(
+    window: MainWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    images = np.random.default_rng(0).normal(size=(600, 24, 24)).astype(np.float32)
+    np.save(tmp_path / "images.npy", images)
+    window.state.select({"kind": "indices", "indices": [3, 5, 8]})
+    window.export.open()
+    drawer = window.export_drawer
+    drawer.format.setCurrentIndex(2)
+    drawer.target.setText(str(tmp_path / "three.npy"))
+    drawer.images_at.setText(str(tmp_path / "images.npy"))
+    drawer.images_at.textEdited.emit("")
+    drawer.button.click()
+    qtbot.waitUntil(lambda: bool(drawer.outcome), timeout=10_000)
+    assert drawer.outcome == f"3 images → {tmp_path / 'three.npy'}, verified"
+    np.testing.assert_array_equal(np.load(tmp_path / "three.npy"), images[[3, 5, 8]])
+    # the selection is kept, so that the command shown can be repeated
+    assert [s.name for s in window.state.sets] == ["three"]
+
+
+def test_clusters_are_found_renamed_merged_and_selected(window: MainWindow, qtbot: QtBot) -> None:
+    window.clusters.run("k-means", 3, False)
+    qtbot.waitUntil(lambda: window.state.clusters is not None, timeout=30_000)
+    window.clusters.rename(0, "closed")
+    assert window.state.clusters is not None
+    assert window.state.clusters.names[0] == "closed"
+    sizes = np.bincount(window.state.clusters.labels)
+    window.clusters.select([0])
+    assert window.state.selection.count == sizes[0]
+    window.clusters.merge([1, 2])
+    assert window.state.clusters.names == ("closed", "cluster 2")
+    assert np.bincount(window.state.clusters.labels).tolist() == [sizes[0], sizes[1:].sum()]
+    settle(qtbot, window)
+
+
+def test_a_path_is_drawn_played_and_saved(window: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
+    window.use_tool("path")
+    for place in [(-1.7, -0.5), (0.3, 1.0), (1.7, -0.5)]:
+        drag(window, [place])
+    assert window.path_state.exists
+    window.commands.run("play")
+    qtbot.waitUntil(lambda: window.path_state.frame > 2)
+    window.commands.run("play")
+    assert window.state.probe is not None
+    assert window.state.probe.xy == window.path_state.head
+    window.paths.save("gif", tmp_path / "path.gif")
+    window.paths.save("csv", tmp_path / "path.csv")
+    qtbot.waitUntil(lambda: not window.jobs.running, timeout=20_000)
+    assert (tmp_path / "path.gif").read_bytes()[:3] == b"GIF"
+    with open(tmp_path / "path.csv", newline="") as stream:
+        rows = list(csv.reader(stream))
+    assert (rows[0], len(rows)) == (["x", "y", "z1", "z2"], 61)
+
+
+def test_a_joined_table_can_be_coloured_by(window: MainWindow, tmp_path: Path) -> None:
+    lines = ["defocus,grid", *(f"{n / 10},{'ab'[n % 2]}" for n in range(600))]
+    (tmp_path / "extra.csv").write_text("\n".join(lines))
+    window.take_file(tmp_path / "extra.csv")
+    assert {"defocus", "grid"} <= {column.title for column in window.state.columns}
+    window.inspector_presenter.colour_by("joined/grid")
+    window.hands.on_class_picked(1, False)
+    assert window.state.selection.count == 300
+
+
+def test_a_table_of_another_length_is_refused_in_one_sentence(
+    window: MainWindow, tmp_path: Path
+) -> None:
+    (tmp_path / "extra.csv").write_text("defocus\n1\n2\n")
+    window.take_file(tmp_path / "extra.csv")
+    assert "2 rows, but the run has 600 images" in window.message_bar.text

@@ -1,0 +1,68 @@
+"""Starting: quick, and with nothing heavy in tow."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+_HEAVY = [
+    "torch",
+    "escnn",
+    "umap",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "mrcfile",
+    "tifffile",
+    "PIL",
+    "pandas",
+    "numba",
+]
+_SCRIPT = """
+import sys
+from tvae_gui.app import make_application
+from tvae_gui.main_window import MainWindow
+from tvae_gui.main_window.recent import Recent
+from pathlib import Path
+app = make_application()
+window = MainWindow(recent=Recent(Path(sys.argv[1])))
+window.show()
+app.processEvents()
+print(*[name for name in sys.argv[2:] if name in sys.modules])
+window.close()
+"""
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, timeout=60, env=environment
+    )
+
+
+def test_the_first_window_needs_no_heavy_module(tmp_path: Path) -> None:
+    done = _run("-c", _SCRIPT, str(tmp_path), *_HEAVY)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+
+
+def test_the_window_is_drawn_to_a_file_without_a_display(hinge_store: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "window.png"
+    done = _run(
+        "-m", "tvae_gui.app", str(hinge_store), "--screenshot", str(picture), "--size", "1000x700"
+    )
+    assert done.returncode == 0, done.stderr
+    with Image.open(picture) as image:
+        assert image.size == (1000, 700)
+
+
+@pytest.mark.parametrize("size", ["big", "10", "0x0"])
+def test_a_size_that_is_none_is_refused_in_one_line(size: str, tmp_path: Path) -> None:
+    done = _run("-m", "tvae_gui.app", "--screenshot", str(tmp_path / "a.png"), "--size", size)
+    assert done.returncode == 2
+    assert "WIDTHxHEIGHT" in done.stderr

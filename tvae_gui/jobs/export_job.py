@@ -1,0 +1,149 @@
+"""One export: images, a table or a figure of some images, and its equivalent command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.export.stacks import Poses, export_images
+from tvae_core.export.tables import export_table, store_columns
+from tvae_core.export.target import Exported
+from tvae_core.store import EmbeddingStore
+
+Array = NDArray[Any]
+What = Literal["images", "table", "figure"]
+
+
+@dataclass(frozen=True)
+class FigureLook:
+    """What a figure of the plane shows; arrays are of all N images."""
+
+    xy: Array
+    axes: tuple[str, str]
+    labels: Array | None = None
+    names: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+    values: Array | None = None
+    value_name: str = ""
+    cyclic: bool = False
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to write where. `images_at` replaces a path of the images that moved."""
+
+    what: What
+    store: Path
+    target: Path
+    indices: Array
+    upright: bool = False
+    model_size: bool = False
+    overwrite: bool = False
+    images_at: str = ""
+    choice: tuple[str, ...] = ()
+    extra_columns: dict[str, Array] = field(default_factory=dict)
+    look: FigureLook | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that writes the same."""
+        words = ["tvae", "export", str(self.store), str(self.target), *self.choice]
+        if self.what == "images":
+            words += ["--upright"] if self.upright else []
+            words += ["--model-size"] if self.model_size else []
+        words += ["--overwrite"] if self.overwrite else []
+        return shlex.join(words)
+
+
+def run_export(
+    request: ExportRequest, progress: Callable[[float, str], None], cancelled: Callable[[], bool]
+) -> Exported:
+    """Do it; called on a thread of its own.
+
+    Raises
+    ------
+    TvaeError
+        As the exports of `tvae_core.export`.
+    """
+    with EmbeddingStore(request.store) as store:
+        if request.what == "figure":
+            return _figure(request)
+        if request.what == "table":
+            columns = store_columns(store) | request.extra_columns
+            return export_table(
+                columns, request.target, indices=request.indices, overwrite=request.overwrite,
+                progress=lambda share: progress(share, "rows"), cancelled=cancelled,
+            )  # fmt: skip
+        return _images(store, request, progress, cancelled)
+
+
+def _images(
+    store: EmbeddingStore,
+    request: ExportRequest,
+    progress: Callable[[float, str], None],
+    cancelled: Callable[[], bool],
+) -> Exported:
+    from tvae_core.images import open_stack
+    from tvae_core.images.prepared import open_prepared
+
+    header = store.header
+    data = header.config.data.model_copy(update=_moved(request))
+    scale = 1.0 if request.model_size else header.scale
+    pixel = header.pixel_size_angstrom
+    if request.model_size:
+        source: Any = _ChannelsLast(open_prepared(data))
+    else:
+        source = open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
+        pixel = None if pixel is None else pixel / header.scale
+    return export_images(
+        source,
+        request.indices,
+        request.target,
+        poses=Poses(store.angle_rad, store.shift_px, scale) if request.upright else None,
+        pixel_size_angstrom=pixel,
+        overwrite=request.overwrite,
+        progress=lambda share: progress(share, "images"),
+        cancelled=cancelled,
+    )
+
+
+def _moved(request: ExportRequest) -> dict[str, str]:
+    return {"path": request.images_at} if request.images_at else {}
+
+
+class _ChannelsLast:
+    """Prepared images (n, C, H, W) as an export source (n, H, W[, 3])."""
+
+    def __init__(self, images: Any) -> None:
+        self._images = images
+
+    def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        images = np.moveaxis(self._images.read(indices), 1, -1)
+        return np.asarray(images[..., 0] if images.shape[-1] == 1 else images)
+
+
+def _figure(request: ExportRequest) -> Exported:
+    from tvae_core.figures import CLASS_COLOURS, plane_figure
+
+    look = request.look
+    assert look is not None
+    some = request.indices
+    plane_figure(
+        request.target,
+        look.xy[some],
+        labels=None if look.labels is None else look.labels[some],
+        names=look.names,
+        values=None if look.values is None else look.values[some],
+        value_name=look.value_name,
+        cyclic=look.cyclic,
+        axes=look.axes,
+        overwrite=request.overwrite,
+        colours=look.colours or CLASS_COLOURS,
+    )
+    return Exported(request.target, len(some))

@@ -1,0 +1,146 @@
+"""The table of all commands."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PyQt6.QtWidgets import QMessageBox
+
+from tvae_gui.main_window.commands import Command, always
+from tvae_gui.main_window.demo import demo_path, why_no_demo
+from tvae_gui.views.path_bar import SAVES
+from tvae_gui.views.plane_view import CIRCLE, LASSO, PATH, PROBE, RECTANGLE
+
+if TYPE_CHECKING:
+    from tvae_gui.main_window.window import MainWindow
+
+
+def command_table(w: MainWindow) -> list[Command]:
+    """Return the commands of a window in the order of the menus."""
+    return [*_file(w), *_select(w), *_view(w), *_probe(w), *_path(w), *_help(w)]
+
+
+def _file(w: MainWindow) -> list[Command]:
+    return [
+        Command("open", "Open…", "File", w.ask_open, ("Ctrl+O",)),
+        Command("train", "Train on images…", "File", w.training.open_dialog, ("Ctrl+T",)),
+        Command("runs", "Runs…", "File", w.training.open_runs, ("Ctrl+R",)),
+        Command("demo", "Explore the demo", "File", lambda: w.open(demo_path()), (), why_no_demo),
+        Command("join", "Join a table of columns…", "File", w.hands.ask_join, (),
+                lambda: _no_run(w), separated=True),
+        Command("export", "Export…", "File", w.export.open, ("Ctrl+E",), lambda: _no_run(w)),
+        Command("close run", "Close the run", "File", w.close_run, (), lambda: _no_run(w)),
+        Command("quit", "Quit", "File", w.close, ("Ctrl+Q",), separated=True),
+    ]  # fmt: skip
+
+
+def _select(w: MainWindow) -> list[Command]:
+    s = w.state
+
+    return [
+        Command("probe tool", "Probe", "Select", lambda: w.use_tool(PROBE), ("V",)),
+        Command("lasso", "Lasso", "Select", lambda: w.use_tool(LASSO), ("L",)),
+        Command("rectangle", "Rectangle", "Select", lambda: w.use_tool(RECTANGLE), ("R",)),
+        Command("circle", "Circle", "Select", lambda: w.use_tool(CIRCLE), ("C",)),
+        Command("all", "Select all", "Select", lambda: s.select({"kind": "all"}), ("Ctrl+A",),
+                lambda: _no_run(w), separated=True),
+        Command("none", "Select nothing", "Select", s.clear_selection, ("Ctrl+D",),
+                lambda: _no_selection(w)),
+        Command("invert", "Invert the selection", "Select", s.invert_selection, ("I",),
+                lambda: _no_run(w)),
+        Command("nearest", "Select the nearest to the probe…", "Select",
+                w.hands.select_nearest, ("N",), lambda: _no_run(w)),
+        Command("around", "Select what is near the probe", "Select",
+                w.hands.select_around_probe, ("Shift+N",), lambda: _no_run(w)),
+        Command("keep", "Keep the selection as a set…", "Select", w.sets.keep, ("Ctrl+S",),
+                lambda: _no_selection(w)),
+        Command("undo", "Undo", "Select", s.undo, ("Ctrl+Z",),
+                lambda: "" if s.history.past else "Nothing to undo", separated=True),
+        Command("redo", "Redo", "Select", s.redo, ("Ctrl+Shift+Z", "Ctrl+Y"),
+                lambda: "" if s.history.future else "Nothing to redo"),
+    ]  # fmt: skip
+
+
+def _view(w: MainWindow) -> list[Command]:
+    s = w.state
+    made = [
+        Command("fit", "Show everything", "View", w.plane.fit, ("F",), lambda: _no_run(w)),
+        Command("zoom in", "Zoom in", "View", lambda: w.plane.zoom(0.7), ("+", "="),
+                lambda: _no_run(w)),
+        Command("zoom out", "Zoom out", "View", lambda: w.plane.zoom(1 / 0.7), ("-",),
+                lambda: _no_run(w)),
+        Command("atlas", "Decoded images as background", "View",
+                lambda: s.set_options(atlas=not s.options.atlas), ("A",),
+                w.plane_presenter.why_no_tiles),
+        Command("clusters", "Find clusters…", "View", w.cluster_drawer.open_drawer, ("K",),
+                lambda: _no_run(w)),
+        Command("umap", "Compute a UMAP", "View", w.data.compute_umap, (), lambda: _no_run(w)),
+        Command("palette", "Find a command…", "View",
+                lambda: w.palette_view.open(w.commands.entries()),
+                ("Ctrl+K", "Ctrl+Shift+P"), always),
+    ]  # fmt: skip
+    made += [
+        Command(f"colour {n}", f"Colour by entry {n}", "View",
+                partial(w.hands.colour_by_number, n), (str(n),), lambda: _no_run(w),
+                separated=n == 1)
+        for n in range(1, 10)
+    ]  # fmt: skip
+    return made
+
+
+def _probe(w: MainWindow) -> list[Command]:
+    s = w.state
+    return [
+        Command("pose zero", "Put the pose back to zero", "Probe",
+                lambda: s.set_probe_pose(0.0, (0.0, 0.0)), ("0",), lambda: _no_run(w)),
+        Command("copy", "Copy the decoded image", "Probe", w.data.copy_image, ("Ctrl+C",),
+                lambda: _no_run(w)),
+        Command("save image", "Save the decoded image…", "Probe", w.hands.ask_save_image, (),
+                lambda: _no_run(w)),
+        *[
+            Command(f"grid {n}", f"Decode at {n}× the pixels", "Probe",
+                    partial(s.set_options, grid=n), (f"Ctrl+{n}",), lambda: _no_run(w),
+                    separated=n == 1)
+            for n in (1, 2, 4)
+        ],
+    ]  # fmt: skip
+
+
+def _path(w: MainWindow) -> list[Command]:
+    t = w.path_state
+
+    def why() -> str:
+        return "" if t.exists else "Draw a path first: P, then click points or drag"
+
+    return [
+        Command("path tool", "Draw a path", "Path", lambda: w.use_tool(PATH), ("P",),
+                lambda: _no_run(w)),
+        Command("play", "Play", "Path", lambda: t.play(not t.playing), ("Ctrl+Space",), why),
+        *[
+            Command(f"save path {kind}", f"Save the {words}", "Path",
+                    partial(w.hands.ask_save_path, kind), (), why)
+            for words, kind in SAVES
+        ],
+        Command("clear path", "Clear the path", "Path", t.clear, (), why, separated=True),
+    ]  # fmt: skip
+
+
+def _help(w: MainWindow) -> list[Command]:
+    return [Command("keys", "Keys", "Help", lambda: _show_keys(w), ("?", "F1"))]
+
+
+def _show_keys(w: MainWindow) -> None:
+    box = QMessageBox(w)
+    box.setWindowTitle("Keys")
+    box.setModal(False)
+    box.setText(f"<table>{w.commands.keys_text()}</table>")
+    box.open()
+
+
+def _no_run(w: MainWindow) -> str:
+    return "" if w.state.store is not None else "Open a run first"
+
+
+def _no_selection(w: MainWindow) -> str:
+    return "" if w.state.selection.count else "Nothing is selected"

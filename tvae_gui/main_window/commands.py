@@ -1,0 +1,109 @@
+"""Every command once: its name, menu, keys, what it does, and why it may be grey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from PyQt6.QtGui import QAction, QKeySequence
+from PyQt6.QtWidgets import QMainWindow, QMenu, QPushButton
+
+from tvae_gui.views.command_palette import Entry
+
+MENUS = ("File", "Select", "View", "Probe", "Path", "Help")
+
+
+def always() -> str:
+    """Return no reason: the command can always run."""
+    return ""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of the window. `why_not()` returns why it cannot run now, empty when it can."""
+
+    key: str
+    title: str
+    menu: str
+    act: Callable[[], object]
+    keys: tuple[str, ...] = ()
+    why_not: Callable[[], str] = always
+    separated: bool = False
+
+
+class Commands:
+    """The commands of a window as menus, shortcuts and entries of the palette."""
+
+    def __init__(self, window: QMainWindow, commands: Iterable[Command]) -> None:
+        self._commands = {command.key: command for command in commands}
+        self._actions: dict[str, QAction] = {}
+        self._buttons: dict[str, QPushButton] = {}
+        self.menus: dict[str, QMenu] = {}
+        bar = window.menuBar()
+        assert bar is not None
+        for name in MENUS:
+            menu = bar.addMenu(name)
+            assert menu is not None
+            menu.setToolTipsVisible(True)
+            menu.aboutToShow.connect(self.refresh)
+            self.menus[name] = menu
+        for command in self._commands.values():
+            self._add(window, command)
+
+    def _add(self, window: QMainWindow, command: Command) -> None:
+        action = QAction(command.title, window)
+        action.setShortcuts([QKeySequence(keys) for keys in command.keys])
+        action.triggered.connect(lambda _=False, key=command.key: self.run(key))
+        menu = self.menus[command.menu]
+        if command.separated:
+            menu.addSeparator()
+        menu.addAction(action)
+        self._actions[command.key] = action
+
+    def run(self, key: str) -> None:
+        """Run a command if it can run now."""
+        if not self._commands[key].why_not():
+            self._commands[key].act()
+
+    def refresh(self) -> None:
+        """Grey what cannot run now and say why."""
+        for key, action in self._actions.items():
+            reason = self._commands[key].why_not()
+            action.setEnabled(not reason)
+            action.setToolTip(reason or self._commands[key].title)
+        for key, button in self._buttons.items():
+            reason = self._commands[key].why_not()
+            button.setEnabled(not reason)
+            shortcut = self._shortcut(key)
+            title = self._commands[key].title.rstrip("…")
+            button.setToolTip(reason or f"{title} ({shortcut})" if shortcut else reason or title)
+
+    def follow(self, button: QPushButton, key: str) -> None:
+        """Make a button run a command and be grey, with the reason, when the command is."""
+        self._buttons[key] = button
+        button.clicked.connect(lambda: self.run(key))
+
+    def action(self, key: str) -> QAction:
+        """Return the action of a command."""
+        return self._actions[key]
+
+    def entries(self) -> list[Entry]:
+        """Return the commands as the palette lists them."""
+        return [
+            Entry(c.key, c.title.rstrip("…"), self._shortcut(c.key), c.why_not())
+            for c in self._commands.values()
+        ]
+
+    def _shortcut(self, key: str) -> str:
+        native = QKeySequence.SequenceFormat.NativeText
+        return self._actions[key].shortcut().toString(native)
+
+    def keys_text(self) -> str:
+        """Return all commands with their keys as rows of an HTML table, for the help."""
+        rows = [
+            f"<tr><td style='padding-right:24px'>{c.title.rstrip('…')}</td>"
+            f"<td><b>{self._shortcut(c.key)}</b></td></tr>"
+            for c in self._commands.values()
+            if c.keys
+        ]
+        return "".join(rows)

@@ -1,0 +1,16 @@
+"""The example that comes with the program."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+
+def demo_path() -> Path:
+    """Return where the example is."""
+    return Path(str(resources.files("resources").joinpath("example.h5")))
+
+
+def why_no_demo() -> str:
+    """Return why there is no example; empty when there is one."""
+    return "" if demo_path().exists() else "The example is made by `tvae demo --rebuild`"

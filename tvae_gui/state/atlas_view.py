@@ -1,0 +1,196 @@
+"""The decode atlas: a blend of its images at any place, and as tiles that fill a view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.store import Atlas
+from tvae_gui.state.raster import Picture, Window
+
+Array = NDArray[Any]
+TILE_PX = 52  # at least; on large planes a fifteenth of the width
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Tile centres x (n,), y (m,) in plane units with their pitch."""
+
+    x: Array
+    y: Array
+    pitch_x: float
+    pitch_y: float
+
+    @property
+    def key(self) -> tuple[float, ...]:
+        """What tells this grid from another."""
+        return (float(self.x[0]), float(self.y[0]), len(self.x), len(self.y), self.pitch_x)
+
+    def aspect(self, window: Window) -> float:
+        """Return width over height of a cell on the screen."""
+        width = self.pitch_x * window.width_px / (window.x1 - window.x0)
+        return width / (self.pitch_y * window.height_px / (window.y1 - window.y0))
+
+
+def blend(atlas: Atlas, x: Array, y: Array) -> Array:
+    """Return the bilinear blend of the four nearest nodes, (n, h, w[, 3]) float32 image values.
+
+    Points beyond the atlas take the value at its edge.
+    """
+    ix, fx = _cell(atlas.x, x)
+    iy, fy = _cell(atlas.y, y)
+    shape = (-1,) + (1,) * (atlas.images.ndim - 2)
+    fx, fy = fx.reshape(shape), fy.reshape(shape)
+    images = atlas.images
+    below = images[iy, ix] * (1 - fx) + images[iy, ix + 1] * fx
+    above = images[iy + 1, ix] * (1 - fx) + images[iy + 1, ix + 1] * fx
+    scale = np.float32((atlas.high - atlas.low) / 255.0)
+    return np.asarray((below * (1 - fy) + above * fy) * scale + np.float32(atlas.low))
+
+
+def covers(atlas: Atlas, x: float, y: float) -> bool:
+    """Return whether (x, y) lies within the atlas."""
+    inside_x = atlas.x[0] <= x <= atlas.x[-1]
+    return bool(inside_x and atlas.y[0] <= y <= atlas.y[-1])
+
+
+def tile_grid(
+    atlas: Atlas | None,
+    extent: tuple[float, float, float, float],
+    window: Window,
+    tile_px: float = 0.0,
+) -> TileGrid | None:
+    """Return where tiles of at least `tile_px` pixels (0: a good size) stand; None for none.
+
+    Tiles lie on the atlas's nodes, or on a grid of 24 over the extent, and between them once one
+    zooms in. Their pitch goes in steps, so tiles stay where they are and only get more.
+    """
+    axes = (atlas.x, atlas.y) if atlas is not None else _even_axes(extent)
+    least = tile_px or max(TILE_PX, window.width_px / 15)
+    pixels = (
+        window.width_px / max(window.x1 - window.x0, 1e-30),
+        window.height_px / max(window.y1 - window.y0, 1e-30),
+    )
+    views = ((window.x0, window.x1), (window.y0, window.y1))
+    pitches, centres = [], []
+    for nodes, scale, view in zip(axes, pixels, views, strict=True):
+        pitch = float(nodes[1] - nodes[0])
+        pitch *= _multiple(least / max(pitch * scale, 1e-9))
+        pitches.append(pitch)
+        centres.append(_centres(nodes, pitch, *view))
+    if not len(centres[0]) or not len(centres[1]) or len(centres[0]) * len(centres[1]) > 4000:
+        return None
+    return TileGrid(centres[0], centres[1], pitches[0], pitches[1])
+
+
+def tile_values(atlas: Atlas, grid: TileGrid) -> Array:
+    """Return the blend of the atlas at all tiles, (m * n, h, w[, 3]), rows from the lowest y."""
+    xx, yy = np.meshgrid(grid.x, grid.y)
+    return blend(atlas, xx.ravel(), yy.ravel())
+
+
+@dataclass(frozen=True)
+class Ink:
+    """How grey objects are drawn: the colour of the object, and of the halo around it."""
+
+    object_rgb: tuple[int, int, int]
+    halo_rgb: tuple[int, int, int]
+
+
+def sheet(values: Array, grid: TileGrid, opacity: Array, ink: Ink, aspect: float = 1.0) -> Picture:
+    """Return images drawn as tiles, each a square in the middle of its cell.
+
+    Grey objects are drawn in `ink` where they differ from their background, so that the density
+    shows between them; colour images are drawn as they are.
+
+    Parameters
+    ----------
+    values : (m * n, h, w[, 3])
+        As `tile_values` gives them.
+    opacity : (m * n,) 0..1
+        How well data support each tile.
+    aspect : float
+        Width over height of a cell on the screen.
+    """
+    rgba = _glyphs(values, ink) if values.ndim == 3 else _colour(values)
+    rgba[..., 3] = (rgba[..., 3] * opacity[:, None, None]).astype(np.uint8)
+    rgba = _padded(rgba, aspect)
+    m, n, (height, width) = len(grid.y), len(grid.x), rgba.shape[1:3]
+    rows = rgba.reshape(m, n, height, width, 4)[::-1].swapaxes(1, 2)
+    rows = rows.reshape(m * height, n * width, 4)
+    half_x, half_y = grid.pitch_x / 2, grid.pitch_y / 2
+    x0, x1 = float(grid.x[0]) - half_x, float(grid.x[-1]) + half_x
+    y0, y1 = float(grid.y[0]) - half_y, float(grid.y[-1]) + half_y
+    return Picture(np.ascontiguousarray(rows), x0, x1, y0, y1)
+
+
+def _glyphs(values: Array, ink: Ink) -> Array:
+    edge = np.concatenate([values[:, 0], values[:, -1], values[:, :, 0], values[:, :, -1]], axis=1)
+    ground = np.median(edge, axis=1)[:, None, None]
+    away = np.abs(values - ground)
+    scale = max(float(np.percentile(away, 99.5)), 1e-6)
+    cover = np.clip((away / scale - 0.05) / 0.75, 0, 1)
+    halo = np.clip(2.2 * _spread(cover), 0, 1) * 0.6
+    alpha = np.maximum(cover, halo)
+    share = (cover / np.maximum(alpha, 1e-6))[..., None]
+    rgba = np.empty((*values.shape, 4), dtype=np.uint8)
+    rgba[..., :3] = np.array(ink.object_rgb) * share + np.array(ink.halo_rgb) * (1 - share)
+    rgba[..., 3] = (255 * alpha).astype(np.uint8)
+    return rgba
+
+
+def _spread(cover: Array) -> Array:
+    """Smooth over about a twelfth of the side, so that a halo reaches beyond the object."""
+    reach = max(1, cover.shape[1] // 12)
+    for axis in (1, 2):
+        total = cover.copy()
+        for step in range(1, reach + 1):
+            total += np.roll(cover, step, axis) + np.roll(cover, -step, axis)
+        cover = total / (2 * reach + 1)
+    return cover
+
+
+def _padded(rgba: Array, aspect: float) -> Array:
+    side = rgba.shape[1]
+    width = max(0, round(side * aspect) - side) // 2
+    height = max(0, round(side / max(aspect, 1e-6)) - side) // 2
+    return np.pad(rgba, ((0, 0), (height, height), (width, width), (0, 0)))
+
+
+def _colour(values: Array) -> Array:
+    low, high = np.percentile(values, [0.5, 99.5])
+    rgba = np.full((*values.shape[:3], 4), 255, dtype=np.uint8)
+    rgba[..., :3] = (255 * np.clip((values - low) / max(high - low, 1e-9), 0, 1)).astype(np.uint8)
+    return rgba
+
+
+def _even_axes(extent: tuple[float, float, float, float]) -> tuple[Array, Array]:
+    x0, x1, y0, y1 = extent
+    return np.linspace(x0, x1, 24), np.linspace(y0, y1, 24)
+
+
+def _cell(nodes: Array, at: Array) -> tuple[Array, Array]:
+    pitch = max(float(nodes[1] - nodes[0]), 1e-30)
+    place = np.clip((np.asarray(at, np.float64) - float(nodes[0])) / pitch, 0, len(nodes) - 1)
+    cell = np.minimum(place.astype(np.int64), len(nodes) - 2)
+    return cell, (place - cell).astype(np.float32)
+
+
+def _multiple(least: float) -> float:
+    """Return how many nodes a tile spans: 1, 2, 3, 4, 6, ..., or a half, a quarter, ... of one."""
+    if least <= 1:
+        return float(2.0 ** np.ceil(np.log2(max(least, 1e-9))))
+    power = 2.0 ** np.floor(np.log2(least))
+    return float(next(m for m in (power, 1.5 * power, 2 * power) if m >= least and m != 1.5))
+
+
+def _centres(nodes: Array, pitch: float, low: float, high: float) -> Array:
+    first, last = float(nodes[0]), float(nodes[-1])
+    middle = float(nodes[len(nodes) // 2])
+    edge = 0.25 * pitch
+    begin = np.ceil((max(low - pitch / 2, first - edge) - middle) / pitch)
+    end = np.floor((min(high + pitch / 2, last + edge) - middle) / pitch)
+    return middle + pitch * np.arange(begin, end + 1)

@@ -1,0 +1,110 @@
+"""What a plane can be coloured and filtered by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.store import EmbeddingStore
+
+Array = NDArray[Any]
+Kind = Literal["density", "magnitude", "cyclic", "class"]
+MOST_CLASSES = 64
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number for each image, with the words to show it.
+
+    A class column holds whole numbers from 0, -1 for none; `names` are those of its classes.
+    """
+
+    key: str
+    title: str
+    kind: Kind
+    unit: str = ""
+    names: tuple[str, ...] = ()
+
+
+DENSITY = Column("density", "density", "density")
+CLUSTER_KEY = "cluster"
+_FIXED = (
+    Column("angle", "angle", "cyclic", "rad"),
+    Column("shift", "shift, length", "magnitude", "px"),
+    Column("shift x", "shift, x", "magnitude", "px"),
+    Column("shift y", "shift, y", "magnitude", "px"),
+    Column("spread of z", "spread of z", "magnitude"),
+    Column("spread of angle", "spread of angle", "magnitude", "rad"),
+    Column("entropy", "entropy of q(t, r)", "magnitude", "nats"),
+    Column("peak", "peak of q(t, r)", "magnitude"),
+    Column("error", "reconstruction error", "magnitude"),
+    Column("elbo", "ELBO", "magnitude", "nats"),
+)
+
+
+def columns_of(
+    store: EmbeddingStore, joined: Mapping[str, Array], clusters: tuple[str, ...]
+) -> list[Column]:
+    """Return all that can be coloured by, in the order of the menu."""
+    found = [DENSITY]
+    if clusters:
+        found.append(Column(CLUSTER_KEY, "cluster", "class", names=clusters))
+    if store.labels is not None:
+        found.append(Column("label", "label", "class", names=_label_names(store)))
+    found += _FIXED
+    found += [Column(f"z{i + 1}", f"z{i + 1}", "magnitude") for i in range(min(store.z_dim, 64))]
+    for name in store.table_names:
+        found.append(_table_column(name, name.rpartition("/")[2], store.column(name)))
+    found += [_table_column(f"joined/{name}", name, values) for name, values in joined.items()]
+    return found
+
+
+def column_values(store: EmbeddingStore, joined: Mapping[str, Array], key: str) -> Array:
+    """Return the numbers of a column, (N,): float32, or int for classes."""
+    if key in _READ:
+        return np.asarray(_READ[key](store))
+    if key.startswith("z") and key[1:].isdigit():
+        return np.asarray(store.z_mean[:, int(key[1:]) - 1])
+    if key == "label":
+        return np.asarray(store.labels)
+    table = joined[key.removeprefix("joined/")] if key.startswith("joined/") else store.column(key)
+    return _numbers(table)
+
+
+_READ = {
+    "angle": lambda s: s.angle_rad,
+    "shift": lambda s: np.hypot(s.shift_px[:, 0], s.shift_px[:, 1]),
+    "shift x": lambda s: s.shift_px[:, 0],
+    "shift y": lambda s: s.shift_px[:, 1],
+    "spread of z": lambda s: s.column("content/std").mean(axis=1),
+    "spread of angle": lambda s: s.column("pose/angle_std_rad"),
+    "entropy": lambda s: s.column("posterior/entropy"),
+    "peak": lambda s: s.column("posterior/peak"),
+    "error": lambda s: s.column("quality/reconstruction_error"),
+    "elbo": lambda s: s.column("quality/elbo"),
+}
+
+
+def _label_names(store: EmbeddingStore) -> tuple[str, ...]:
+    if store.label_names:
+        return tuple(store.label_names)
+    top = int(store.labels.max()) if store.labels is not None and len(store.labels) else -1
+    return tuple(str(i) for i in range(min(top + 1, MOST_CLASSES)))
+
+
+def _table_column(key: str, title: str, values: Array) -> Column:
+    if values.dtype.kind in "US":
+        names = np.unique(values)
+        return Column(key, title, "class", names=tuple(str(n) for n in names[:MOST_CLASSES]))
+    return Column(key, title, "magnitude")
+
+
+def _numbers(values: Array) -> Array:
+    if values.dtype.kind in "US":
+        codes = np.unique(values, return_inverse=True)[1]
+        return np.where(codes < MOST_CLASSES, codes, -1)
+    return values.astype(np.float32)

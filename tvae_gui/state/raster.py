@@ -1,0 +1,294 @@
+"""Drawing many points as one picture, in numpy.
+
+Few points in view are stamped as discs; many become a density image: binned in view when zoomed
+in, else taken from a pyramid of histograms made once. Both take their colours from one table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_gui.state.columns import Kind
+from tvae_gui.state.point_index import PointIndex
+
+Array = NDArray[Any]
+POINTS_AT_MOST = 20_000
+FINEST = 1024
+_TURN = np.exp(2j * np.pi * np.arange(256) / 256).astype(np.complex64)
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of the plane in view and how many device pixels it has."""
+
+    x0: float
+    x1: float
+    y0: float
+    y1: float
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture (h, w, 4) uint8 RGBA, row 0 on top, and the plane rectangle it covers."""
+
+    rgba: Array
+    x0: float
+    x1: float
+    y0: float
+    y1: float
+
+
+@dataclass(frozen=True)
+class ScatterFrame:
+    """All that decides how the points look; made by `scatter_frame(state)`.
+
+    `levels` (N,) uint8 are indices into `table` (256, 3), `visible` and `chosen` (N,) bool, all in
+    the index's cell order; `chosen` is None when nothing is selected.
+    """
+
+    index: PointIndex
+    kind: Kind
+    levels: Array
+    table: Array
+    visible: Array | None
+    chosen: Array | None
+    faded_rgb: tuple[int, int, int]
+    strength: float = 1.0
+
+    def draw(self, window: Window) -> Picture:
+        """Return the picture of what is in view."""
+        positions = self.index.positions_in(window.x0, window.x1, window.y0, window.y1)
+        total = len(self.index) if isinstance(positions, slice) else len(positions)
+        if self._is_coarse(window, total):
+            return self._pyramid.picture(window)
+        positions, columns, rows = self._in_view(window, positions)
+        if len(columns) <= POINTS_AT_MOST:
+            rgba = self._stamp(window, positions, columns, rows)
+        else:
+            rgba = self._binned(window, positions, columns, rows)
+        return Picture(rgba, window.x0, window.x1, window.y0, window.y1)
+
+    def count_in_view(self, window: Window) -> int:
+        """Return how many visible points lie in view."""
+        positions = self.index.positions_in(window.x0, window.x1, window.y0, window.y1)
+        return len(self._in_view(window, positions)[1])
+
+    def _is_coarse(self, window: Window, total: int) -> bool:
+        if total <= 4 * POINTS_AT_MOST:
+            return False
+        size = self.index.high - self.index.low
+        pixels = size[0] / max(window.x1 - window.x0, 1e-30) * window.width_px
+        return bool(pixels / self._pyramid.side <= 3.0)
+
+    @cached_property
+    def _pyramid(self) -> _Pyramid:
+        return _Pyramid(self)
+
+    def _in_view(self, window: Window, positions: Array | slice) -> tuple[Any, Array, Array]:
+        x, y = self.index.xy[0, positions], self.index.xy[1, positions]
+        columns = (x - np.float32(window.x0)) * np.float32(
+            window.width_px / max(window.x1 - window.x0, 1e-30)
+        )
+        rows = (np.float32(window.y1) - y) * np.float32(
+            window.height_px / max(window.y1 - window.y0, 1e-30)
+        )
+        inside = (columns >= 0) & (columns < window.width_px)
+        inside &= (rows >= 0) & (rows < window.height_px)
+        if self.visible is not None:
+            inside &= self.visible[positions]
+        if isinstance(positions, slice):
+            if inside.all():
+                return positions, columns, rows
+            return np.flatnonzero(inside), columns[inside], rows[inside]
+        return positions[inside], columns[inside], rows[inside]
+
+    def _binned(self, window: Window, positions: Any, columns: Array, rows: Array) -> Array:
+        width, height = max(1, window.width_px // 2), max(1, window.height_px // 2)
+        flat = (rows * np.float32(0.5)).astype(np.int32).clip(0, height - 1) * width
+        flat += (columns * np.float32(0.5)).astype(np.int32).clip(0, width - 1)
+        layers = _Layers.of(self, positions, flat, (height, width))
+        return layers.rgba(self)
+
+    def _stamp(self, window: Window, positions: Any, columns: Array, rows: Array) -> Array:
+        radius = float(np.clip(6.2 - 1.1 * np.log10(max(len(columns), 1)), 1.6, 4.0))
+        radius *= max(1.0, window.width_px / 1600)
+        margin = int(radius) + 2
+        stride = window.width_px + 2 * margin
+        canvas = np.zeros((window.height_px + 2 * margin, stride), dtype=np.uint32)
+        order = np.argsort(np.arange(len(columns), dtype=np.uint32) * np.uint32(2654435761))
+        at = (rows.astype(np.int64) + margin) * stride + columns.astype(np.int64) + margin
+        colours = self._packed(positions)
+        for group in self._groups(positions, order):
+            _stamp_discs(canvas, at[group], colours[group], radius, stride)
+        kept = canvas[margin : margin + window.height_px, margin : margin + window.width_px]
+        return np.ascontiguousarray(kept).view(np.uint8).reshape(*kept.shape, 4)
+
+    def _groups(self, positions: Any, order: Array) -> list[Array]:
+        if self.chosen is None:
+            return [order]
+        chosen = self.chosen[positions][order]
+        return [order[~chosen], order[chosen]]
+
+    def _packed(self, positions: Any) -> Array:
+        opaque = _pack(self.table, int(235 * self.strength))
+        colours = opaque[self.levels[positions]]
+        if self.chosen is not None:
+            faded = _pack(np.array([self.faded_rgb], np.uint8), 70)[0]
+            colours = np.where(self.chosen[positions], colours, faded)
+        return np.asarray(colours)
+
+
+@dataclass
+class _Layers:
+    """Histograms of one view: how many points a bin, how many chosen, and their mean colour."""
+
+    counts: Array
+    chosen: Array | None
+    sums: list[Array]
+
+    @classmethod
+    def of(
+        cls, frame: ScatterFrame, positions: Any, flat: Array, shape: tuple[int, int]
+    ) -> _Layers:
+        """Bin the points at `positions` whose bin numbers are `flat`."""
+        size = shape[0] * shape[1]
+        counts = np.bincount(flat, minlength=size).reshape(shape).astype(np.float32)
+        chosen, levels = None, frame.levels[positions]
+        if frame.chosen is not None:
+            keep = frame.chosen[positions]
+            flat, levels = flat[keep], levels[keep]
+            chosen = np.bincount(flat, minlength=size).reshape(shape).astype(np.float32)
+        weights = [w[levels] for w in _weights(frame)]
+        sums = [np.bincount(flat, w, size).reshape(shape).astype(np.float32) for w in weights]
+        return cls(counts, chosen, sums)
+
+    def rgba(self, frame: ScatterFrame) -> Array:
+        """Return the picture, row 0 on top."""
+        lit = self.counts if self.chosen is None else self.chosen
+        lit = _blurred(lit)
+        strength = _brightness(lit)
+        out = np.empty((*lit.shape, 4), dtype=np.uint8)
+        out[..., :3] = self._colours(frame, strength, lit)
+        alpha = _opacity(strength, frame.kind) * frame.strength
+        if self.chosen is not None:
+            _under(out, alpha, _brightness(_blurred(self.counts)), frame.faded_rgb)
+        else:
+            out[..., 3] = (255 * alpha).astype(np.uint8)
+        return out
+
+    def _colours(self, frame: ScatterFrame, strength: Array, lit: Array) -> Array:
+        if frame.kind == "density":
+            return np.asarray(frame.table[(strength * 255).astype(np.uint8)])
+        sums = [_blurred(s) / np.maximum(lit, 1e-6) for s in self.sums]
+        if frame.kind == "cyclic":
+            turn = np.arctan2(sums[1], sums[0]) / (2 * np.pi)
+            return np.asarray(frame.table[(turn * 256).astype(np.int64) % 256])
+        if frame.kind == "class":
+            return np.clip(np.stack(sums, -1), 0, 255).astype(np.uint8)
+        return np.asarray(frame.table[np.clip(sums[0], 0, 255).astype(np.uint8)])
+
+
+class _Pyramid:
+    """Histograms of the whole plane at 2048, 1024, ... bins a side, each made when first drawn."""
+
+    def __init__(self, frame: ScatterFrame) -> None:
+        self._frame = frame
+        self.side = FINEST if len(frame.index) < 400_000 else 2 * FINEST
+        self._drawn: dict[int, Picture] = {}
+
+    def picture(self, window: Window) -> Picture:
+        """Return the level whose bins are about a pixel and a half, as a picture."""
+        index = self._frame.index
+        size = float(index.high[0] - index.low[0])
+        pixels = size / max(window.x1 - window.x0, 1e-30) * window.width_px / self.side
+        level = int(np.clip(np.ceil(np.log2(1.5 / max(pixels, 1e-9))), 0, 6))
+        if level not in self._drawn:
+            rgba = self._layers(self.side >> level).rgba(self._frame)
+            (x0, y0), (x1, y1) = index.low.tolist(), index.high.tolist()
+            self._drawn[level] = Picture(rgba, x0, x1, y0, y1)
+        return self._drawn[level]
+
+    def _layers(self, side: int) -> _Layers:
+        frame, index = self._frame, self._frame.index
+        scale = (np.float32(side) - np.float32(0.01)) / (index.high - index.low)
+        positions: Any = slice(None) if frame.visible is None else np.flatnonzero(frame.visible)
+        flat = ((index.high[1] - index.xy[1, positions]) * scale[1]).astype(np.int32)
+        flat *= side
+        flat += ((index.xy[0, positions] - index.low[0]) * scale[0]).astype(np.int32)
+        return _Layers.of(frame, positions, flat, (side, side))
+
+
+def _weights(frame: ScatterFrame) -> list[Array]:
+    if frame.kind == "density":
+        return []
+    if frame.kind == "cyclic":
+        return [_TURN.real, _TURN.imag]
+    if frame.kind == "class":
+        return [frame.table[:, k].astype(np.float32) for k in range(3)]
+    return [np.arange(256, dtype=np.float32)]
+
+
+def _blurred(image: Array) -> Array:
+    """Smooth with 1 2 1 along both axes: bins of a few points should not look like noise."""
+    out = image.copy()
+    out[1:-1] = 0.25 * (image[:-2] + image[2:]) + 0.5 * image[1:-1]
+    across = out.copy()
+    across[:, 1:-1] = 0.25 * (out[:, :-2] + out[:, 2:]) + 0.5 * out[:, 1:-1]
+    return across
+
+
+def _brightness(counts: Array) -> Array:
+    """Return counts as 0..1 on a logarithmic scale that saturates for the densest bins."""
+    some = counts[counts > 0]
+    if not some.size:
+        return np.zeros_like(counts)
+    reference = float(np.percentile(some[:: max(1, some.size // 50_000)], 99.7))
+    return np.asarray(np.clip(np.log1p(4 * counts) / np.log1p(4 * max(reference, 0.5)), 0, 1))
+
+
+def _opacity(strength: Array, kind: Kind) -> Array:
+    ramp = np.clip(strength * 2.2, 0, 1)
+    lit = np.clip(0.1 + strength * 1.4, 0, 1) * (strength > 0)
+    return np.asarray(ramp if kind == "density" else lit)
+
+
+def _under(out: Array, alpha: Array, faded: Array, rgb: tuple[int, int, int]) -> None:
+    """Lay a faded picture of all points under the chosen ones."""
+    below = 0.4 * np.clip(faded * 1.5, 0, 1)
+    total = alpha + below * (1 - alpha)
+    share = (alpha / np.maximum(total, 1e-6)).astype(np.float32)
+    for channel, value in enumerate(rgb):
+        out[..., channel] = (out[..., channel] - np.float32(value)) * share + np.float32(value)
+    out[..., 3] = (255 * total).astype(np.uint8)
+
+
+def _pack(rgb: Array, alpha: int) -> Array:
+    rgba = np.concatenate([rgb, np.full((len(rgb), 1), alpha, np.uint8)], axis=1)
+    return np.ascontiguousarray(rgba).view(np.uint32)[:, 0]
+
+
+def _stamp_discs(canvas: Array, at: Array, colours: Array, radius: float, stride: int) -> None:
+    reach = int(radius) + 1
+    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    cover = np.clip(radius + 0.5 - np.hypot(dx, dy), 0, 1)
+    flat = canvas.reshape(-1)
+    alpha = colours >> np.uint32(24)
+    for share in (0.35, 0.7, 1.0):
+        ring = (cover > share - 0.35) & (cover <= share) if share < 1 else cover > 0.7
+        tint = (colours & np.uint32(0xFFFFFF)) | (
+            (alpha * np.float32(share)).astype(np.uint32) << np.uint32(24)
+        )
+        for offset in (dy[ring] * stride + dx[ring]).tolist():
+            spot = at + offset
+            if share < 1:
+                free = (flat[spot] >> np.uint32(24)) < alpha * np.float32(share)
+                flat[spot[free]] = tint[free]
+            else:
+                flat[spot] = tint

@@ -1,0 +1,125 @@
+"""`scatter_frame(state)`: a frozen snapshot of how the points are to be drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_gui.state.colours import CYCLIC_MAP, class_table, colour_map, to_bytes
+from tvae_gui.state.columns import CLUSTER_KEY, Column
+from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.state.raster import ScatterFrame
+
+Array = NDArray[Any]
+_BINS = 192
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What the colours mean: a range with its table, or classes with names, colours, counts."""
+
+    column: Column
+    low: float = 0.0
+    high: float = 1.0
+    table: Array | None = None
+    classes: tuple[tuple[str, str, int], ...] = ()
+
+
+def scatter_frame(state: ExplorerState, dark: bool) -> ScatterFrame:
+    """Return how the points of `state` are drawn on a dark or light ground."""
+    table, levels = _table(state, dark), _levels(state)
+    order = state.index.order
+    selection = state.selection
+    visible = state.visible
+    return ScatterFrame(
+        index=state.index,
+        kind=state.colour.kind,
+        levels=levels[order] if len(levels) == state.images else levels,
+        table=table,
+        visible=None if visible is None else visible[order],
+        chosen=selection.mask[order] if selection.count else None,
+        faded_rgb=(110, 114, 122) if dark else (170, 174, 180),
+    )
+
+
+def legend(state: ExplorerState, dark: bool) -> Legend:
+    """Return what the colours of `state` mean."""
+    column = state.colour
+    table = _table(state, dark)
+    if column.kind == "density":
+        return Legend(column, table=table)
+    values = state.values(column.key)
+    if column.kind == "class":
+        counts = np.bincount(values[values >= 0].astype(np.int64), minlength=len(column.names))
+        rows = [
+            (name, "#{:02x}{:02x}{:02x}".format(*table[i]), int(counts[i]))
+            for i, name in enumerate(column.names)
+        ]
+        return Legend(column, classes=tuple(rows))
+    low, high = colour_range(values, column)
+    return Legend(column, low, high, table)
+
+
+def colour_range(values: Array, column: Column) -> tuple[float, float]:
+    """Return the values at the ends of the colour map: all but the extreme hundredths."""
+    if column.kind == "cyclic":
+        return -np.pi, np.pi
+    some = values[:: max(1, len(values) // 200_000)]
+    some = some[np.isfinite(some)]
+    if not some.size:
+        return 0.0, 1.0
+    low, high = np.quantile(some, [0.01, 0.99])
+    return float(low), float(high if high > low else low + 1.0)
+
+
+def _table(state: ExplorerState, dark: bool) -> Array:
+    column = state.colour
+    if column.kind == "cyclic":
+        return colour_map(CYCLIC_MAP)
+    if column.kind == "class":
+        colours: list[str] = []
+        if column.key == CLUSTER_KEY and state.clusters is not None:
+            colours = list(state.clusters.colours)
+        return class_table(colours)
+    table = colour_map(state.options.colour_map)
+    return table if dark or column.kind != "density" else table[::-1]
+
+
+def _levels(state: ExplorerState) -> Array:
+    """Return the colour table index of every image, (N,) uint8."""
+    column = state.colour
+    if column.kind == "density":
+        if state.crowding is None:
+            state.crowding = _density_levels(state)
+        return state.crowding
+    values = state.values(column.key)
+    if column.kind == "class":
+        return np.where(values >= 0, values % 255, 255).astype(np.uint8)
+    low, high = colour_range(values, column)
+    return to_bytes(values, low, high)
+
+
+def _density_levels(state: ExplorerState) -> Array:
+    """Return how crowded the neighbourhood of each image is, as 0..255."""
+    index = state.index
+    levels = np.zeros(state.images, dtype=np.uint8)
+    if not len(index):
+        return levels
+    x0, x1, y0, y1 = state.extent
+    columns = ((index.xy[0] - x0) * (_BINS / (x1 - x0))).clip(0, _BINS - 1).astype(np.int32)
+    rows = ((index.xy[1] - y0) * (_BINS / (y1 - y0))).clip(0, _BINS - 1).astype(np.int32)
+    if state.shown is not None and state.shown.is_line:
+        rows = np.zeros_like(rows)
+    flat = rows * _BINS + columns
+    counts = np.bincount(flat, minlength=_BINS * _BINS).reshape(_BINS, _BINS).astype(np.float64)
+    for axis in (0, 1):
+        for reach in (1, 2, 3):
+            ahead, behind = np.roll(counts, reach, axis), np.roll(counts, -reach, axis)
+            counts = 0.5 * counts + 0.25 * (ahead + behind)
+    near = counts.reshape(-1)[flat]
+    top = max(float(np.quantile(near[:: max(1, len(near) // 50_000)], 0.98)), 1e-9)
+    levels[index.order] = (255 * np.clip(near / top, 0, 1) ** 0.6).astype(np.uint8)
+    return levels

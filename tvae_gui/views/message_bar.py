@@ -1,0 +1,93 @@
+"""The bar that shows the latest message and blocks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtWidgets import QApplication, QHBoxLayout, QLabel, QToolButton, QWidget
+
+from tvae_gui.theme import GRID, set_role
+
+
+class MessageBar(QWidget):
+    """A bar at the foot of the window that shows the latest message; errors stay until read."""
+
+    NOTICE_MS = 6000
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("messageBar")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setAccessibleName("Messages")
+        self._mark = QLabel()
+        self._text = QLabel()
+        self._text.setWordWrap(True)
+        self._details = ""
+        self._copy = self._button("Copy details", self._on_copy)
+        self._close = self._button("Dismiss", self._on_dismiss)
+        self._is_error = False
+        self._waiting: list[tuple[str, str, str]] = []
+        row = QHBoxLayout(self)
+        row.setContentsMargins(2 * GRID, GRID, GRID, GRID)
+        row.addWidget(self._mark)
+        row.addWidget(self._text, 1)
+        row.addWidget(self._copy)
+        row.addWidget(self._close)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(self.NOTICE_MS)
+        self._timer.timeout.connect(self.hide)
+        self.foot_px = 2 * GRID
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """The message shown."""
+        return self._text.text()
+
+    def show_message(self, level: str, sentence: str, details: str = "") -> None:
+        """Show a message; a notice waits until an error on show has been read."""
+        if level != "error" and self._is_error and self.isVisible():
+            self._waiting = [(level, sentence, details)]
+            return
+        self._is_error = level == "error"
+        self._mark.setText("!" if level == "error" else "")
+        set_role(self._mark, "accent")
+        self._mark.setVisible(level == "error")
+        self._text.setText(sentence)
+        self._details = details
+        self._copy.setVisible(bool(details))
+        self.place()
+        self.show()
+        self.raise_()
+        self._timer.stop()
+        if level != "error":
+            self._timer.start()
+
+    def place(self) -> None:
+        """Stand at the foot of the window, over what is there."""
+        parent = self.parentWidget()
+        if parent is None:
+            return
+        width = min(parent.width() - 4 * GRID, 860)
+        height = max(40, self.heightForWidth(width))
+        left = (parent.width() - width) // 2
+        self.setGeometry(left, parent.height() - height - self.foot_px, width, height)
+
+    def _button(self, text: str, act: Callable[[], object]) -> QToolButton:
+        button = QToolButton(self)
+        button.setText(text)
+        set_role(button, "quiet")
+        button.clicked.connect(lambda: act())
+        return button
+
+    def _on_dismiss(self) -> None:
+        self.hide()
+        if self._waiting:
+            self.show_message(*self._waiting.pop())
+
+    def _on_copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self._details)

@@ -1,0 +1,294 @@
+"""What is drawn on the plane, each as one item of the pyqtgraph view box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PyQt6.QtCore import QPointF, QRectF, Qt
+from PyQt6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPolygonF
+
+from tvae_gui.state.raster import Picture, Window
+from tvae_gui.theme import colour
+
+Array = NDArray[Any]
+
+
+def image_of(rgba: Array) -> QImage:
+    """Return a picture (h, w, 4) uint8 as an image that owns its pixels."""
+    rgba = np.ascontiguousarray(rgba)
+    height, width = rgba.shape[:2]
+    kind = QImage.Format.Format_RGBA8888
+    image = QImage(rgba.tobytes(), width, height, 4 * width, kind)
+    return QImage(image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied))
+
+
+class _Item(pg.GraphicsObject):  # type: ignore[misc]
+    """An item that covers the view and draws in the viewport's own pixels."""
+
+    def __init__(self, z: float) -> None:
+        super().__init__()
+        self.setZValue(z)
+        self.setFlag(self.GraphicsItemFlag.ItemUsesExtendedStyleOption, True)
+
+    def boundingRect(self) -> QRectF:
+        """Return the part of the plane in view."""
+        box = self.getViewBox()
+        return QRectF() if box is None else QRectF(box.viewRect())
+
+    def viewTransformChanged(self) -> None:
+        """Follow the view."""
+        self.prepareGeometryChange()
+        self.update()
+
+    def dataBounds(self, *_: Any, **__: Any) -> None:
+        """Take no part in fitting the view."""
+        return
+
+    def target(self) -> QRectF:
+        """Return where the view box is, in viewport pixels."""
+        box = self.getViewBox()
+        return QRectF(box.mapRectToScene(box.rect()))
+
+    def to_pixels(self, x0: float, x1: float, y0: float, y1: float) -> QRectF:
+        """Return a rectangle of the plane in viewport pixels."""
+        target, view = self.target(), self.getViewBox().viewRect()
+        sx, sy = target.width() / view.width(), target.height() / view.height()
+        left = target.left() + (x0 - view.left()) * sx
+        top = target.top() + (view.bottom() - y1) * sy
+        return QRectF(left, top, (x1 - x0) * sx, (y1 - y0) * sy)
+
+    def to_pixel(self, x: float, y: float) -> QPointF:
+        """Return a place of the plane in viewport pixels."""
+        return self.to_pixels(x, x, y, y).topLeft()
+
+    def paint(self, painter: QPainter, *_: Any) -> None:
+        """Draw in viewport pixels, clipped to the view box."""
+        if self.getViewBox() is None:
+            return
+        painter.save()
+        painter.resetTransform()
+        painter.setClipRect(self.target())
+        self.draw(painter)
+        painter.restore()
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw in viewport pixels."""
+        raise NotImplementedError
+
+
+class PictureItem(_Item):
+    """Draws what a function makes of the window in view; asked again only when that changes."""
+
+    def __init__(self, z: float) -> None:
+        super().__init__(z)
+        self._make: Callable[[Window], Picture | None] | None = None
+        self._window: Window | None = None
+        self._picture: Picture | None = None
+        self._image: QImage | None = None
+
+    def set_source(self, make: Callable[[Window], Picture | None] | None) -> None:
+        """Draw with `make` from now on."""
+        self._make, self._window, self._picture = make, None, None
+        self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw the picture."""
+        if self._make is None:
+            return
+        window = self.window(painter)
+        if window != self._window:
+            self._window = window
+            picture = self._make(window)
+            if picture is not self._picture:
+                self._image = None if picture is None else image_of(picture.rgba)
+            self._picture = picture
+        if self._image is None or self._picture is None:
+            return
+        p = self._picture
+        place = self.to_pixels(p.x0, p.x1, p.y0, p.y1)
+        exact = abs(place.width() - self._image.width() / _ratio(painter)) < 1
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not exact)
+        _draw_part(painter, place, self._image, self.target())
+
+    def window(self, painter: QPainter) -> Window:
+        """Return what is in view and its device pixels."""
+        target, view = self.target(), self.getViewBox().viewRect()
+        ratio = _ratio(painter)
+        width, height = round(target.width() * ratio), round(target.height() * ratio)
+        x0, y0 = float(view.left()), float(view.top())
+        x1, y1 = float(view.right()), float(view.bottom())
+        return Window(x0, x1, y0, y1, max(1, width), max(1, height))
+
+
+class ProbeItem(_Item):
+    """The probe: a ring with a cross hair that leaves the middle free."""
+
+    def __init__(self) -> None:
+        super().__init__(20)
+        self._xy: tuple[float, float] | None = None
+        self._radius: tuple[float, float] = (0.0, 0.0)
+        self._line = False
+
+    def put(self, xy: tuple[float, float] | None, radius: tuple[float, float], line: bool) -> None:
+        """Stand at a place; `radius` is the neighbourhood whose images are counted."""
+        self._xy, self._radius, self._line = xy, radius, line
+        self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw the ring, or a line across a histogram."""
+        if self._xy is None:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        at = self.to_pixel(*self._xy)
+        if self._line:
+            target = self.target()
+            self._stroke(
+                painter, [(QPointF(at.x(), target.top()), QPointF(at.x(), target.bottom()))]
+            )
+            return
+        near = self.to_pixels(0, self._radius[0], 0, self._radius[1])
+        painter.setPen(QPen(colour("accent", 110), 1, Qt.PenStyle.DotLine))
+        painter.drawEllipse(at, near.width(), near.height())
+        arms = [(QPointF(dx * 6, dy * 6), QPointF(dx * 13, dy * 13)) for dx, dy in _COMPASS]
+        self._stroke(painter, [(at + a, at + b) for a, b in arms])
+        for pen in self._pens():
+            painter.setPen(pen)
+            painter.drawEllipse(at, 6.0, 6.0)
+
+    def _stroke(self, painter: QPainter, lines: list[tuple[QPointF, QPointF]]) -> None:
+        for pen in self._pens():
+            painter.setPen(pen)
+            for a, b in lines:
+                painter.drawLine(a, b)
+
+    def _pens(self) -> list[QPen]:
+        return [QPen(colour("plane", 200), 4), QPen(colour("accent"), 1.8)]
+
+
+_COMPASS = ((1, 0), (-1, 0), (0, 1), (0, -1))
+
+
+class ShapeItem(_Item):
+    """The lasso, rectangle or circle being drawn, or the one that made the selection."""
+
+    def __init__(self) -> None:
+        super().__init__(18)
+        self._points: Array = np.empty((0, 2))
+        self._drawing = False
+
+    def put(self, points: Array, drawing: bool) -> None:
+        """Show a closed outline (V, 2) in plane units; empty shows none."""
+        self._points, self._drawing = np.asarray(points, dtype=float).reshape(-1, 2), drawing
+        self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw the outline."""
+        if len(self._points) < 2:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        outline = QPolygonF([self.to_pixel(x, y) for x, y in self._points])
+        painter.setBrush(colour("accent", 26 if self._drawing else 0))
+        painter.setPen(QPen(colour("plane", 150), 3))
+        painter.drawPolygon(outline)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(colour("accent", 255 if self._drawing else 170), 1.5))
+        painter.drawPolygon(outline)
+
+
+class PathItem(_Item):
+    """A path with its anchors and the playhead."""
+
+    def __init__(self) -> None:
+        super().__init__(16)
+        self._line: Array = np.empty((0, 2))
+        self._anchors: Array = np.empty((0, 2))
+        self._head: tuple[float, float] | None = None
+
+    def put(self, line: Array, anchors: Array, head: tuple[float, float] | None) -> None:
+        """Show a path (P, 2) through anchors (A, 2) in plane units."""
+        self._line, self._anchors = np.asarray(line), np.asarray(anchors)
+        self._head = head
+        self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw line, anchors and playhead."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if len(self._line) > 1:
+            route = QPainterPath(self.to_pixel(*self._line[0]))
+            for x, y in self._line[1:]:
+                route.lineTo(self.to_pixel(x, y))
+            for pen in (QPen(colour("plane", 180), 4.5), QPen(colour("text", 220), 2)):
+                painter.strokePath(route, pen)
+        painter.setPen(QPen(colour("plane"), 2))
+        painter.setBrush(colour("text"))
+        for x, y in self._anchors:
+            painter.drawEllipse(self.to_pixel(x, y), 4.5, 4.5)
+        if self._head is not None:
+            painter.setBrush(colour("accent"))
+            painter.drawEllipse(self.to_pixel(*self._head), 6.5, 6.5)
+
+
+class ThumbnailsItem(_Item):
+    """Thumbnails of the images in view, once they are few enough to have room."""
+
+    SIDE = 40
+
+    def __init__(self) -> None:
+        super().__init__(8)
+        self._places: Array = np.empty((0, 2))
+        self._images: list[QImage] = []
+        self._tints: list[QColor] = []
+
+    def put(self, places: Array, images: list[QImage], tints: list[QColor]) -> None:
+        """Show images at places (n, 2), each underlined in the colour of its point."""
+        self._places, self._images, self._tints = places, images, tints
+        self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw the images above their points."""
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        side = self.SIDE
+        for (x, y), image, tint in zip(self._places, self._images, self._tints, strict=True):
+            at = self.to_pixel(x, y)
+            frame = QRectF(at.x() - side / 2, at.y() - side / 2, side, side)
+            painter.drawImage(frame, image)
+            painter.fillRect(QRectF(frame.left(), frame.bottom(), side, 2), tint)
+
+
+class CurveItem(_Item):
+    """The outline of the histogram of a one-dimensional latent."""
+
+    def __init__(self) -> None:
+        super().__init__(6)
+        self._xy: Array = np.empty((0, 2))
+
+    def put(self, xy: Array) -> None:
+        """Show a curve (P, 2) in plane units."""
+        self._xy = xy
+        self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw the curve."""
+        if len(self._xy) > 1:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(colour("text", 200), 1.5))
+            painter.drawPolyline(QPolygonF([self.to_pixel(x, y) for x, y in self._xy]))
+
+
+def _ratio(painter: QPainter) -> float:
+    device = painter.device()
+    return 1.0 if device is None else float(device.devicePixelRatioF())
+
+
+def _draw_part(painter: QPainter, place: QRectF, image: QImage, visible: QRectF) -> None:
+    """Draw only the part of an image that shows: deep zooms would scale it to giant sizes."""
+    shown = place.intersected(visible)
+    if shown.isEmpty() or place.width() <= 0 or place.height() <= 0:
+        return
+    fx, fy = image.width() / place.width(), image.height() / place.height()
+    left, top = (shown.left() - place.left()) * fx, (shown.top() - place.top()) * fy
+    painter.drawImage(shown, image, QRectF(left, top, shown.width() * fx, shown.height() * fy))
