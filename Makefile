@@ -6,7 +6,16 @@ BIN = .venv/bin
 .PHONY: demo test lint types floors tests format screenshots clean
 
 demo: .venv/ready
-	$(BIN)/tvae demo
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
+	    $(BIN)/tvae-gui resources/example.h5; \
+	else \
+	    QT_QPA_PLATFORM=offscreen $(BIN)/tvae-gui --screenshot demo.png resources/example.h5; \
+	fi
+
+# The store that `make demo` opens: simulate, train, embed, about five minutes on one core.
+resources/example.h5: .venv/ready
+	rm -rf demo
+	$(BIN)/tvae demo --rebuild $@
 
 test: .venv/ready
 	$(MAKE) --no-print-directory lint types floors tests

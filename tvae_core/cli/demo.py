@@ -15,7 +15,7 @@ _PRESET = "demo"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae demo`."""
     parser.add_argument("--folder", default="demo", help="where everything is written")
-    parser.add_argument("--images", type=int, default=4000, help="particles to simulate")
+    parser.add_argument("--images", type=int, default=2500, help="particles to simulate")
     parser.add_argument("--epochs", type=int, default=0, help="passes, 0: as the preset says")
     parser.add_argument(
         "--rebuild", metavar="STORE", help="also write the store here, as resources/example.h5"
@@ -53,7 +53,7 @@ def _train(path: Path, images: Path, epochs: int) -> None:
         return
     if not folder.config_file.exists():
         config = load_preset(_PRESET)
-        config.data.path = str(images.absolute())
+        config.data.path = str(images)  # relative: the store may be shipped
         if epochs:
             config.train.epochs = epochs
         folder.create(config)
