@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from tvae_gui.jobs.latest_worker import LatestWorker
 
 Array = NDArray[Any]
 REST_S = 0.05
+QUICK_S = 0.06  # a full decode that takes less needs no coarse one before it
 PART = 8  # images decoded before looking whether something more urgent waits
 PROBE, HOVER, TILES, EXTRA, CENTRES = "probe", "hover", "tiles", "extra", "centres"
 
@@ -100,6 +102,7 @@ class DecodeJob(QObject):
         self._worker.answered.connect(self._on_answered)
         self._worker.failed.connect(self._on_failed)
         self._request = 0
+        self._seconds: dict[int, float] = {}  # what the last full decode took, by its side
 
     @property
     def is_ready(self) -> bool:
@@ -124,6 +127,7 @@ class DecodeJob(QObject):
     def close(self) -> None:
         """Forget the decoder and what it was asked."""
         self._decoder = None
+        self._seconds.clear()
         for slot in ("load", PROBE, HOVER, TILES, EXTRA, CENTRES):
             self._worker.forget(slot)
 
@@ -135,7 +139,7 @@ class DecodeJob(QObject):
         grid: int = 1,
         follow: bool = False,
     ) -> int:
-        """Ask for the image of z (D,): coarse, then full at `grid` times the model's pixels.
+        """Ask for the image of z (D,): coarse if full is slow, then full at `grid` times its side.
 
         With `follow` a coarse answer comes even when a newer request is there: for latents that
         have no atlas to show meanwhile. Returns the number that the answer will carry.
@@ -148,12 +152,14 @@ class DecodeJob(QObject):
 
         def work(cancelled: Callable[[], bool]) -> Iterator[object]:
             side = decoder.side
-            if grid > 1 or side > 48:
+            if self._seconds.get(side * grid, 1.0) > QUICK_S:
                 coarse = side if grid > 1 and side <= 64 else side // 2
                 image = decoder.decode(batch, angle_rad, shift_px, coarse, cancelled)[0]
                 yield Decoded(request, image, False)
                 self._worker.rest(REST_S, cancelled)
+            began = time.perf_counter()
             image = decoder.decode(batch, angle_rad, shift_px, side * grid, cancelled)[0]
+            self._seconds[side * grid] = time.perf_counter() - began
             yield Decoded(request, image, True)
 
         self._worker.ask(PROBE, work, stubborn=follow)
