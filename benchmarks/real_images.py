@@ -32,7 +32,11 @@ from tvae_core.synthetic.write import read_truth
 
 SETTINGS = {
     "mnist-u": ["--kernel-px", "29", "--shift-prior-std-px", "5"],
-    "rbc": ["--kernel-px", "49", "--shift-prior-std-px", "2"],
+    # grey values: Gaussian; neighbours at the rim: mask; cropped on the cell: small shifts
+    "rbc": [
+        *("--kernel-px", "41", "--shift-prior-std-px", "2", "--mask", "true"),
+        *("--likelihood", "gaussian", "--noise-std", "0.1"),
+    ],
 }
 
 
