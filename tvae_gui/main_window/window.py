@@ -9,10 +9,7 @@ from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt6.QtWidgets import (
     QApplication,
     QFileDialog,
-    QHBoxLayout,
-    QLabel,
     QMainWindow,
-    QPushButton,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -44,10 +41,10 @@ from tvae_gui.messages import Messages
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.path_state import PathState
 from tvae_gui.state.words import count
-from tvae_gui.theme import GRID, apply_theme, named_theme, set_role
+from tvae_gui.theme import GRID, apply_theme, named_theme
 from tvae_gui.views.cluster_drawer import ClusterDrawer
 from tvae_gui.views.command_palette import CommandPalette
-from tvae_gui.views.controls import muted, single_shot
+from tvae_gui.views.controls import single_shot
 from tvae_gui.views.export_drawer import ExportDrawer
 from tvae_gui.views.gallery import Gallery
 from tvae_gui.views.hover_card import HoverCard
@@ -59,6 +56,7 @@ from tvae_gui.views.plane_tools import PlaneTools
 from tvae_gui.views.plane_view import PROBE, PlaneView
 from tvae_gui.views.probe_panel import ProbePanel
 from tvae_gui.views.start_page import StartPage
+from tvae_gui.views.top_bar import TopBar
 
 SAVE_MS = 1500
 SETTLE_MS = 120
@@ -72,11 +70,16 @@ class MainWindow(QMainWindow):
     decoder_factory : callable
         Makes a decoder of a store; runs on the decode thread.
     recent : Recent, optional
-        Where the list of recent runs is kept.
+        Where the lists of recent stores and runs are kept.
+    runs_folder : Path, optional
+        Where new runs are made; `tvae-runs` in the user's home without it.
     """
 
     def __init__(
-        self, decoder_factory: DecoderFactory = engine_decoder, recent: Recent | None = None
+        self,
+        decoder_factory: DecoderFactory = engine_decoder,
+        recent: Recent | None = None,
+        runs_folder: Path | None = None,
     ) -> None:
         super().__init__()
         self.setWindowTitle("TARGET-VAE")
@@ -107,7 +110,7 @@ class MainWindow(QMainWindow):
         )
         self.sets = SetPresenter(self.state, self, self.export.open, self.messages)
         self.data = DataPresenter(self.state, self.jobs, self.job_bar, self.probe, self.messages)
-        self.training = Training(self, self.open, self.messages)
+        self.training = Training(self, self.open, self.messages, self.recent.folder, runs_folder)
         self._timers()
         self.paths = PathPresenter(
             self.state, self.path_state, self.plane, self.path_bar, self._play_timer, self.probe,
@@ -143,7 +146,8 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(whole)
         column.setContentsMargins(GRID, 0, GRID, GRID)
         column.setSpacing(GRID)
-        column.addLayout(self._top_bar())
+        self.top_bar = TopBar()
+        column.addWidget(self.top_bar)
         column.addWidget(self.pages, 1)
         self.setCentralWidget(whole)
         self.message_bar = MessageBar(self)
@@ -173,27 +177,6 @@ class MainWindow(QMainWindow):
         column.addWidget(self._columns, 1)
         column.addWidget(self.gallery)
         return page
-
-    def _top_bar(self) -> QHBoxLayout:
-        self.open_button = QPushButton("Open")
-        self.train_button = QPushButton("Train")
-        self.export_button = QPushButton("Export")
-        self.heading = QLabel()
-        set_role(self.heading, "strong")
-        self.subheading = muted()
-        self.find_button = QPushButton("Find a command    Ctrl+K")
-        set_role(self.find_button, "find")
-        self.find_button.setMinimumWidth(216)
-        made = QHBoxLayout()
-        made.setSpacing(GRID)
-        for button in (self.open_button, self.train_button, self.export_button):
-            made.addWidget(button)
-        made.addSpacing(2 * GRID)
-        made.addWidget(self.heading)
-        made.addWidget(self.subheading)
-        made.addStretch(1)
-        made.addWidget(self.find_button)
-        return made
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Give the side panels a share of a large screen."""
@@ -340,16 +323,18 @@ class MainWindow(QMainWindow):
         self.messages.said.connect(self.message_bar.show_message)
         self.palette_view.chosen.connect(self.commands.run)
         for button, key in (
-            (self.find_button, "palette"),
-            (self.open_button, "open"),
-            (self.export_button, "export"),
-            (self.train_button, "train"),
+            (self.top_bar.find_button, "palette"),
+            (self.top_bar.open_button, "open"),
+            (self.top_bar.export_button, "export"),
+            (self.top_bar.train_button, "train"),
         ):
             self.commands.follow(button, key)
         self.start_page.train_wanted.connect(lambda: self.commands.run("train"))
         self.start_page.demo_wanted.connect(lambda: self.commands.run("demo"))
         self.start_page.open_wanted.connect(lambda: self.commands.run("open"))
         self.start_page.recent_picked.connect(lambda path: self.open(Path(path)))
+        self.start_page.run_picked.connect(self.training.open_monitor)
+        self.training.runs.changed.connect(self._show_runs)
 
     def _timers(self) -> None:
         self._settle = single_shot(self, SETTLE_MS)
@@ -360,11 +345,21 @@ class MainWindow(QMainWindow):
 
     # --- opening and closing ------------------------------------------------------------------
     def open(self, path: Path) -> bool:
-        """Open a store or a run's folder; what is wrong is said, the window lives."""
+        """Open a store, or a run's folder; a run that made no store yet shows how it goes.
+
+        What is wrong is said, the window lives.
+        """
+        if self.training.is_without_store(path):
+            self.training.open_monitor(path)
+            return True
         if not self.session.open(path):
+            self.start_page.show_recent(self.recent.paths())
             return False
         self.recent.add(path)
         return True
+
+    def _show_runs(self) -> None:
+        self.start_page.show_runs(self.training.runs.runs)
 
     def ask_open(self) -> None:
         """Ask for a file and open it."""
@@ -423,9 +418,10 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentIndex(0)
         self.message_bar.foot_px = 2 * GRID
         self.start_page.show_recent(self.recent.paths())
+        self.training.runs.refresh()
+        self._show_runs()
         self.start_page.set_reasons("", why_no_demo())
-        self.heading.setText("")
-        self.subheading.setText("")
+        self.top_bar.show_run("", "")
         self.setWindowTitle("TARGET-VAE")
         self.commands.refresh()
 
@@ -439,10 +435,9 @@ class MainWindow(QMainWindow):
         self.message_bar.foot_px = self.gallery.height() + 4 * GRID
         name = store.path.parent.name if store.path.name == "embeddings.h5" else store.path.stem
         self.inspector_presenter.show_store()
-        self.heading.setText(name)
         model = store.header.config.model
         facts = [count(len(store), "image"), f"z {store.z_dim}", f"P{model.rotations}"]
-        self.subheading.setText(" · ".join(facts))
+        self.top_bar.show_run(name, " · ".join(facts))
         self.setWindowTitle(f"{name} – TARGET-VAE")
         self.pictures.open(store.path, store.has_thumbnails)
         self.decoder.open(store.path)
