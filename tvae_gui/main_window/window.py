@@ -103,8 +103,9 @@ class MainWindow(QMainWindow):
             self.state, self.plane, self.hover_card, self.decoder, self.pictures, self.probe
         )
         self.clusters = ClusterPresenter(
-            self.state, self.cluster_drawer, self.jobs, self.decoder, self.probe, self.messages
-        )
+            self.state, self.cluster_drawer, self.jobs, self.decoder, self.pictures, self.probe,
+            self.messages,
+        )  # fmt: skip
         self.export = ExportPresenter(
             self.state, self.export_drawer, self.jobs, self.session, self.messages
         )
@@ -275,6 +276,7 @@ class MainWindow(QMainWindow):
         p.contrast_ready.connect(self._on_contrast)
         p.failed.connect(self.messages.error)
         d.centres_decoded.connect(self.clusters.on_centres)
+        p.clusters_ready.connect(self.clusters.on_averages)
 
     def _connect_drawers(self) -> None:
         probe = self.probe_panel

@@ -17,6 +17,7 @@ from tvae_gui.state.raster import Picture, Window
 from tvae_gui.theme import SMALL_PX, colour, font
 from tvae_gui.views.controls import single_shot
 from tvae_gui.views.plane_items import (
+    CountAxis,
     CurveItem,
     PathItem,
     PictureItem,
@@ -61,7 +62,8 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
     tool_changed = pyqtSignal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, enableMenu=False)
+        self._left = CountAxis("left")
+        super().__init__(parent, enableMenu=False, axisItems={"left": self._left})
         self.setAccessibleName("Latent plane")
         self.setMinimumSize(QSize(240, 200))
         self.hideButtons()
@@ -122,7 +124,8 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
             self.getAxis(side).setLabel(title, color=colour("muted").name())
         x0, x1, y0, y1 = extent
         dx, dy = 0.06 * (x1 - x0), 0.06 * (y1 - y0)
-        low, high = (0.0, 1.3 * y1) if y_title == "images" else (y0 - dy, y1 + dy)
+        self._left.counts = y_title == "images"
+        low, high = (-0.25 * y1, 1.3 * y1) if self._left.counts else (y0 - dy, y1 + dy)
         self._home = (x0 - dx, x1 + dx, low, high)
         self.fit()
 
