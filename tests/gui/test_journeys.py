@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from tests.gui.conftest import settle
 from tests.gui.hands import drag, ring, send, spot
 from tests.gui.material import HingeDecoder, make_hinge_store
+from tvae_core.export.movies import why_no_mp4
 from tvae_core.selection import polygon_mask
 from tvae_gui.main_window import MainWindow
 
@@ -220,3 +221,13 @@ def test_a_latent_of_one_dimension_has_a_strip_of_decoded_images(
     assert window.probe.values is not None
     window.plane.zoom(0.01)
     assert window.plane_presenter._draw_strip(window.plane.window_in_view) is not None
+
+
+def test_mp4_is_grey_with_the_command_that_installs_what_it_needs(
+    window: MainWindow,
+) -> None:
+    action = window.path_bar._saves["mp4"]
+    assert action.isEnabled() == (why_no_mp4() == "")
+    window.path_bar.set_reason("mp4", "pip install imageio-ffmpeg")
+    assert not action.isEnabled()
+    assert "pip install" in action.toolTip()
