@@ -409,6 +409,7 @@ class MainWindow(QMainWindow):
         self.session.close()
         self.decoder.close()
         self.pictures.close()
+        self.message_bar.forget_notice()
         self._show_nothing_open()
 
     def use_tool(self, name: str) -> None:

@@ -32,6 +32,7 @@ METHODS = (
     ("agglomerative (Ward)", "ward"),
     ("HDBSCAN", "hdbscan"),
 )
+_HOW_MANY = "Number of clusters: type it, or use the arrow keys"
 _PICTURE = 40
 _DECODED, _AVERAGE, _NAME, _SIZE = range(4)
 
@@ -82,7 +83,7 @@ class ClusterDrawer(Drawer):
         self._count.setRange(2, 200)
         self._count.setValue(3)
         self._count.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-        self._count.setToolTip("Number of clusters: type it, or use the arrow keys")
+        self._count.setToolTip(_HOW_MANY)
         self._count.setAccessibleName("Number of clusters")
         self._space.addItem("on z", False)
         self._space.addItem("on the plane", True)
@@ -92,6 +93,11 @@ class ClusterDrawer(Drawer):
         self._run.clicked.connect(self._on_run)
         self.column.addLayout(row(self._method, self._count, spacing=4))
         self.column.addLayout(row(self._space, self._run, spacing=4))
+
+    def choose(self, method: str, how_many: int) -> None:
+        """Fill in what Find will do."""
+        self._method.setCurrentIndex(self._method.findData(method))
+        self._count.setValue(how_many)
 
     def _build_table(self) -> QTableWidget:
         table = QTableWidget(0, 4)
@@ -211,7 +217,7 @@ class ClusterDrawer(Drawer):
     def _on_method(self) -> None:
         finds = self._method.currentData() == "hdbscan"
         self._count.setEnabled(not finds)
-        self._count.setToolTip("HDBSCAN finds the number itself" if finds else "")
+        self._count.setToolTip("HDBSCAN finds the number itself" if finds else _HOW_MANY)
 
     def _on_run(self) -> None:
         if self._run.text() == "Stop":

@@ -1,4 +1,4 @@
-"""How clusters share out the known labels: a small table of shares, tinted by their size."""
+"""How clusters share out the known labels: shares, the large ones in stronger ink."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tvae_gui.views.controls import muted, title
 
 _ROW_PX = 24
 _MOST_ROWS = 6
+_MANY = 0.5  # a label's share that is written in the stronger ink
 
 
 class ConfusionTable(QWidget):
@@ -107,6 +108,6 @@ def _head(name: str, ink: str, with_name: bool) -> QTableWidgetItem:
 def _cell(share: float, words: str) -> QTableWidgetItem:
     item = QTableWidgetItem("–" if share == 0 else f"{100 * share:.0f}")
     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-    item.setBackground(colour("muted", round(110 * share)))
+    item.setForeground(colour("text" if share >= _MANY else "muted"))
     item.setToolTip(words)
     return item
