@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QModelIndex, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QFontMetrics, QPainter
 from PyQt6.QtWidgets import (
+    QApplication,
     QHBoxLayout,
     QLabel,
     QListWidget,
     QListWidgetItem,
     QPushButton,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
 
 from tvae_gui.state.run_list import RunSummary
 from tvae_gui.state.training_state import RunStatus
-from tvae_gui.theme import GRID, font, set_role
+from tvae_gui.theme import GRID, SMALL_PX, colour, font, set_role
 from tvae_gui.views.controls import muted, panel, title
 
 _MOST_RUNS = 12
+_ENTRY_PX = 44
 
 
 class StartPage(QWidget):
@@ -116,10 +122,42 @@ class StartPage(QWidget):
             self.run_picked.emit(what.path)
 
 
+class _TwoLines(QStyledItemDelegate):
+    """Draws a name, and below it quieter words that give way in their middle."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        """Return the height of two lines."""
+        return QSize(0, _ENTRY_PX)
+
+    def paint(
+        self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex
+    ) -> None:
+        """Draw the ground of the style and the two lines."""
+        if painter is None:
+            return
+        name, _, words = str(index.data()).partition("\n")
+        self.initStyleOption(option, index)
+        option.text = ""
+        if (style := QApplication.style()) is not None:
+            style.drawControl(QStyle.ControlElement.CE_ItemViewItem, option, painter, option.widget)
+        place = option.rect.adjusted(GRID // 2, 4, -GRID // 2, -4)
+        half = place.height() // 2
+        lines = (
+            (name, font(), "text", place.adjusted(0, 0, 0, -half)),
+            (words, font(SMALL_PX), "muted", place.adjusted(0, half, 0, 0)),
+        )
+        for text, face, ink, room in lines:
+            painter.setFont(face)
+            painter.setPen(colour(ink))
+            middle = Qt.TextElideMode.ElideMiddle
+            shown = QFontMetrics(face).elidedText(text, middle, room.width())
+            painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), shown)
+
+
 def _named_list(name: str, view: QListWidget, words: QLabel) -> QVBoxLayout:
     view.setAccessibleName(name)
     view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+    view.setItemDelegate(_TwoLines(view))
     column = QVBoxLayout()
     column.setSpacing(GRID)
     column.addWidget(title(name))
@@ -133,13 +171,12 @@ def _entry(name: str, words: str, tip: str, data: object) -> QListWidgetItem:
     item = QListWidgetItem(f"{name}\n{words}")
     item.setToolTip(tip)
     item.setData(Qt.ItemDataRole.UserRole, data)
-    item.setSizeHint(QSize(0, 44))
     return item
 
 
 def _fit(view: QListWidget, words: QLabel) -> None:
     view.setVisible(view.count() > 0)
-    view.setFixedHeight(min(view.count(), 6) * 46 + 4)
+    view.setFixedHeight(min(view.count(), 6) * _ENTRY_PX + 4)
     words.setVisible(not view.count())
 
 
