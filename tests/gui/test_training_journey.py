@@ -197,7 +197,7 @@ def test_runs_are_found_again_after_reopening_the_window(
     assert first.close()
     assert RunFolder(run).process() is not None
     second = make_window()
-    assert [item.name for item in second.training.runs.runs] == ["long"]
+    qtbot.waitUntil(lambda: [item.name for item in second.training.runs.runs] == ["long"])
     assert "running" in second.start_page.runs.item(0).text()
     second.start_page.runs.itemClicked.emit(second.start_page.runs.item(0))
     (monitor,) = visible(RunMonitor)

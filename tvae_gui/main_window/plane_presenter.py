@@ -178,7 +178,7 @@ class PlanePresenter:
         window = self._view.window_in_view
         some = self._in_view(window)
         if some is None or not len(some):
-            self._view.thumbnails.put(np.empty((0, 2)), [], [])
+            self._view.show_thumbnails(np.empty((0, 2)), [], [])
         else:
             self._pictures.ask(POINTS, some)
 
@@ -205,7 +205,7 @@ class PlanePresenter:
         place = np.argsort(self._state.index.order)
         levels = frame.levels[place[answer.indices]]
         tints = [QColor(*(int(c) for c in frame.table[k])) for k in levels]
-        self._view.thumbnails.put(shown.xy[answer.indices], images, tints)
+        self._view.show_thumbnails(shown.xy[answer.indices], images, tints)
 
     # --- probe and shapes ------------------------------------------------------------------------
     def show_probe(self) -> None:

@@ -60,6 +60,7 @@ from tvae_gui.views.top_bar import TopBar
 
 SAVE_MS = 1500
 SETTLE_MS = 120
+FIND_MS = 50  # after the first paint: reading the ends of many runs takes longer than it
 
 
 class MainWindow(QMainWindow):
@@ -336,13 +337,16 @@ class MainWindow(QMainWindow):
         self.start_page.open_wanted.connect(lambda: self.commands.run("open"))
         self.start_page.recent_picked.connect(lambda path: self.open(Path(path)))
         self.start_page.run_picked.connect(self.training.open_monitor)
-        self.training.runs.changed.connect(self._show_runs)
+        runs = self.training.runs
+        runs.changed.connect(lambda: self.start_page.show_runs(runs.runs))
 
     def _timers(self) -> None:
         self._settle = single_shot(self, SETTLE_MS)
         self._settle.timeout.connect(self.plane_presenter.ask_thumbnails)
         self._save = single_shot(self, SAVE_MS)
         self._save.timeout.connect(self.session.save)
+        self._find_runs = single_shot(self, FIND_MS)
+        self._find_runs.timeout.connect(self.training.runs.refresh)
         self._play_timer = QTimer(self)
 
     # --- opening and closing ------------------------------------------------------------------
@@ -359,9 +363,6 @@ class MainWindow(QMainWindow):
             return False
         self.recent.add(path)
         return True
-
-    def _show_runs(self) -> None:
-        self.start_page.show_runs(self.training.runs.runs)
 
     def ask_open(self) -> None:
         """Ask for a file and open it."""
@@ -398,6 +399,7 @@ class MainWindow(QMainWindow):
                 event.ignore()
             return
         self._save.stop()
+        self._find_runs.stop()
         self.session.close()
         self.jobs.stop()
         self.decoder.stop()
@@ -421,8 +423,7 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentIndex(0)
         self.message_bar.foot_px = 2 * GRID
         self.start_page.show_recent(self.recent.paths())
-        self.training.runs.refresh()
-        self._show_runs()
+        self._find_runs.start()
         self.start_page.set_reasons("", why_no_demo())
         self.top_bar.show_run("", "")
         self.setWindowTitle("TARGET-VAE")
@@ -434,6 +435,7 @@ class MainWindow(QMainWindow):
         if store is None:
             self._show_nothing_open()
             return
+        self._find_runs.stop()
         self.pages.setCurrentIndex(1)
         self.message_bar.foot_px = self.gallery.height() + 4 * GRID
         name = store.path.parent.name if store.path.name == "embeddings.h5" else store.path.stem

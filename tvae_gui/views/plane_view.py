@@ -10,7 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
+from PyQt6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QWheelEvent
 from PyQt6.QtWidgets import QWidget
 
 from tvae_gui.state.raster import Picture, Window
@@ -27,6 +27,7 @@ from tvae_gui.views.plane_items import (
 )
 
 Array = NDArray[Any]
+_BEHIND = 0.3
 PROBE, LASSO, RECTANGLE, CIRCLE, PATH = "probe", "lasso", "rectangle", "circle", "path"
 _HINTS = {
     PROBE: "Drag to move the probe",
@@ -136,6 +137,11 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
     def set_tiles(self, draw: Callable[[Window], Picture | None] | None) -> None:
         """Draw the background with `draw`."""
         self.tiles.set_source(draw)
+
+    def show_thumbnails(self, places: Array, images: list[QImage], tints: list[QColor]) -> None:
+        """Draw images at places (n, 2) of the plane; the background steps back behind them."""
+        self.thumbnails.put(places, images, tints)
+        self.tiles.setOpacity(_BEHIND if len(images) else 1.0)
 
     @property
     def window_in_view(self) -> Window:
