@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -19,7 +20,7 @@ from tests.gui.training.conftest import FAKE
 from tvae_core.config import RunConfig
 from tvae_gui.jobs.decode_job import engine_decoder
 from tvae_gui.jobs.run_keeper import RunKeeper
-from tvae_gui.main_window import MainWindow
+from tvae_gui.main_window import MainWindow, demo
 from tvae_gui.main_window.training import RECENT_RUNS
 from tvae_gui.state.run_folder import RunFolder
 from tvae_gui.state.run_list import RecentRuns
@@ -161,12 +162,13 @@ def test_a_copied_run_without_settings_is_told(
     assert not visible(TrainDialog)
 
 
+@pytest.mark.parametrize("way", ["open", "drop"])
 def test_a_run_without_embeddings_opens_its_monitor(
-    make_window: Make, make_fake_run: Callable[..., Path]
+    make_window: Make, make_fake_run: Callable[..., Path], way: str
 ) -> None:
     run = make_fake_run("begun")
     window = make_window()
-    assert window.open(run)
+    assert window.open(run) if way == "open" else window.take_file(run) is None
     (monitor,) = visible(RunMonitor)
     assert monitor.state.folder.path == run
     assert window.message_bar.isHidden()
@@ -223,11 +225,29 @@ def test_the_window_stays_when_the_user_stays(
     window.training._ask = lambda names: "leave"  # type: ignore[method-assign]
 
 
-def test_the_closing_question_has_three_answers(qtbot: QtBot) -> None:
+@pytest.mark.parametrize("answer", ["leave", "stop", "stay"])
+def test_the_closing_question_gives_the_answer_that_was_clicked(qtbot: QtBot, answer: str) -> None:
     question = ClosingQuestion(["hinge"])
     qtbot.addWidget(question)
+    QTimer.singleShot(0, getattr(question, answer).click)
+    assert question.answer() == answer
     assert question.defaultButton() is question.leave
     assert question.escapeButton() is question.stay
+
+
+def test_the_demo_opens_when_there_is_one_and_says_why_when_there_is_none(
+    make_window: Make, own_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo.resources, "files", lambda name: own_store.parent)
+    window = make_window()
+    assert not window.start_page.demo_button.isEnabled()
+    assert "tvae demo" in window.start_page.demo_button.toolTip()
+    own_store.rename(own_store.with_name("example.h5"))
+    window.close_run()
+    assert window.start_page.demo_button.isEnabled()
+    window.start_page.demo_button.click()
+    assert window.state.store is not None
+    assert window.state.store.path.name == "example.h5"
 
 
 def test_a_recent_store_that_is_gone_is_told_and_taken_off(
