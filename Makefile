@@ -17,6 +17,10 @@ resources/example.h5: .venv/ready
 	rm -rf demo
 	$(BIN)/tvae demo --rebuild $@
 
+# The pictures of the README.
+screenshots: .venv/ready
+	$(BIN)/python benchmarks/screenshots.py resources/example.h5 --out docs/screenshots
+
 test: .venv/ready
 	$(MAKE) --no-print-directory lint types floors tests
 

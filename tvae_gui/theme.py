@@ -177,6 +177,7 @@ QListView, QTableView, QTreeView {{ background: transparent; border: none;
 QListView::item, QTableView::item {{ padding: 4px; border-radius: 4px; }}
 QListView::item:hover {{ background: {faint}; }}
 QListView::item:selected {{ background: {t.hover}; color: {t.text}; }}
+QHeaderView, QTableCornerButton::section {{ background: transparent; border: none; }}
 QHeaderView::section {{ background: transparent; border: none; color: {t.muted};
   font-size: {SMALL_PX}px; padding: 4px; }}
 QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: none; }}

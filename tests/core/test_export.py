@@ -17,7 +17,7 @@ from tests.core.analysis.blobs import object_at_rest, posed, poses
 from tests.factories import make_store
 from tvae_core.errors import Cancelled, DeviceError, ImageFileError, TableError
 from tvae_core.export import stacks
-from tvae_core.export.movies import export_gif
+from tvae_core.export.movies import export_gif, export_mp4, why_no_mp4
 from tvae_core.export.sources import InMemory, ModelImages
 from tvae_core.export.stacks import Poses, export_images
 from tvae_core.export.tables import export_table, store_columns
@@ -231,3 +231,18 @@ def test_a_movie_plays_every_frame(tmp_path: Path, shape: tuple[int, ...]) -> No
         assert movie.info["loop"] == 0
     with pytest.raises(ImageFileError):
         export_gif(frames[:0], tmp_path / "b.gif")
+
+
+@pytest.mark.parametrize("shape", [(4, 9, 9), (4, 8, 8, 3)])
+def test_an_mp4_is_written_or_what_is_missing_is_told(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    frames = np.random.default_rng(2).random(shape)
+    if reason := why_no_mp4():
+        assert "pip install imageio-ffmpeg" in reason
+        with pytest.raises(ImageFileError, match="one more package"):
+            export_mp4(frames, tmp_path / "a.mp4")
+    else:
+        done = export_mp4(frames, tmp_path / "a.mp4", enlarge=33, there_and_back=True)
+        assert done.count == 6
+        assert done.path.stat().st_size > 0

@@ -78,7 +78,7 @@ def make_window(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., MainWind
 
     def make(factory: Any = None) -> MainWindow:
         decoder = factory or (lambda store: HingeDecoder(store.header.side, store.z_dim))
-        window = MainWindow(decoder, Recent(tmp_path / "config"))
+        window = MainWindow(decoder, Recent(tmp_path / "config"), tmp_path / "runs")
         window.resize(1280, 800)
         window.show()
         qtbot.waitExposed(window)

@@ -136,12 +136,13 @@ def _upright(decoder: HingeDecoder, columns: Any) -> Any:
 
 def _atlas(decoder: HingeDecoder, nodes: int = 24) -> Atlas:
     x = np.linspace(-2.9, 2.9, nodes).astype(np.float32)
-    y = np.linspace(-1.7, 2.0, nodes).astype(np.float32)
-    z = np.zeros((nodes, nodes, decoder.z_dim), np.float32)
+    rows = nodes if decoder.z_dim > 1 else 1
+    y = np.linspace(-1.7, 2.0, rows).astype(np.float32) * (rows > 1)
+    z = np.zeros((rows, nodes, decoder.z_dim), np.float32)
     z[..., 0] = x[None, :]
     if decoder.z_dim > 1:
         z[..., 1] = y[:, None]
     images = decoder.decode(z.reshape(-1, decoder.z_dim))
     side = decoder.side
     values = np.clip(images / 1.2 * 255, 0, 255).astype(np.uint8)
-    return Atlas(values.reshape(nodes, nodes, side, side), x, y, z, "z", 0.0, 1.2)
+    return Atlas(values.reshape(rows, nodes, side, side), x, y, z, "z", 0.0, 1.2)

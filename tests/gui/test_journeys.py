@@ -7,12 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PyQt6.QtCore import QEvent, Qt
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import settle
 from tests.gui.hands import drag, ring, send, spot
-from tests.gui.material import HingeDecoder
+from tests.gui.material import HingeDecoder, make_hinge_store
+from tvae_core.export.movies import why_no_mp4
 from tvae_core.selection import polygon_mask
 from tvae_gui.main_window import MainWindow
 
@@ -122,6 +124,34 @@ def test_original_images_are_exported_upright_and_verified(
     assert [s.name for s in window.state.sets] == ["three"]
 
 
+def test_clusters_show_averages_and_their_confusion_with_the_labels(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    window.cluster_drawer.open_drawer()
+    window.clusters.run("k-means", 3, False)
+    qtbot.waitUntil(lambda: window.state.clusters is not None, timeout=30_000)
+    settle(qtbot, window)
+    table = window.cluster_drawer.table
+    for row in range(3):
+        decoded, average = table.item(row, 0), table.item(row, 1)
+        assert decoded is not None
+        assert not decoded.icon().isNull()
+        assert average is not None
+        assert not average.icon().isNull()
+    confusion = window.cluster_drawer.confusion
+    assert confusion.isVisible()
+    store, clusters = window.state.store, window.state.clusters
+    assert store is not None
+    assert clusters is not None
+    assert store.labels is not None
+    number = int(((store.labels == 1) & (clusters.labels == 2)).sum())
+    cell = confusion.table.item(1, 2)
+    assert cell is not None
+    assert cell.toolTip().split()[0] == str(number)
+    window.clusters.clear()
+    assert not confusion.isVisible()
+
+
 def test_clusters_are_found_renamed_merged_and_selected(window: MainWindow, qtbot: QtBot) -> None:
     window.clusters.run("k-means", 3, False)
     qtbot.waitUntil(lambda: window.state.clusters is not None, timeout=30_000)
@@ -172,3 +202,32 @@ def test_a_table_of_another_length_is_refused_in_one_sentence(
     (tmp_path / "extra.csv").write_text("defocus\n1\n2\n")
     window.take_file(tmp_path / "extra.csv")
     assert "2 rows, but the run has 600 images" in window.message_bar.text
+
+
+def test_a_latent_of_one_dimension_has_a_strip_of_decoded_images(
+    make_window: Make, tmp_path: Path, qtbot: QtBot
+) -> None:
+    window = make_window()
+    assert window.open(make_hinge_store(tmp_path / "one.h5", images=400, z_dim=1, side=24))
+    settle(qtbot, window)
+    assert window.plane_presenter.why_no_tiles() == ""
+    view = window.plane.window_in_view
+    strip = window.plane_presenter._draw_strip(view)
+    assert strip is not None
+    assert strip.y0 == pytest.approx(view.y0)
+    assert strip.y1 <= 0.02 * view.y1  # below the histogram's foot
+    assert strip.rgba[..., 3].any()
+    drag(window, [(-1.0, 3.0), (0.5, 3.0)])
+    assert window.probe.values is not None
+    window.plane.zoom(0.01)
+    assert window.plane_presenter._draw_strip(window.plane.window_in_view) is not None
+
+
+def test_mp4_is_grey_with_the_command_that_installs_what_it_needs(
+    window: MainWindow,
+) -> None:
+    action = window.path_bar._saves["mp4"]
+    assert action.isEnabled() == (why_no_mp4() == "")
+    window.path_bar.set_reason("mp4", "pip install imageio-ffmpeg")
+    assert not action.isEnabled()
+    assert "pip install" in action.toolTip()

@@ -30,7 +30,7 @@ from tvae_gui.main_window import MainWindow
 from tvae_gui.main_window.recent import Recent
 from pathlib import Path
 app = make_application()
-window = MainWindow(recent=Recent(Path(sys.argv[1])))
+window = MainWindow(recent=Recent(Path(sys.argv[1])), runs_folder=Path(sys.argv[1]))
 window.show()
 app.processEvents()
 print(*[name for name in sys.argv[2:] if name in sys.modules])

@@ -153,9 +153,17 @@ def test_a_path_is_evenly_spaced_and_plays_as_its_mode_says() -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0.0, "0.00"), (1234.5, "1,234"), (-0.0123, "−0.0123"), (3.14159, "3.14"), (1e-7, "1.00e−07")],
+    [
+        (0.0, "0.00"),
+        (1234.5, "1,234"),
+        (-0.0123, "−0.0123"),
+        (3.14159, "3.14"),
+        (1e-7, "1.00e−7"),
+        (-250_000.0, "−250,000"),
+        (None, "–"),
+    ],
 )
-def test_numbers_have_three_significant_digits(value: float, words: str) -> None:
+def test_numbers_have_three_significant_digits(value: float | None, words: str) -> None:
     assert figure(value) == words
 
 

@@ -117,6 +117,16 @@ def test_every_column_draws(state: ExplorerState, key: str) -> None:
     assert (picture.rgba[..., 3] > 0).any()
 
 
+def test_forgetting_clusters_takes_their_colour_and_filter_along(state: ExplorerState) -> None:
+    state.set_clusters(Clusters(np.zeros(state.images, np.int32), ("a",), ("#000001",)))
+    state.set_filter("cluster", (0, 0))
+    seen: list[str] = []
+    state.columns_changed.connect(lambda: seen.append(legend(state, dark=True).column.key))
+    state.set_clusters(None)
+    assert seen == ["density"]
+    assert state.filters == {}
+
+
 def test_a_one_dimensional_latent_is_a_histogram(tmp_path: Path) -> None:
     state = ExplorerState()
     state.open(EmbeddingStore(make_store(tmp_path / "one.h5", images=500, z_dim=1)))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from tvae_core.analysis.averages import AverageAccumulator
+from tvae_core.errors import Cancelled
 from tvae_core.store import EmbeddingStore
 from tvae_gui.jobs.latest_worker import LatestWorker
 
@@ -19,7 +20,10 @@ Array = NDArray[Any]
 KEEP_BYTES = 400 << 20
 FIRST_SUM = 512
 LIVE_SUM = 2_000
+MOST_OF_A_CLUSTER = 2_000
 SELECTION, NEAREST, HOVER, POINTS, CONTRAST = "selection", "nearest", "hover", "points", "contrast"
+CLUSTERS = "clusters"
+_SLOTS = (SELECTION, NEAREST, HOVER, POINTS, CONTRAST, CLUSTERS)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class PictureJob(QObject):
 
     Signals: selection_ready(SelectionPictures), nearest_ready(Thumbnails),
     hover_ready(Thumbnails), points_ready(Thumbnails), contrast_ready((low, high)) in thumbnail
-    units, failed(error).
+    units, clusters_ready(list of averages (h, w[, 3]) in thumbnail units, None for an empty
+    cluster), failed(error).
     """
 
     selection_ready = pyqtSignal(object)
@@ -58,6 +63,7 @@ class PictureJob(QObject):
     hover_ready = pyqtSignal(object)
     points_ready = pyqtSignal(object)
     contrast_ready = pyqtSignal(object)
+    clusters_ready = pyqtSignal(object)
     failed = pyqtSignal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -83,7 +89,7 @@ class PictureJob(QObject):
     def close(self) -> None:
         """Forget the store."""
         self._reader = None
-        for slot in (SELECTION, NEAREST, HOVER, POINTS, CONTRAST):
+        for slot in _SLOTS:
             self._worker.forget(slot)
 
     def ask(self, slot: str, indices: Array, with_raw: bool = False) -> None:
@@ -114,6 +120,23 @@ class PictureJob(QObject):
 
         self._worker.ask(SELECTION, work, stubborn=live)
 
+    def ask_clusters(self, labels: Array, clusters: int) -> None:
+        """Ask for the upright average of each cluster of labels (N,), of 2,000 images at most."""
+        reader = self._reader
+        if reader is None:
+            return
+        done: list[Array | None] = []
+
+        def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+            for number in range(len(done), clusters):
+                if cancelled():
+                    raise Cancelled("something else is wanted first")
+                some = _spread_out(np.flatnonzero(labels == number), MOST_OF_A_CLUSTER)
+                done.append(reader.read("upright", some).mean(axis=0) if len(some) else None)
+            yield done
+
+        self._worker.ask(CLUSTERS, work, patient=True)
+
     def stop(self) -> bool:
         """Join the thread."""
         return self._worker.stop()
@@ -125,6 +148,7 @@ class PictureJob(QObject):
             HOVER: self.hover_ready,
             POINTS: self.points_ready,
             CONTRAST: self.contrast_ready,
+            CLUSTERS: self.clusters_ready,
         }
         signals[slot].emit(answer)
 

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.analysis.clustering import Clustering, cluster, merge, split
+from tvae_core.analysis.metrics import clustering_accuracy, confusion_matrix
 from tvae_core.errors import Cancelled
 from tvae_gui.jobs.background_job import BackgroundJob, BackgroundJobs
 from tvae_gui.jobs.decode_job import CENTRES, DecodedMany, DecodeJob
+from tvae_gui.jobs.picture_job import PictureJob
 from tvae_gui.main_window.probe_presenter import ProbePresenter
 from tvae_gui.messages import Messages
 from tvae_gui.state.colours import CLASS_COLOURS
-from tvae_gui.state.columns import CLUSTER_KEY
+from tvae_gui.state.columns import CLUSTER_KEY, MOST_CLASSES, label_names
 from tvae_gui.state.explorer_state import Clusters, ExplorerState
 from tvae_gui.views.cluster_drawer import ClusterDrawer
 
@@ -32,11 +34,13 @@ class ClusterPresenter:
         drawer: ClusterDrawer,
         jobs: BackgroundJobs,
         decoder: DecodeJob,
+        pictures: PictureJob,
         probe: ProbePresenter,
         messages: Messages,
     ) -> None:
         self._state, self._drawer, self._jobs = state, drawer, jobs
-        self._decoder, self._probe, self._messages = decoder, probe, messages
+        self._decoder, self._pictures = decoder, pictures
+        self._probe, self._messages = probe, messages
         self._job: BackgroundJob | None = None
 
     def run(self, method: str, how_many: int, on_plane: bool) -> None:
@@ -80,6 +84,7 @@ class ClusterPresenter:
     def show(self) -> None:
         """Show the clusters of the state and ask for their centres."""
         clusters, store = self._state.clusters, self._state.store
+        self._show_confusion()
         if clusters is None or store is None:
             self._drawer.show_clusters(None, [])
             return
@@ -95,6 +100,33 @@ class ClusterPresenter:
         if len(blends) == len(centres):
             self._drawer.show_centres([self._probe.decoded_picture(b) for b in blends])
         self._decoder.ask_many(CENTRES, centres, "centres", 40)
+        self._pictures.ask_clusters(labels, len(sizes))
+
+    def on_averages(self, averages: list[Array | None]) -> None:
+        """Show the upright averages, in the contrast of the decoded images beside them."""
+        store = self._state.store
+        if store is None:
+            return
+        low, high = store.thumbnail_range
+        self._drawer.show_averages(
+            [
+                None if a is None else self._probe.decoded_picture(a / 255 * (high - low) + low)
+                for a in averages
+            ]
+        )
+
+    def _show_confusion(self) -> None:
+        clusters, store = self._state.clusters, self._state.store
+        table = self._drawer.confusion
+        if clusters is None or store is None or store.labels is None:
+            table.show_counts(None, (), (), (), 0.0)
+            return
+        counts = confusion_matrix(store.labels, clusters.labels)
+        names = label_names(store) + tuple(str(n) for n in range(MOST_CLASSES, len(counts)))
+        whole = np.zeros((len(names), len(clusters.names)), np.int64)
+        whole[: counts.shape[0], : counts.shape[1]] = counts
+        agreement = clustering_accuracy(store.labels, clusters.labels)
+        table.show_counts(whole, names, clusters.names, clusters.colours, agreement)
 
     def on_centres(self, answer: DecodedMany) -> None:
         """Show the decoded centres."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtWidgets import QMessageBox
 
+from tvae_core.export.movies import why_no_mp4
 from tvae_gui.main_window.commands import Command, always
 from tvae_gui.main_window.demo import demo_path, why_no_demo
 from tvae_gui.views.path_bar import SAVES
@@ -113,13 +114,16 @@ def _path(w: MainWindow) -> list[Command]:
     def why() -> str:
         return "" if t.exists else "Draw a path first: P, then click points or drag"
 
+    def why_mp4() -> str:
+        return why_no_mp4() or why()
+
     return [
         Command("path tool", "Draw a path", "Path", lambda: w.use_tool(PATH), ("P",),
                 lambda: _no_run(w)),
         Command("play", "Play", "Path", lambda: t.play(not t.playing), ("Ctrl+Space",), why),
         *[
             Command(f"save path {kind}", f"Save the {words}", "Path",
-                    partial(w.hands.ask_save_path, kind), (), why)
+                    partial(w.hands.ask_save_path, kind), (), why_mp4 if kind == "mp4" else why)
             for words, kind in SAVES
         ],
         Command("clear path", "Clear the path", "Path", t.clear, (), why, separated=True),

@@ -9,6 +9,7 @@ from tvae_gui.main_window.selection_presenter import SelectionPresenter
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.scatter_frame import legend
 from tvae_gui.theme import theme
+from tvae_gui.views.cluster_drawer import METHODS
 from tvae_gui.views.inspector import Inspector
 from tvae_gui.views.plane_tools import PlaneTools
 
@@ -136,5 +137,8 @@ class InspectorPresenter:
     def show_clusters(self) -> None:
         """Say which clustering there is."""
         clusters = self._state.clusters
-        words = "none yet" if clusters is None else f"{len(clusters.names)} by {clusters.method}"
-        self._inspector.show_clusters(words)
+        if clusters is None:
+            self._inspector.show_clusters("none yet")
+            return
+        method = {key: words for words, key in METHODS}.get(clusters.method, clusters.method)
+        self._inspector.show_clusters(f"{len(clusters.names)} by {method}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QTimer
 
-from tvae_core.export.movies import export_gif
+from tvae_core.export.movies import export_gif, export_mp4, why_no_mp4
 from tvae_core.export.stacks import export_images
 from tvae_core.export.tables import export_table
 from tvae_core.export.target import Exported
@@ -26,6 +26,7 @@ from tvae_gui.views.path_bar import PathBar
 from tvae_gui.views.plane_view import PlaneView
 
 Array = NDArray[Any]
+MOVIES = {"gif": (export_gif, 256), "mp4": (export_mp4, 512)}  # and the least side in pixels
 
 
 class PathPresenter:
@@ -47,6 +48,7 @@ class PathPresenter:
         self._timer, self._probe, self._decoder = timer, probe, decoder
         self._jobs, self._messages = jobs, messages
         self._speed = 1.0
+        bar.set_reason("mp4", why_no_mp4())
 
     def show(self) -> None:
         """Show the path, and play it when it is to be played."""
@@ -95,7 +97,7 @@ class PathPresenter:
         return np.stack(made)
 
     def save(self, kind: str, target: Path) -> None:
-        """Save the path as gif, png (a folder), mrcs or csv, beside the window."""
+        """Save the path as gif, mp4, png (a folder), mrcs or csv, beside the window."""
         z = self.z_list()
         places, side = self._path.places(), self._state.options.grid
         bounce = self._path.mode == "back and forth"
@@ -108,10 +110,11 @@ class PathPresenter:
                 columns |= {f"z{d + 1}": z[:, d] for d in range(z.shape[1])}
                 return export_table(columns, target, overwrite=True)
             images = self._decoder.decode_all(z, side, cancelled)
-            if kind == "gif":
-                return export_gif(
+            if kind in MOVIES:
+                write, least = MOVIES[kind]
+                return write(
                     images, target, frames_per_second=rate, grey_range=contrast,
-                    enlarge=max(1, 256 // images.shape[1]), there_and_back=bounce, overwrite=True,
+                    enlarge=max(1, least // images.shape[1]), there_and_back=bounce, overwrite=True,
                 )  # fmt: skip
             source = _Frames(images)
             return export_images(

@@ -12,7 +12,15 @@ from tvae_core.selection import Rule
 from tvae_core.store import Atlas
 from tvae_gui.jobs.decode_job import TILES, DecodedMany, DecodeJob
 from tvae_gui.jobs.picture_job import POINTS, PictureJob, Thumbnails
-from tvae_gui.state.atlas_view import Ink, TileGrid, sheet, tile_grid, tile_values
+from tvae_gui.state.atlas_view import (
+    Ink,
+    TileGrid,
+    blend,
+    sheet,
+    strip_grid,
+    tile_grid,
+    tile_values,
+)
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.planes import NEIGHBOURS, to_z
 from tvae_gui.state.raster import Picture, ScatterFrame, Window
@@ -76,14 +84,16 @@ class PlanePresenter:
         """Draw the background again, or none."""
         self._tiles.clear()
         shown = self._state.options.atlas and self.why_no_tiles() == ""
-        self._view.set_tiles(self._draw_tiles if shown else None)
+        line = self._state.shown is not None and self._state.shown.is_line
+        draw = self._draw_strip if line else self._draw_tiles
+        self._view.set_tiles(draw if shown else None)
 
     def why_no_tiles(self) -> str:
         """Return why there can be no background; empty when there can."""
         if self._state.store is None:
             return "Open a run first"
         if self._state.shown is not None and self._state.shown.is_line:
-            return "A latent of one dimension is drawn as a histogram"
+            return "" if self._blendable() is not None else "This run has no stored atlas"
         if self._blendable() is None and not self._decoder.is_ready:
             return "This plane has no stored atlas and there is no decoder"
         return ""
@@ -95,6 +105,7 @@ class PlanePresenter:
             return None
         choice = shown.choice
         latent = store.atlas.plane == "z" and choice.name == "z1 z2" and store.z_dim == 2
+        latent |= store.atlas.plane == "z" and shown.is_line
         linear = store.atlas.plane == "pca" and choice.kind == "pca"
         return store.atlas if latent or linear else None
 
@@ -118,6 +129,16 @@ class PlanePresenter:
                 self._tiles.clear()
             self._tiles[key] = sheet(values, grid, support, _ink(), aspect)
         return self._tiles[key]
+
+    def _draw_strip(self, window: Window) -> Picture | None:
+        """Draw the images along a latent of one dimension, at the foot of its histogram."""
+        atlas, support = self._blendable(), self._state.support
+        grid = None if atlas is None else strip_grid(atlas, window)
+        if atlas is None or grid is None or support is None:
+            return None
+        values = blend(atlas, grid.x, np.full(len(grid.x), float(atlas.y[0])))
+        share = support.share(grid.x, np.zeros(len(grid.x)))
+        return sheet(values, grid, share, _ink(), grid.aspect(window))
 
     def _ask_exact(self, grid: TileGrid, atlas: Atlas | None) -> None:
         """Ask for exact tiles where the atlas would only interpolate."""
@@ -157,7 +178,7 @@ class PlanePresenter:
         window = self._view.window_in_view
         some = self._in_view(window)
         if some is None or not len(some):
-            self._view.thumbnails.put(np.empty((0, 2)), [], [])
+            self._view.show_thumbnails(np.empty((0, 2)), [], [])
         else:
             self._pictures.ask(POINTS, some)
 
@@ -184,7 +205,7 @@ class PlanePresenter:
         place = np.argsort(self._state.index.order)
         levels = frame.levels[place[answer.indices]]
         tints = [QColor(*(int(c) for c in frame.table[k])) for k in levels]
-        self._view.thumbnails.put(shown.xy[answer.indices], images, tints)
+        self._view.show_thumbnails(shown.xy[answer.indices], images, tints)
 
     # --- probe and shapes ------------------------------------------------------------------------
     def show_probe(self) -> None:

@@ -16,7 +16,8 @@ class Recent:
     """Paths of the runs opened last, the latest first."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._file = (folder or Path(user_config_dir("target-vae"))) / "recent.json"
+        self.folder = folder or Path(user_config_dir("target-vae"))
+        self._file = self.folder / "recent.json"
 
     def paths(self) -> list[str]:
         """Return those that are still there."""

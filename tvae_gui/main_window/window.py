@@ -9,10 +9,7 @@ from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt6.QtWidgets import (
     QApplication,
     QFileDialog,
-    QHBoxLayout,
-    QLabel,
     QMainWindow,
-    QPushButton,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -44,10 +41,10 @@ from tvae_gui.messages import Messages
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.path_state import PathState
 from tvae_gui.state.words import count
-from tvae_gui.theme import GRID, apply_theme, named_theme, set_role
+from tvae_gui.theme import GRID, apply_theme, named_theme
 from tvae_gui.views.cluster_drawer import ClusterDrawer
 from tvae_gui.views.command_palette import CommandPalette
-from tvae_gui.views.controls import muted, single_shot
+from tvae_gui.views.controls import single_shot
 from tvae_gui.views.export_drawer import ExportDrawer
 from tvae_gui.views.gallery import Gallery
 from tvae_gui.views.hover_card import HoverCard
@@ -59,9 +56,11 @@ from tvae_gui.views.plane_tools import PlaneTools
 from tvae_gui.views.plane_view import PROBE, PlaneView
 from tvae_gui.views.probe_panel import ProbePanel
 from tvae_gui.views.start_page import StartPage
+from tvae_gui.views.top_bar import TopBar
 
 SAVE_MS = 1500
 SETTLE_MS = 120
+FIND_MS = 50  # after the first paint: reading the ends of many runs takes longer than it
 
 
 class MainWindow(QMainWindow):
@@ -72,11 +71,16 @@ class MainWindow(QMainWindow):
     decoder_factory : callable
         Makes a decoder of a store; runs on the decode thread.
     recent : Recent, optional
-        Where the list of recent runs is kept.
+        Where the lists of recent stores and runs are kept.
+    runs_folder : Path, optional
+        Where new runs are made; `tvae-runs` in the user's home without it.
     """
 
     def __init__(
-        self, decoder_factory: DecoderFactory = engine_decoder, recent: Recent | None = None
+        self,
+        decoder_factory: DecoderFactory = engine_decoder,
+        recent: Recent | None = None,
+        runs_folder: Path | None = None,
     ) -> None:
         super().__init__()
         self.setWindowTitle("TARGET-VAE")
@@ -100,14 +104,15 @@ class MainWindow(QMainWindow):
             self.state, self.plane, self.hover_card, self.decoder, self.pictures, self.probe
         )
         self.clusters = ClusterPresenter(
-            self.state, self.cluster_drawer, self.jobs, self.decoder, self.probe, self.messages
-        )
+            self.state, self.cluster_drawer, self.jobs, self.decoder, self.pictures, self.probe,
+            self.messages,
+        )  # fmt: skip
         self.export = ExportPresenter(
             self.state, self.export_drawer, self.jobs, self.session, self.messages
         )
         self.sets = SetPresenter(self.state, self, self.export.open, self.messages)
         self.data = DataPresenter(self.state, self.jobs, self.job_bar, self.probe, self.messages)
-        self.training = Training(self, self.open, self.messages)
+        self.training = Training(self, self.open, self.messages, self.recent.folder, runs_folder)
         self._timers()
         self.paths = PathPresenter(
             self.state, self.path_state, self.plane, self.path_bar, self._play_timer, self.probe,
@@ -143,7 +148,8 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(whole)
         column.setContentsMargins(GRID, 0, GRID, GRID)
         column.setSpacing(GRID)
-        column.addLayout(self._top_bar())
+        self.top_bar = TopBar()
+        column.addWidget(self.top_bar)
         column.addWidget(self.pages, 1)
         self.setCentralWidget(whole)
         self.message_bar = MessageBar(self)
@@ -173,27 +179,6 @@ class MainWindow(QMainWindow):
         column.addWidget(self._columns, 1)
         column.addWidget(self.gallery)
         return page
-
-    def _top_bar(self) -> QHBoxLayout:
-        self.open_button = QPushButton("Open")
-        self.train_button = QPushButton("Train")
-        self.export_button = QPushButton("Export")
-        self.heading = QLabel()
-        set_role(self.heading, "strong")
-        self.subheading = muted()
-        self.find_button = QPushButton("Find a command    Ctrl+K")
-        set_role(self.find_button, "find")
-        self.find_button.setMinimumWidth(216)
-        made = QHBoxLayout()
-        made.setSpacing(GRID)
-        for button in (self.open_button, self.train_button, self.export_button):
-            made.addWidget(button)
-        made.addSpacing(2 * GRID)
-        made.addWidget(self.heading)
-        made.addWidget(self.subheading)
-        made.addStretch(1)
-        made.addWidget(self.find_button)
-        return made
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Give the side panels a share of a large screen."""
@@ -292,6 +277,7 @@ class MainWindow(QMainWindow):
         p.contrast_ready.connect(self._on_contrast)
         p.failed.connect(self.messages.error)
         d.centres_decoded.connect(self.clusters.on_centres)
+        p.clusters_ready.connect(self.clusters.on_averages)
 
     def _connect_drawers(self) -> None:
         probe = self.probe_panel
@@ -340,28 +326,40 @@ class MainWindow(QMainWindow):
         self.messages.said.connect(self.message_bar.show_message)
         self.palette_view.chosen.connect(self.commands.run)
         for button, key in (
-            (self.find_button, "palette"),
-            (self.open_button, "open"),
-            (self.export_button, "export"),
-            (self.train_button, "train"),
+            (self.top_bar.find_button, "palette"),
+            (self.top_bar.open_button, "open"),
+            (self.top_bar.export_button, "export"),
+            (self.top_bar.train_button, "train"),
         ):
             self.commands.follow(button, key)
         self.start_page.train_wanted.connect(lambda: self.commands.run("train"))
         self.start_page.demo_wanted.connect(lambda: self.commands.run("demo"))
         self.start_page.open_wanted.connect(lambda: self.commands.run("open"))
         self.start_page.recent_picked.connect(lambda path: self.open(Path(path)))
+        self.start_page.run_picked.connect(self.training.open_monitor)
+        runs = self.training.runs
+        runs.changed.connect(lambda: self.start_page.show_runs(runs.runs))
 
     def _timers(self) -> None:
         self._settle = single_shot(self, SETTLE_MS)
         self._settle.timeout.connect(self.plane_presenter.ask_thumbnails)
         self._save = single_shot(self, SAVE_MS)
         self._save.timeout.connect(self.session.save)
+        self._find_runs = single_shot(self, FIND_MS)
+        self._find_runs.timeout.connect(self.training.runs.refresh)
         self._play_timer = QTimer(self)
 
     # --- opening and closing ------------------------------------------------------------------
     def open(self, path: Path) -> bool:
-        """Open a store or a run's folder; what is wrong is said, the window lives."""
+        """Open a store, or a run's folder; a run that made no store yet shows how it goes.
+
+        What is wrong is said, the window lives.
+        """
+        if self.training.is_without_store(path):
+            self.training.open_monitor(path)
+            return True
         if not self.session.open(path):
+            self.start_page.show_recent(self.recent.paths())
             return False
         self.recent.add(path)
         return True
@@ -401,6 +399,7 @@ class MainWindow(QMainWindow):
                 event.ignore()
             return
         self._save.stop()
+        self._find_runs.stop()
         self.session.close()
         self.jobs.stop()
         self.decoder.stop()
@@ -412,6 +411,7 @@ class MainWindow(QMainWindow):
         self.session.close()
         self.decoder.close()
         self.pictures.close()
+        self.message_bar.forget_notice()
         self._show_nothing_open()
 
     def use_tool(self, name: str) -> None:
@@ -423,9 +423,9 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentIndex(0)
         self.message_bar.foot_px = 2 * GRID
         self.start_page.show_recent(self.recent.paths())
+        self._find_runs.start()
         self.start_page.set_reasons("", why_no_demo())
-        self.heading.setText("")
-        self.subheading.setText("")
+        self.top_bar.show_run("", "")
         self.setWindowTitle("TARGET-VAE")
         self.commands.refresh()
 
@@ -435,14 +435,14 @@ class MainWindow(QMainWindow):
         if store is None:
             self._show_nothing_open()
             return
+        self._find_runs.stop()
         self.pages.setCurrentIndex(1)
         self.message_bar.foot_px = self.gallery.height() + 4 * GRID
         name = store.path.parent.name if store.path.name == "embeddings.h5" else store.path.stem
         self.inspector_presenter.show_store()
-        self.heading.setText(name)
         model = store.header.config.model
         facts = [count(len(store), "image"), f"z {store.z_dim}", f"P{model.rotations}"]
-        self.subheading.setText(" · ".join(facts))
+        self.top_bar.show_run(name, " · ".join(facts))
         self.setWindowTitle(f"{name} – TARGET-VAE")
         self.pictures.open(store.path, store.has_thumbnails)
         self.decoder.open(store.path)

@@ -12,6 +12,7 @@ from tvae_core.store import Atlas
 from tvae_gui.state.raster import Picture, Window
 
 Array = NDArray[Any]
+STRIP_PX = 64
 TILE_PX = 52  # at least; on large planes a fifteenth of the width
 
 
@@ -46,7 +47,8 @@ def blend(atlas: Atlas, x: Array, y: Array) -> Array:
     fx, fy = fx.reshape(shape), fy.reshape(shape)
     images = atlas.images
     below = images[iy, ix] * (1 - fx) + images[iy, ix + 1] * fx
-    above = images[iy + 1, ix] * (1 - fx) + images[iy + 1, ix + 1] * fx
+    up = np.minimum(iy + 1, len(atlas.y) - 1)  # the atlas of one dimension has a single row
+    above = images[up, ix] * (1 - fx) + images[up, ix + 1] * fx
     scale = np.float32((atlas.high - atlas.low) / 255.0)
     return np.asarray((below * (1 - fy) + above * fy) * scale + np.float32(atlas.low))
 
@@ -84,6 +86,19 @@ def tile_grid(
     if not len(centres[0]) or not len(centres[1]) or len(centres[0]) * len(centres[1]) > 4000:
         return None
     return TileGrid(centres[0], centres[1], pitches[0], pitches[1])
+
+
+def strip_grid(atlas: Atlas, window: Window) -> TileGrid | None:
+    """Return the tiles of a one-dimensional latent: one row at the foot of the window in view."""
+    scale = window.width_px / max(window.x1 - window.x0, 1e-30)
+    pitch = float(atlas.x[1] - atlas.x[0])
+    least = max(STRIP_PX, window.width_px / 15)
+    pitch *= _multiple(least / max(pitch * scale, 1e-9))
+    x = _centres(atlas.x, pitch, window.x0, window.x1)
+    if not len(x):
+        return None
+    height = least * (window.y1 - window.y0) / window.height_px
+    return TileGrid(x, np.array([window.y0 + height / 2]), pitch, height)
 
 
 def tile_values(atlas: Atlas, grid: TileGrid) -> Array:
@@ -173,6 +188,8 @@ def _even_axes(extent: tuple[float, float, float, float]) -> tuple[Array, Array]
 
 
 def _cell(nodes: Array, at: Array) -> tuple[Array, Array]:
+    if len(nodes) == 1:
+        return np.zeros(np.shape(at), np.int64), np.zeros(np.shape(at), np.float32)
     pitch = max(float(nodes[1] - nodes[0]), 1e-30)
     place = np.clip((np.asarray(at, np.float64) - float(nodes[0])) / pitch, 0, len(nodes) - 1)
     cell = np.minimum(place.astype(np.int64), len(nodes) - 2)

@@ -54,7 +54,7 @@ def columns_of(
     if clusters:
         found.append(Column(CLUSTER_KEY, "cluster", "class", names=clusters))
     if store.labels is not None:
-        found.append(Column("label", "label", "class", names=_label_names(store)))
+        found.append(Column("label", "label", "class", names=label_names(store)))
     found += _FIXED
     found += [Column(f"z{i + 1}", f"z{i + 1}", "magnitude") for i in range(min(store.z_dim, 64))]
     for name in store.table_names:
@@ -89,7 +89,8 @@ _READ = {
 }
 
 
-def _label_names(store: EmbeddingStore) -> tuple[str, ...]:
+def label_names(store: EmbeddingStore) -> tuple[str, ...]:
+    """Return the names of the store's labels; their numbers when they have none, 64 at most."""
     if store.label_names:
         return tuple(store.label_names)
     top = int(store.labels.max()) if store.labels is not None and len(store.labels) else -1

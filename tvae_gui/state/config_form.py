@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from tvae_core.config import SECTIONS, RunConfig, load_preset
-from tvae_gui.state.quantities import digits, setting
+from tvae_gui.state.words import figure, setting
 
 Kind = Literal["text", "choice", "switch", "whole", "real"]
 
@@ -206,7 +206,7 @@ class FormState:
         if key == "model.kernel_px":
             return f"here {model.kernel_side(self.image_side)} px"
         if key == "model.shift_prior_std_px":
-            return f"here {digits(model.prior_std_px(self.image_side))} px"
+            return f"here {figure(model.prior_std_px(self.image_side))} px"
         return ""
 
     def config(self) -> RunConfig:

@@ -386,11 +386,11 @@ class ExplorerState:
 
     def set_clusters(self, clusters: Clusters | None) -> None:
         """Show a clustering and colour by it."""
-        self.clusters = clusters
+        self.clusters, self.colour = clusters, DENSITY  # first: the list shows what is coloured by
         self._values.pop(CLUSTER_KEY, None)
+        self.set_filter(CLUSTER_KEY, None)
         self.columns_changed.emit()
         self.clusters_changed.emit()
-        self.colour = DENSITY
         if clusters is not None:
             self.colour_by(CLUSTER_KEY)
         else:

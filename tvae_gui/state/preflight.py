@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tvae_core.config import RunConfig
-from tvae_gui.state import quantities as words
+from tvae_gui.state import words
 from tvae_gui.state.image_look import ImageLook
 
 # Fitted to two measurements on one core (torch 2.13 CPU, 2 shared cores, 23 Nov 2026): the
@@ -184,7 +184,7 @@ def _epoch_seconds(
     speed = _MULTIPLY_ADDS_PER_S * (1 + (cores - 1) * _CORE_EFFICIENCY)
     passes = _FORWARD_AND_BACK * work / speed
     seconds = images * (passes + _ELEMENT_S * activations(config, side) + _OVERHEAD_S)
-    return seconds, f"for {words.plural(cores, 'core')}, from two measured models"
+    return seconds, f"for {words.count(cores, 'core')}, from two measured models"
 
 
 def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
@@ -193,7 +193,7 @@ def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
         yield Problem("Every pixel looked at is the same.", "Choose other images.", blocks=True)
     if look.bad_pixels and data.bad_pixels == "refuse":
         yield Problem(
-            f"{words.plural(look.bad_pixels, 'pixel')} of {words.plural(look.sampled, 'image')} "
+            f"{words.count(look.bad_pixels, 'pixel')} of {words.count(look.sampled, 'image')} "
             "looked at are no numbers.",
             "Set them to each image's mean",
             "data.bad_pixels",
@@ -218,7 +218,7 @@ def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
         )
     if look.images < _FEW_IMAGES:
         yield Problem(
-            f"{words.plural(look.images, 'image')} are few: the model will learn them by heart.",
+            f"{words.count(look.images, 'image')} are few: the model will learn them by heart.",
             "Use a few thousand if there are more.",
         )
 
@@ -254,7 +254,7 @@ def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[P
     images, batch = training_images(config, look), config.train.batch_size
     if images < batch:
         yield Problem(
-            f"{words.plural(images, 'training image')} do not fill a batch of {batch}.",
+            f"{words.count(images, 'training image')} do not fill a batch of {batch}.",
             f"Batches of {max(1, images // 8)}",
             "train.batch_size",
             max(1, images // 8),

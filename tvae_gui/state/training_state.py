@@ -24,7 +24,7 @@ from tvae_core.progress import (
     Step,
     from_json,
 )
-from tvae_gui.state import quantities as words
+from tvae_gui.state import words
 from tvae_gui.state.run_folder import RunFolder, last_words, tail_of
 
 METRICS: dict[str, str] = {
@@ -253,7 +253,7 @@ class TrainingState:
                     return "Failed before the first epoch was done"
                 return f"Failed after {self._epoch_words()}"
         if self.embedded is not None:
-            total = words.plural(self.embedded.total, "image")
+            total = words.count(self.embedded.total, "image")
             return f"Embedding {self.embedded.done:,} of {total}"
         return f"Training epoch {self._epochs_done() + 1:,} of {self.epochs_planned:,}"
 
@@ -370,7 +370,7 @@ class TrainingState:
         return max(self.last_epoch + 1, self.started.first_epoch if self.started else 0)
 
     def _epoch_words(self) -> str:
-        return words.plural(self._epochs_done(), "epoch")
+        return words.count(self._epochs_done(), "epoch")
 
 
 def log_words(line: str) -> str:
@@ -385,7 +385,7 @@ def log_words(line: str) -> str:
         case Epoch():
             return f"Epoch {record.epoch + 1}: {words.duration(record.seconds)}"
         case Started():
-            return f"Training {words.plural(record.images, 'image')} on {record.device}"
+            return f"Training {words.count(record.images, 'image')} on {record.device}"
         case Finished():
             return f"Finished: {record.reason}"
         case Failed():

@@ -1,8 +1,10 @@
-"""How numbers are written for people: thousands separators, three significant digits, units."""
+"""Numbers for people: counts, durations, sizes, values with three significant digits and a unit."""
 
 from __future__ import annotations
 
 import math
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def count(number: int, noun: str = "") -> str:
@@ -12,15 +14,15 @@ def count(number: int, noun: str = "") -> str:
     return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
-def figure(value: float, unit: str = "") -> str:
-    """Return a value with three significant digits and its unit; a true minus sign."""
-    if not math.isfinite(value):
+def figure(value: float | None, unit: str = "") -> str:
+    """Return a value with three significant digits and its unit; a dash when there is none."""
+    if value is None or not math.isfinite(value):
         return "–"
-    size = abs(value)
-    if size != 0 and (size >= 1e5 or size < 1e-4):
-        text = f"{value:.2e}"
+    large = abs(value)
+    if large != 0 and (large >= 1e7 or large < 1e-4):
+        text = f"{value:.2e}".replace("e-0", "e-").replace("e+0", "e")
     else:
-        decimals = 2 if size == 0 else min(6, max(0, 2 - math.floor(math.log10(size))))
+        decimals = 2 if large == 0 else min(6, max(0, 2 - math.floor(math.log10(large))))
         text = f"{value:,.{decimals}f}"
     text = text.replace("-", "−")
     return f"{text} {unit}" if unit else text
@@ -29,3 +31,41 @@ def figure(value: float, unit: str = "") -> str:
 def degrees(angle_rad: float) -> str:
     """Return an angle in whole degrees."""
     return f"{math.degrees(angle_rad):.0f}°".replace("-", "−")
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration with its two largest units, such as "2 h 5 min"."""
+    if seconds is None or not math.isfinite(seconds) or seconds < 0:
+        return "unknown"
+    whole = round(seconds)
+    if whole < 1:
+        return "under 1 s"
+    if whole < 2 * _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{round(whole / _MINUTE)} min"
+    if whole < _DAY:
+        return _pair(round(whole / _MINUTE), 60, "h", "min")
+    return _pair(round(whole / _HOUR), 24, "days", "h").replace("1 days", "1 day")
+
+
+def size(number: float) -> str:
+    """Return a number of bytes in kB, MB or GB, powers of 1,000."""
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= scale:
+            return f"{figure(number / scale)} {unit}"
+    return f"{round(number)} bytes"
+
+
+def setting(value: object) -> str:
+    """Return a setting's value as a person types it: 0.0002 as "0.0002", True as "on"."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.8g}"
+    return str(value)
+
+
+def _pair(count: int, per: int, large: str, small: str) -> str:
+    whole, rest = divmod(count, per)
+    return f"{whole} {large} {rest} {small}" if rest else f"{whole} {large}"

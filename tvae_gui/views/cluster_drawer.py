@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QIcon, QImage, QPixmap
 from PyQt6.QtWidgets import (
@@ -20,6 +22,7 @@ from PyQt6.QtWidgets import (
 from tvae_gui.state.explorer_state import Clusters
 from tvae_gui.state.words import count
 from tvae_gui.theme import colour, set_role
+from tvae_gui.views.confusion_table import ConfusionTable
 from tvae_gui.views.controls import muted, row, tool_button
 from tvae_gui.views.drawer import Drawer
 
@@ -29,11 +32,14 @@ METHODS = (
     ("agglomerative (Ward)", "ward"),
     ("HDBSCAN", "hdbscan"),
 )
+_HOW_MANY = "Number of clusters: type it, or use the arrow keys"
 _PICTURE = 40
+_DECODED, _AVERAGE, _NAME, _SIZE = range(4)
 
 
 class ClusterDrawer(Drawer):
-    """Method, number and space; then each cluster with its decoded centre, name and size.
+    """Method, number and space; then each cluster with its decoded centre, average, name and size,
+    and how the clusters share out the labels when the run has labels.
 
     Signals: run_wanted(method, count, on_plane), cancel_wanted(), renamed(number, name),
     merge_wanted(numbers), split_wanted(number), recolour_wanted(number),
@@ -62,6 +68,8 @@ class ClusterDrawer(Drawer):
         self.table = self._build_table()
         self.column.addWidget(self.table)
         self.column.addLayout(self._edits())
+        self.confusion = ConfusionTable()
+        self.column.addWidget(self.confusion)
         self._filling = False
         self.show_clusters(None, [])
 
@@ -75,7 +83,7 @@ class ClusterDrawer(Drawer):
         self._count.setRange(2, 200)
         self._count.setValue(3)
         self._count.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-        self._count.setToolTip("Number of clusters: type it, or use the arrow keys")
+        self._count.setToolTip(_HOW_MANY)
         self._count.setAccessibleName("Number of clusters")
         self._space.addItem("on z", False)
         self._space.addItem("on the plane", True)
@@ -86,9 +94,18 @@ class ClusterDrawer(Drawer):
         self.column.addLayout(row(self._method, self._count, spacing=4))
         self.column.addLayout(row(self._space, self._run, spacing=4))
 
+    def choose(self, method: str, how_many: int) -> None:
+        """Fill in what Find will do."""
+        self._method.setCurrentIndex(self._method.findData(method))
+        self._count.setValue(how_many)
+
     def _build_table(self) -> QTableWidget:
-        table = QTableWidget(0, 3)
-        table.setHorizontalHeaderLabels(["centre", "name", "images"])
+        table = QTableWidget(0, 4)
+        table.setHorizontalHeaderLabels(["decoded", "average", "name", "images"])
+        tips = ("Its centre, decoded", "Average of its images, turned upright", "", "")
+        for column, tip in enumerate(tips):
+            if (item := table.horizontalHeaderItem(column)) is not None:
+                item.setToolTip(tip)
         table.setAccessibleName("Clusters found")
         table.setShowGrid(False)
         table.setIconSize(QSize(_PICTURE, _PICTURE))
@@ -98,9 +115,10 @@ class ClusterDrawer(Drawer):
         assert side is not None
         side.hide()
         side.setDefaultSectionSize(_PICTURE + 6)
-        head.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        table.setColumnWidth(0, _PICTURE + 26)
-        table.setColumnWidth(2, 72)
+        head.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        for column in (_DECODED, _AVERAGE):
+            table.setColumnWidth(column, _PICTURE + 20)
+        table.setColumnWidth(_SIZE, 64)
         table.itemChanged.connect(self._on_item_changed)
         table.itemSelectionChanged.connect(self._on_picked)
         return table
@@ -134,7 +152,7 @@ class ClusterDrawer(Drawer):
                 self._fill(number, name, clusters.colours[number], sizes[number])
         self._filling = False
         self.table.setVisible(clusters is not None)
-        rows = min(self.table.rowCount(), 7)
+        rows = min(self.table.rowCount(), 5)
         self.table.setFixedHeight(rows * (_PICTURE + 6) + 34)
         self._note.setText("" if clusters is None else clusters.note)
         self._note.setVisible(bool(self._note.text()))
@@ -143,10 +161,19 @@ class ClusterDrawer(Drawer):
 
     def show_centres(self, images: list[QImage]) -> None:
         """Show what the decoder makes of each centre."""
+        self._put_images(_DECODED, images)
+
+    def show_averages(self, images: list[QImage | None]) -> None:
+        """Show the upright average of each cluster."""
+        self._put_images(_AVERAGE, images)
+
+    def _put_images(self, column: int, images: Sequence[QImage | None]) -> None:
+        self._filling = True
         for number, image in enumerate(images[: self.table.rowCount()]):
-            item = self.table.item(number, 0)
-            if item is not None:
+            item = self.table.item(number, column)
+            if item is not None and image is not None:
                 item.setIcon(QIcon(QPixmap.fromImage(image)))
+        self._filling = False
 
     def show_running(self, running: bool, words: str = "") -> None:
         """Show that the work goes on; the button stops it."""
@@ -158,16 +185,18 @@ class ClusterDrawer(Drawer):
         self.place()
 
     def _fill(self, number: int, name: str, ink: str, size: int) -> None:
-        centre, words, images = QTableWidgetItem(), QTableWidgetItem(name), QTableWidgetItem()
         swatch = QPixmap(10, 10)
         swatch.fill(colour(ink))
-        centre.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
-        words.setIcon(QIcon(swatch))
-        images.setText(count(size))
-        images.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        images.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
-        for place, item in enumerate((centre, words, images)):
-            self.table.setItem(number, place, item)
+        made = [QTableWidgetItem() for _ in range(4)]
+        made[_NAME].setText(name)
+        made[_NAME].setIcon(QIcon(swatch))
+        made[_NAME].setToolTip("Double-click to rename")
+        made[_SIZE].setText(count(size))
+        made[_SIZE].setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        for column in (_DECODED, _AVERAGE, _SIZE):
+            made[column].setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
+        for column, item in enumerate(made):
+            self.table.setItem(number, column, item)
 
     def _grey(self) -> None:
         picked = len(self._picked())
@@ -188,7 +217,7 @@ class ClusterDrawer(Drawer):
     def _on_method(self) -> None:
         finds = self._method.currentData() == "hdbscan"
         self._count.setEnabled(not finds)
-        self._count.setToolTip("HDBSCAN finds the number itself" if finds else "")
+        self._count.setToolTip("HDBSCAN finds the number itself" if finds else _HOW_MANY)
 
     def _on_run(self) -> None:
         if self._run.text() == "Stop":
@@ -198,7 +227,7 @@ class ClusterDrawer(Drawer):
             self.run_wanted.emit(method, self._count.value(), space)
 
     def _on_item_changed(self, item: QTableWidgetItem) -> None:
-        if not self._filling and item.column() == 1:
+        if not self._filling and item.column() == _NAME:
             self.renamed.emit(item.row(), item.text())
 
     def _on_picked(self) -> None:

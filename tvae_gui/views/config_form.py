@@ -17,7 +17,7 @@ from PyQt6.QtWidgets import (
 )
 
 from tvae_gui.state.config_form import SECTION_TITLES, FormField, FormState
-from tvae_gui.state.quantities import setting
+from tvae_gui.state.words import setting
 from tvae_gui.views import ink
 
 _EDITOR_WIDTH = 136

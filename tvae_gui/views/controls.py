@@ -146,13 +146,13 @@ class AngleDial(QWidget):
         """Draw."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        centre, radius = QPointF(32, 32), 29.0
+        centre, radius = QPointF(32, 32), 26.0
         painter.setPen(QPen(colour("hover"), 2))
         painter.drawEllipse(centre, radius, radius)
         end = centre + QPointF(radius * math.cos(self._angle), -radius * math.sin(self._angle))
         painter.setPen(QPen(colour("muted"), 2))
         span = round(math.degrees(self._angle) * 16)
-        box = self.rect().adjusted(3, 3, -3, -3)
+        box = self.rect().adjusted(6, 6, -6, -6)
         painter.drawArc(box, 0, span)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(colour("accent" if self.hasFocus() else "text"))

@@ -12,7 +12,7 @@ from PyQt6.QtCore import QEvent, Qt
 from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from tvae_gui.state.quantities import digits, setting
+from tvae_gui.state.words import figure, setting
 from tvae_gui.views import ink
 
 _EARLY = 0.1
@@ -128,7 +128,7 @@ class CurveChart(QWidget):
         name = f'<span style="color:{colour.name()}">{mark} {curve.name}</span>'
         if self._narrow and len(self._curves) > 1:
             return name
-        return f"{name} {digits(float(curve.values[-1]))}"
+        return f"{name} {figure(float(curve.values[-1]))}"
 
     def _fit(self, curves: list[Curve]) -> None:
         for name in ("left", "bottom"):

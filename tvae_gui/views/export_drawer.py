@@ -25,6 +25,7 @@ from tvae_gui.theme import set_role
 from tvae_gui.views.controls import muted, row, tool_button
 from tvae_gui.views.drawer import Drawer
 
+_MOVED = "Only if the original images have moved: where they are now"
 FORMATS = (
     ("images, MRC stack (.mrcs)", "images", ".mrcs"),
     ("images, TIFF", "images", ".tif"),
@@ -114,7 +115,7 @@ class ExportDrawer(Drawer):
         browse.clicked.connect(self._on_browse)
         self.images_at = QLineEdit()
         self.images_at.setPlaceholderText("where they were")
-        self.images_at.setToolTip("Only if the original images have moved: where they are now")
+        self.images_at.setToolTip(_MOVED)
         self.overwrite = QCheckBox("replace what is there")
         for words, widget in (
             ("Images", self.source),
@@ -204,9 +205,13 @@ class ExportDrawer(Drawer):
         path = Path(self.target.text())
         self.target.setText(str(path.with_suffix(suffix) if path.name else path))
         images = self.format.currentData()[0] == "images"
-        for widget in (self._pose, self._size, self.images_at):
+        for widget, tip in (
+            (self._pose, "Turned upright, or as they are in their files"),
+            (self._size, "At the size of their files, or as the model sees them"),
+            (self.images_at, _MOVED),
+        ):
             widget.setEnabled(images)
-            widget.setToolTip("" if images else "Only for images")
+            widget.setToolTip(tip if images else "Only for images: choose an image format above")
         self._on_changed()
 
     def _on_changed(self) -> None:
@@ -214,6 +219,7 @@ class ExportDrawer(Drawer):
         if self._running:
             self.button.setText("Stop")
             self.button.setEnabled(True)
+            self.button.setToolTip("Stop; nothing half-written is left behind")
             return
         if choice is None:
             return
@@ -223,7 +229,7 @@ class ExportDrawer(Drawer):
         self.button.setText(words)
         reason = _why_not(choice, images)
         self.button.setEnabled(not reason)
-        self.button.setToolTip(reason)
+        self.button.setToolTip(reason or "Write it, read it back and count it")
         self.changed.emit(choice)
 
     def _on_button(self) -> None:

@@ -130,7 +130,8 @@ class Gallery(QWidget):
         self.export.setEnabled(total > 0)
         words = f"Export {count(selected, 'image')}…" if some else "Export…"
         self.export.setText(words)
-        self.export.setToolTip("Write images, tables or figures (Ctrl+E)")
+        why = "Write images, tables or figures (Ctrl+E)" if total else "Open a run first"
+        self.export.setToolTip(why)
 
     @property
     def count_text(self) -> str:

@@ -8,6 +8,7 @@ from PyQt6.QtWidgets import QWidget
 
 from tvae_gui.theme import GRID, SMALL_PX, colour, font
 
+_CLEAR_PX = 28  # leaves the thumbnail under the cursor free
 _SIDE = 72
 _NAMES = ("raw", "upright", "decoded", "residual")
 
@@ -33,9 +34,9 @@ class HoverCard(QWidget):
         parent = self.parentWidget()
         if parent is not None:
             x = (
-                at.x() + 18
-                if at.x() + 26 + self.width() < parent.width()
-                else at.x() - 18 - self.width()
+                at.x() + _CLEAR_PX
+                if at.x() + _CLEAR_PX + 8 + self.width() < parent.width()
+                else at.x() - _CLEAR_PX - self.width()
             )
             y = min(max(8, at.y() - self.height() // 2), parent.height() - self.height() - 8)
             self.move(max(8, x), y)

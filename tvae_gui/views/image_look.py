@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from tvae_core.errors import TvaeError
 from tvae_gui.state.image_look import ImageLook
-from tvae_gui.state.quantities import digits
+from tvae_gui.state.words import figure
 from tvae_gui.views import ink
 from tvae_gui.views.picture import Picture
 
@@ -85,7 +85,7 @@ class Histogram(QWidget):
     def show_counts(self, counts: NDArray[np.int64] | None, low: float, high: float) -> None:
         """Show other counts; None shows nothing."""
         self._counts = counts
-        self._ends = (digits(low), digits(high))
+        self._ends = (figure(low), figure(high))
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -140,12 +140,12 @@ def mosaic(look: ImageLook) -> QImage:
 
 
 def _numbers(look: ImageLook) -> str:
-    parts = [f"mean {digits(look.mean)}", f"deviation {digits(look.deviation)}"]
+    parts = [f"mean {figure(look.mean)}", f"deviation {figure(look.deviation)}"]
     if look.bad_pixels:
         parts.append(f"{look.bad_pixels:,} pixels are no numbers")
     if look.object_px:
         parts.append(f"what varies is about {look.object_px} px wide")
     if look.pixel_size_angstrom:
-        parts.append(f"{digits(look.pixel_size_angstrom)} Å a pixel")
+        parts.append(f"{figure(look.pixel_size_angstrom)} Å a pixel")
     text = " · ".join(parts) + f" (of {look.sampled:,} images looked at)"
     return "\n".join([text, *look.remarks[:3]])

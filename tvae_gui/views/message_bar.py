@@ -65,6 +65,12 @@ class MessageBar(QWidget):
         if level != "error":
             self._timer.start()
 
+    def forget_notice(self) -> None:
+        """Put a notice away: what it was about is closed. Errors stay until they are dismissed."""
+        self._waiting.clear()
+        if not self._is_error:
+            self.hide()
+
     def place(self) -> None:
         """Stand at the foot of the window, over what is there."""
         parent = self.parentWidget()

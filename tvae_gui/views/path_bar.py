@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QMenu, QSlider, QToolButton, QWidget
 
 from tvae_gui.theme import GRID, set_role
@@ -11,6 +12,7 @@ from tvae_gui.views.icons import icon
 
 SAVES = (
     ("movie, GIF…", "gif"),
+    ("movie, MP4…", "mp4"),
     ("frames, PNG…", "png"),
     ("stack, MRC…", "mrcs"),
     ("z of each frame, CSV…", "csv"),
@@ -38,7 +40,6 @@ class PathBar(QFrame):
         self.setObjectName("panel")
         self._play = QToolButton()
         self._play.setCheckable(True)
-        self._play.setToolTip("Play along the path (Ctrl+Space)")
         self._play.toggled.connect(self.play_toggled)
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setAccessibleName("Playhead")
@@ -54,14 +55,10 @@ class PathBar(QFrame):
         self._speed.activated.connect(lambda: self.speed_chosen.emit(self._speed.currentData()))
         self._save = tool_button("Save")
         self._save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self)
-        for words, kind in SAVES:
-            action = menu.addAction(words)
-            assert action is not None
-            action.triggered.connect(lambda _=False, k=kind: self.save_wanted.emit(k))
-        self._save.setMenu(menu)
+        self._save.setMenu(self._save_menu())
         clear = tool_button("Clear")
         set_role(clear, "quiet")
+        clear.setToolTip("Take the path off the plane")
         clear.clicked.connect(lambda: self.clear_wanted.emit())
         line = QHBoxLayout(self)
         line.setContentsMargins(GRID, 4, GRID, 4)
@@ -72,6 +69,22 @@ class PathBar(QFrame):
         self.apply_theme()
         self.hide()
 
+    def _save_menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        self._saves: dict[str, QAction] = {}
+        for words, kind in SAVES:
+            action = menu.addAction(words)
+            assert action is not None
+            action.triggered.connect(lambda _=False, k=kind: self.save_wanted.emit(k))
+            self._saves[kind] = action
+        return menu
+
+    def set_reason(self, kind: str, reason: str) -> None:
+        """Grey one way of saving with the reason why; empty words enable it."""
+        self._saves[kind].setEnabled(not reason)
+        self._saves[kind].setToolTip(reason)
+
     def apply_theme(self) -> None:
         """Take the colours of the theme in use."""
         self._play.setIcon(icon("pause" if self._play.isChecked() else "play"))
@@ -79,9 +92,13 @@ class PathBar(QFrame):
     def show_path(self, exists: bool, anchors: int, frame: int, frames: int, playing: bool) -> None:
         """Show where the playhead is; the bar hides without a path."""
         self.setVisible(anchors > 0)
-        for widget in (self._play, self._slider, self._save):
+        for widget, tip in (
+            (self._play, "Play along the path (Ctrl+Space)"),
+            (self._slider, "Where on the path the probe is"),
+            (self._save, "Save the decoded path"),
+        ):
             widget.setEnabled(exists)
-            widget.setToolTip("" if exists else "Click a second point to make a path")
+            widget.setToolTip(tip if exists else "Click a second point to make a path")
         self._play.blockSignals(True)
         self._play.setChecked(playing)
         self._play.blockSignals(False)

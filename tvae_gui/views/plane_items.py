@@ -80,6 +80,20 @@ class _Item(pg.GraphicsObject):  # type: ignore[misc]
         raise NotImplementedError
 
 
+class CountAxis(pg.AxisItem):  # type: ignore[misc]
+    """An axis that, while it `counts`, leaves out what cannot be counted."""
+
+    counts = False
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        """Return the words at the ticks."""
+        words: list[str] = super().tickStrings(values, scale, spacing)
+        if not self.counts:
+            return words
+        whole = [value >= 0 and float(value).is_integer() for value in values]
+        return [w if good else "" for w, good in zip(words, whole, strict=True)]
+
+
 class PictureItem(_Item):
     """Draws what a function makes of the window in view; asked again only when that changes."""
 

@@ -10,13 +10,14 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
+from PyQt6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QWheelEvent
 from PyQt6.QtWidgets import QWidget
 
 from tvae_gui.state.raster import Picture, Window
 from tvae_gui.theme import SMALL_PX, colour, font
 from tvae_gui.views.controls import single_shot
 from tvae_gui.views.plane_items import (
+    CountAxis,
     CurveItem,
     PathItem,
     PictureItem,
@@ -26,6 +27,7 @@ from tvae_gui.views.plane_items import (
 )
 
 Array = NDArray[Any]
+_BEHIND = 0.3
 PROBE, LASSO, RECTANGLE, CIRCLE, PATH = "probe", "lasso", "rectangle", "circle", "path"
 _HINTS = {
     PROBE: "Drag to move the probe",
@@ -61,7 +63,8 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
     tool_changed = pyqtSignal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, enableMenu=False)
+        self._left = CountAxis("left")
+        super().__init__(parent, enableMenu=False, axisItems={"left": self._left})
         self.setAccessibleName("Latent plane")
         self.setMinimumSize(QSize(240, 200))
         self.hideButtons()
@@ -122,7 +125,8 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
             self.getAxis(side).setLabel(title, color=colour("muted").name())
         x0, x1, y0, y1 = extent
         dx, dy = 0.06 * (x1 - x0), 0.06 * (y1 - y0)
-        low, high = (0.0, 1.3 * y1) if y_title == "images" else (y0 - dy, y1 + dy)
+        self._left.counts = y_title == "images"
+        low, high = (-0.25 * y1, 1.3 * y1) if self._left.counts else (y0 - dy, y1 + dy)
         self._home = (x0 - dx, x1 + dx, low, high)
         self.fit()
 
@@ -133,6 +137,11 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
     def set_tiles(self, draw: Callable[[Window], Picture | None] | None) -> None:
         """Draw the background with `draw`."""
         self.tiles.set_source(draw)
+
+    def show_thumbnails(self, places: Array, images: list[QImage], tints: list[QColor]) -> None:
+        """Draw images at places (n, 2) of the plane; the background steps back behind them."""
+        self.thumbnails.put(places, images, tints)
+        self.tiles.setOpacity(_BEHIND if len(images) else 1.0)
 
     @property
     def window_in_view(self) -> Window:

@@ -6,7 +6,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from tvae_gui.state.preflight import Preflight, Problem
-from tvae_gui.state.quantities import duration, size
+from tvae_gui.state.words import duration, size
 from tvae_gui.views import ink
 
 _ROWS = ("Memory", "Disk", "One epoch", "All epochs")

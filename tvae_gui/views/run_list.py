@@ -21,9 +21,9 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from tvae_gui.state.quantities import digits, setting
 from tvae_gui.state.run_list import RunList, RunSummary
 from tvae_gui.state.training_state import RunStatus
+from tvae_gui.state.words import figure, setting
 from tvae_gui.views import ink
 from tvae_gui.views.curve_chart import Curve, CurveChart
 
@@ -158,7 +158,7 @@ class RunListView(QWidget):
         planned = f" of {run.epochs_planned:,}" if run.epochs_planned else ""
         epochs = f"{run.epochs:,}{planned}" if run.epochs else "–"
         state = "not started" if run.status is RunStatus.QUEUED else run.status.value
-        texts = ("○", run.name, state, epochs, digits(run.best_elbo), changed)
+        texts = ("○", run.name, state, epochs, figure(run.best_elbo), changed)
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)
             item.setTextAlignment(_side(column))

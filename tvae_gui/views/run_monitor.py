@@ -19,8 +19,8 @@ from PyQt6.QtWidgets import (
 
 from tvae_core.progress import Preview
 from tvae_gui.state.latent_preview import read_latents
-from tvae_gui.state.quantities import digits, duration
 from tvae_gui.state.training_state import METRICS, RunStatus, TrainingState
+from tvae_gui.state.words import duration, figure
 from tvae_gui.views import ink
 from tvae_gui.views.curve_chart import Curve, CurveChart
 from tvae_gui.views.latent_preview import LatentPreview
@@ -220,11 +220,11 @@ class RunMonitor(QWidget):
         if state.eta_s is not None:
             parts.append(f"about {duration(state.eta_s)} left")
         if state.images_per_second and state.status.is_live:
-            parts.append(f"{digits(state.images_per_second)} images/s")
+            parts.append(f"{figure(state.images_per_second)} images/s")
         if state.started is not None:
             parts.append(f"{state.started.images:,} images on {state.started.device}")
         if (best := state.best()) is not None:
-            parts.append(f"best ELBO {digits(best[0])} in epoch {best[1]:,}")
+            parts.append(f"best ELBO {figure(best[0])} in epoch {best[1]:,}")
         return " · ".join(parts)
 
     def _show_buttons(self) -> None:

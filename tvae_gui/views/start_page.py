@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QModelIndex, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QFontMetrics, QPainter
 from PyQt6.QtWidgets import (
+    QApplication,
     QHBoxLayout,
     QLabel,
     QListWidget,
     QListWidgetItem,
     QPushButton,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
 
-from tvae_gui.theme import GRID, font, set_role
+from tvae_gui.state.run_list import RunSummary
+from tvae_gui.state.training_state import RunStatus
+from tvae_gui.theme import GRID, SMALL_PX, colour, font, set_role
 from tvae_gui.views.controls import muted, panel, title
+
+_MOST_RUNS = 12
+_ENTRY_PX = 44
 
 
 class StartPage(QWidget):
-    """Open, Train, Demo and recent runs.
+    """Open, Train, Demo, what was open last, and the runs with how they are going.
 
-    Signals: open_wanted(), train_wanted(), demo_wanted(), recent_picked(path).
+    Signals: open_wanted(), train_wanted(), demo_wanted(), recent_picked(path), run_picked(Path).
     """
 
     open_wanted = pyqtSignal()
     train_wanted = pyqtSignal()
     demo_wanted = pyqtSignal()
     recent_picked = pyqtSignal(str)
+    run_picked = pyqtSignal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         frame, column = panel(margins=4 * GRID, spacing=2 * GRID)
-        frame.setFixedWidth(560)
+        frame.setFixedWidth(640)
         head = QLabel("What do your images have in common?")
         head.setFont(font(strong=True))
         column.addWidget(head)
@@ -44,21 +56,24 @@ class StartPage(QWidget):
         words.setWordWrap(True)
         column.addWidget(words)
         column.addLayout(self._buttons())
-        column.addWidget(title("Recent runs"))
-        self.recent = QListWidget()
-        self.recent.setAccessibleName("Recent runs")
-        self.recent.itemActivated.connect(self._on_recent)
-        self.recent.itemClicked.connect(self._on_recent)
-        self._none = muted("None yet. The demo opens in a second and needs no data.")
-        column.addWidget(self._none)
-        column.addWidget(self.recent)
-        self.runs = QVBoxLayout()
-        column.addLayout(self.runs)
+        self.recent, self._none = QListWidget(), muted("Nothing yet. The demo needs no data.")
+        self.runs, self._no_runs = QListWidget(), muted("No runs yet. Train one on your images.")
+        lists = QHBoxLayout()
+        lists.setSpacing(3 * GRID)
+        for name, view, words in (
+            ("Explored last", self.recent, self._none),
+            ("Training runs", self.runs, self._no_runs),
+        ):
+            lists.addLayout(_named_list(name, view, words), 1)
+            view.itemActivated.connect(self._on_picked)
+            view.itemClicked.connect(self._on_picked)
+        column.addLayout(lists)
         whole = QVBoxLayout(self)
         whole.addStretch(2)
         whole.addWidget(frame, 0, Qt.AlignmentFlag.AlignHCenter)
         whole.addStretch(3)
         self.show_recent([])
+        self.show_runs([])
 
     def _buttons(self) -> QHBoxLayout:
         self.open_button = QPushButton("Open a run…")
@@ -82,18 +97,91 @@ class StartPage(QWidget):
             button.setToolTip(reason)
 
     def show_recent(self, paths: list[str]) -> None:
-        """List recent runs."""
+        """List the stores that were open last."""
         self.recent.clear()
         for path in paths:
             place = Path(path)
             name = place.parent.name if place.name == "embeddings.h5" else place.name
-            item = QListWidgetItem(f"{name}\n{place.parent}")
-            item.setData(Qt.ItemDataRole.UserRole, path)
-            item.setSizeHint(QSize(0, 44))
-            self.recent.addItem(item)
-        self.recent.setVisible(bool(paths))
-        self.recent.setFixedHeight(min(len(paths), 6) * 46 + 4)
-        self._none.setVisible(not paths)
+            self.recent.addItem(_entry(name, str(place.parent), path, path))
+        _fit(self.recent, self._none)
 
-    def _on_recent(self, item: QListWidgetItem) -> None:
-        self.recent_picked.emit(item.data(Qt.ItemDataRole.UserRole))
+    def show_runs(self, runs: Sequence[RunSummary]) -> None:
+        """List the runs with how they are going."""
+        self.runs.clear()
+        for run in runs[:_MOST_RUNS]:
+            self.runs.addItem(_entry(run.name, _state_words(run), str(run.path), run))
+        _fit(self.runs, self._no_runs)
+
+    def _on_picked(self, item: QListWidgetItem) -> None:
+        what = item.data(Qt.ItemDataRole.UserRole)
+        if not isinstance(what, RunSummary):
+            self.recent_picked.emit(what)
+        elif what.status is RunStatus.FINISHED and what.has_store:
+            self.recent_picked.emit(str(what.path))
+        else:
+            self.run_picked.emit(what.path)
+
+
+class _TwoLines(QStyledItemDelegate):
+    """Draws a name, and below it quieter words that give way in their middle."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        """Return the height of two lines."""
+        return QSize(0, _ENTRY_PX)
+
+    def paint(
+        self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex
+    ) -> None:
+        """Draw the ground of the style and the two lines."""
+        if painter is None:
+            return
+        name, _, words = str(index.data()).partition("\n")
+        self.initStyleOption(option, index)
+        option.text = ""
+        if (style := QApplication.style()) is not None:
+            style.drawControl(QStyle.ControlElement.CE_ItemViewItem, option, painter, option.widget)
+        place = option.rect.adjusted(GRID // 2, 4, -GRID // 2, -4)
+        half = place.height() // 2
+        lines = (
+            (name, font(), "text", place.adjusted(0, 0, 0, -half)),
+            (words, font(SMALL_PX), "muted", place.adjusted(0, half, 0, 0)),
+        )
+        for text, face, ink, room in lines:
+            painter.setFont(face)
+            painter.setPen(colour(ink))
+            middle = Qt.TextElideMode.ElideMiddle
+            shown = QFontMetrics(face).elidedText(text, middle, room.width())
+            painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), shown)
+
+
+def _named_list(name: str, view: QListWidget, words: QLabel) -> QVBoxLayout:
+    view.setAccessibleName(name)
+    view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    view.setItemDelegate(_TwoLines(view))
+    column = QVBoxLayout()
+    column.setSpacing(GRID)
+    column.addWidget(title(name))
+    column.addWidget(words)
+    column.addWidget(view)
+    column.addStretch(1)
+    return column
+
+
+def _entry(name: str, words: str, tip: str, data: object) -> QListWidgetItem:
+    item = QListWidgetItem(f"{name}\n{words}")
+    item.setToolTip(tip)
+    item.setData(Qt.ItemDataRole.UserRole, data)
+    return item
+
+
+def _fit(view: QListWidget, words: QLabel) -> None:
+    view.setVisible(view.count() > 0)
+    view.setFixedHeight(min(view.count(), 6) * _ENTRY_PX + 4)
+    words.setVisible(not view.count())
+
+
+def _state_words(run: RunSummary) -> str:
+    state = "not started" if run.status is RunStatus.QUEUED else run.status.value
+    if not run.epochs:
+        return state
+    return f"{state} · epoch {run.epochs:,} of {run.epochs_planned:,}"
