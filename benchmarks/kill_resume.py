@@ -29,7 +29,7 @@ def main() -> None:
     moments = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        np.save(folder / "images.npy", plan_set("digits-u", count=400).whole().images)
+        np.save(folder / "images.npy", plan_set("digits-u", count=300).whole().images)
         began = time.monotonic()
         expected = _finish(folder / "whole", folder / "images.npy", resume=False)
         seconds = time.monotonic() - began
@@ -53,7 +53,8 @@ def _command(run: Path) -> list[str]:
 def _settings(images: Path) -> list[str]:
     config = load_preset("fast-cpu").model_copy(deep=True)
     config.data.path = str(images)
-    config.train.epochs, config.train.threads, config.train.checkpoint_minutes = 6, 1, 0.01
+    config.model.encoder_kernels = 16
+    config.train.epochs, config.train.threads, config.train.checkpoint_minutes = 4, 1, 0.01
     file = images.parent / "config.json"
     config.save(file)
     return ["--config", str(file)]

@@ -146,7 +146,7 @@ class TrainConfig(_Section):
     )
     content_warmup: float = _field(
         0.0,
-        "Share of all steps over which the weight of KL_z rises from 0.3 to 1, so that no "
+        "Share of all steps over which the weight of KL_z rises from 0.1 to 1, so that no "
         "dimension of z is given up early",
         ge=0,
         le=1,

@@ -19,7 +19,7 @@ from tvae_core.engine.step import TERMS, Schedule
 from tvae_core.engine.target_vae import TargetVae
 from tvae_core.errors import CheckpointError
 
-CONTENT_WEIGHT = 0.3  # of KL_z at the first step, where it is warmed up
+CONTENT_WEIGHT = 0.1  # of KL_z at the first step, where it is warmed up
 _COUNTERS = (
     "step",
     "epoch",
