@@ -40,7 +40,8 @@ def _simulate(folder: Path, count: int) -> None:
     from tvae_core.synthetic import plan_set, write_set
 
     print(f"simulating {count:,} hinged particles with CTF and noise")
-    write_set(plan_set("hinge", count=count, side=48, snr=0.5, pixel_size_angstrom=4.0), folder)
+    plan = plan_set("hinge", count=count, side=48, snr=1.0, shift_std_px=1.5)
+    write_set(plan, folder)
 
 
 def _train(path: Path, images: Path, epochs: int) -> None:
