@@ -70,8 +70,7 @@ def export_images(
     Parameters
     ----------
     source : ImageSource
-    indices : (n,) int
-        Which images, in the order they are written.
+    indices : (n,) int, in the order they are written
     path : Path or str
         `.mrcs` or `.mrc`, `.tif` or `.tiff`, `.npy`, `.h5`; a name without suffix is a folder of
         numbered PNG files. All but PNG hold float32.
