@@ -10,6 +10,7 @@ import numpy as np
 from tvae_core.errors import StoreError, TvaeError
 from tvae_core.sidecar import Labelling, Sidecar, load_sidecar, save_sidecar
 from tvae_core.store import EmbeddingStore, Plane
+from tvae_gui.main_window.demo import demo_path
 from tvae_gui.messages import Messages
 from tvae_gui.state.explorer_state import Clusters, ExplorerState
 from tvae_gui.state.planes import PlaneChoice
@@ -103,14 +104,13 @@ class Session:
             self._messages.notice("The last view of this run could not be restored.")
 
     def _note_missing_images(self, store: EmbeddingStore) -> None:
-        files = store.source_files
-        missing = [name for name in files[:50] if not Path(name).exists()]
-        if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            self._messages.notice(
-                f"The original images are not where they were ({missing[0]}{more}). Everything "
-                "can be explored; exporting them asks where they are."
-            )
+        images = store.header.config.data.path or store.source_files[0]
+        if Path(images).exists() or store.path.resolve() == demo_path().resolve():
+            return  # the example ships without its images
+        self._messages.notice(
+            f"The original images are not where they were ({images}). Everything can be explored; "
+            "exporting them asks where they are."
+        )
 
 
 def _view_of(state: ExplorerState) -> dict[str, Any]:
