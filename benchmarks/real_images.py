@@ -32,10 +32,10 @@ from tvae_core.synthetic.write import read_truth
 
 SETTINGS = {
     "mnist-u": ["--kernel-px", "29", "--shift-prior-std-px", "5"],
-    # grey values: Gaussian; neighbours at the rim: mask; cropped on the cell: small shifts
+    # grey values: Gaussian; slides of different brightness: image; neighbours at the rim: mask
     "rbc": [
         *("--kernel-px", "41", "--shift-prior-std-px", "2", "--mask", "true"),
-        *("--likelihood", "gaussian", "--noise-std", "0.1"),
+        *("--likelihood", "gaussian", "--noise-std", "0.4", "--normalise", "image"),
     ],
 }
 
