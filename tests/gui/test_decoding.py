@@ -43,7 +43,7 @@ def test_of_many_questions_the_last_is_answered(worker: LatestWorker, qtbot: QtB
 
     for number in range(300):
         worker.ask("probe", work(number))
-    qtbot.waitUntil(lambda: answers[-1:] == [299])
+    qtbot.waitUntil(lambda: answers[-1:] == [299], timeout=20_000)
     assert len(answers) < 100
     assert answers == sorted(answers)  # type: ignore[type-var]
 
@@ -67,7 +67,7 @@ def test_a_patient_question_steps_aside_and_is_answered_later(
     worker.ask("tiles", slow, patient=True)
     assert began.wait(5)
     worker.ask("probe", lambda _: iter(["image"]))
-    qtbot.waitUntil(lambda: len(answers) == 2)
+    qtbot.waitUntil(lambda: len(answers) == 2, timeout=20_000)
     assert answers == ["probe", "tiles"]
 
 
@@ -86,7 +86,7 @@ def test_two_patient_questions_do_not_keep_each_other_waiting(
 
     for slot in ("tiles", "hover", "centres"):
         worker.ask(slot, work, patient=True)
-    qtbot.waitUntil(lambda: sorted(answers) == ["centres", "hover", "tiles"])
+    qtbot.waitUntil(lambda: sorted(answers) == ["centres", "hover", "tiles"], timeout=20_000)
 
 
 def test_an_error_on_the_thread_reaches_the_owner(worker: LatestWorker, qtbot: QtBot) -> None:
@@ -94,7 +94,7 @@ def test_an_error_on_the_thread_reaches_the_owner(worker: LatestWorker, qtbot: Q
         raise ValueError("no")
         yield
 
-    with qtbot.waitSignal(worker.failed) as said:
+    with qtbot.waitSignal(worker.failed, timeout=20_000) as said:
         worker.ask("probe", broken)
     assert isinstance(said.args[1], ValueError)
 
@@ -103,12 +103,12 @@ def test_the_exact_image_comes_at_the_grid_asked_for(
     hinge_store: Path, qtbot: QtBot, qapp: QApplication
 ) -> None:
     job = DecodeJob(lambda store: HingeDecoder(store.header.side))
-    with qtbot.waitSignal(job.ready):
+    with qtbot.waitSignal(job.ready, timeout=20_000):
         job.open(hinge_store)
     answers: list[Decoded] = []
     job.decoded.connect(answers.append)
     request = job.ask(np.array([0.3, 0.9]), 0.0, (0.0, 0.0), grid=4)
-    qtbot.waitUntil(lambda: bool(answers) and answers[-1].full)
+    qtbot.waitUntil(lambda: bool(answers) and answers[-1].full, timeout=20_000)
     assert [a.image.shape for a in answers] == [(24, 24), (96, 96)]
     assert {a.request for a in answers} == {request}
     assert job.stop()
@@ -118,12 +118,12 @@ def test_a_closed_store_answers_no_more(
     hinge_store: Path, qtbot: QtBot, qapp: QApplication
 ) -> None:
     job = DecodeJob(lambda store: HingeDecoder(store.header.side))
-    with qtbot.waitSignal(job.ready):
+    with qtbot.waitSignal(job.ready, timeout=20_000):
         job.open(hinge_store)
     job.tiles_decoded.connect(lambda _: pytest.fail("an answer of a store that is closed"))
     job.ask_many(TILES, np.zeros((64, 2)), "tag", 24)
     job.close()
-    qtbot.waitUntil(lambda: job.idle)
+    qtbot.waitUntil(lambda: job.idle, timeout=20_000)
     qapp.processEvents()
     assert job.stop()
 

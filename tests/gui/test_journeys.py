@@ -27,7 +27,7 @@ def test_dragging_the_probe_shows_a_preview_at_once_and_the_exact_image_at_rest(
     drag(window, [(-1.5, -0.5), (-0.5, 0.2), (0.35, 0.9)], release=False)
     assert window.probe_panel.image.state == "preview"
     send(window, QEvent.Type.MouseButtonRelease, spot(window, 0.35, 0.9))
-    qtbot.waitUntil(lambda: window.probe_panel.image.state == "exact")
+    qtbot.waitUntil(lambda: window.probe_panel.image.state == "exact", timeout=20_000)
     probe = window.state.probe
     assert probe is not None
     # half a pixel of the screen is about 0.01 of the plane
@@ -42,7 +42,7 @@ def test_the_count_of_a_lasso_is_of_all_images_and_follows_while_it_is_drawn(
 ) -> None:
     window.use_tool("lasso")
     outline = ring(0.35, 0.9, 0.7, 0.6)
-    with qtbot.waitSignal(window.plane.shape_drawn):
+    with qtbot.waitSignal(window.plane.shape_drawn, timeout=20_000):
         drag(window, outline, release=False)
     assert int(window.gallery.count_text) > 0
     send(window, QEvent.Type.MouseButtonRelease, spot(window, *outline[-1]))
@@ -173,7 +173,7 @@ def test_a_path_is_drawn_played_and_saved(window: MainWindow, tmp_path: Path, qt
         drag(window, [place])
     assert window.path_state.exists
     window.commands.run("play")
-    qtbot.waitUntil(lambda: window.path_state.frame > 2)
+    qtbot.waitUntil(lambda: window.path_state.frame > 2, timeout=20_000)
     window.commands.run("play")
     assert window.state.probe is not None
     assert window.state.probe.xy == window.path_state.head

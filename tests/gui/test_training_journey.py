@@ -95,7 +95,7 @@ def test_a_run_is_started_in_the_window_followed_and_explored(
     (dialog,) = visible(TrainDialog)
     dialog.path.setText(str(bars))
     dialog.path.editingFinished.emit()
-    qtbot.waitUntil(lambda: dialog.state.look is not None)
+    qtbot.waitUntil(lambda: dialog.state.look is not None, timeout=20_000)
     for key, text in SMALL.items():
         dialog.state.form.set(key, text)
     assert dialog.state.why_not == ""
@@ -108,7 +108,7 @@ def test_a_run_is_started_in_the_window_followed_and_explored(
     assert not visible(TrainDialog)
 
     (monitor,) = visible(RunMonitor)
-    qtbot.waitUntil(monitor.explore.isEnabled)
+    qtbot.waitUntil(monitor.explore.isEnabled, timeout=20_000)
     monitor.explore.click()
     assert window.state.store is not None
     assert window.state.store.path == run / "embeddings.h5"
@@ -131,7 +131,7 @@ def test_images_that_cannot_be_read_are_told_in_the_dialog(
     window.training.open_dialog()
     (dialog,) = visible(TrainDialog)
     dialog.state.choose_images(str(tmp_path / "broken.npy"))
-    qtbot.waitUntil(lambda: dialog.state.look_error is not None)
+    qtbot.waitUntil(lambda: dialog.state.look_error is not None, timeout=20_000)
     assert "cannot be read" in dialog.state.why_not
 
 
@@ -199,7 +199,9 @@ def test_runs_are_found_again_after_reopening_the_window(
     assert first.close()
     assert RunFolder(run).process() is not None
     second = make_window()
-    qtbot.waitUntil(lambda: [item.name for item in second.training.runs.runs] == ["long"])
+    qtbot.waitUntil(
+        lambda: [item.name for item in second.training.runs.runs] == ["long"], timeout=20_000
+    )
     assert "running" in second.start_page.runs.item(0).text()
     second.start_page.runs.itemClicked.emit(second.start_page.runs.item(0))
     (monitor,) = visible(RunMonitor)

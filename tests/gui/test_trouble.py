@@ -66,12 +66,12 @@ def test_without_a_decoder_previews_are_shown_and_the_window_says_so(
         raise CheckpointError("the weights are damaged", own_store, "embed the run again")
 
     window = make_window(broken)
-    with qtbot.waitSignal(window.decoder.unavailable):
+    with qtbot.waitSignal(window.decoder.unavailable, timeout=20_000):
         assert window.open(own_store)
     assert "weights are damaged" in window.message_bar.text
     drag(window, [(-1.5, -0.5), (0.3, 0.9)])
     assert window.probe_panel.image.state == "preview"
-    qtbot.waitUntil(lambda: window.pictures.idle)
+    qtbot.waitUntil(lambda: window.pictures.idle, timeout=20_000)
 
 
 def test_a_damaged_sidecar_does_not_keep_the_run_from_opening(
@@ -98,10 +98,10 @@ def test_a_decoder_that_fails_is_told_once_in_words(
             raise MemoryError("no room")
 
     window = make_window(lambda _: Failing())
-    with qtbot.waitSignal(window.decoder.failed):
+    with qtbot.waitSignal(window.decoder.failed, timeout=20_000):
         assert window.open(own_store)
     assert "no room" in window.message_bar.text
-    qtbot.waitUntil(lambda: not window.is_busy)
+    qtbot.waitUntil(lambda: not window.is_busy, timeout=20_000)
 
 
 def test_every_grey_command_says_why(make_window: Make) -> None:

@@ -51,11 +51,11 @@ def test_a_tiny_run_is_trained_for_real_from_the_dialog(
 
     dialog.path.setText(str(digits))
     dialog.path.editingFinished.emit()
-    qtbot.waitUntil(lambda: state.look is not None)
+    qtbot.waitUntil(lambda: state.look is not None, timeout=20_000)
     for key, text in SMALL.items():
         state.form.set(key, text)
     assert state.why_not == ""
-    with qtbot.waitSignal(keeper.run_started) as started:
+    with qtbot.waitSignal(keeper.run_started, timeout=20_000) as started:
         dialog.start.click()
     training = keeper.open(started.args[0])
     monitor = RunMonitor(training)

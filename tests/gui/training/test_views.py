@@ -56,7 +56,7 @@ def dialog(qtbot: QtBot, new_run: NewRunState) -> Iterator[TrainDialog]:
 @pytest.fixture
 def ready(qtbot: QtBot, dialog: TrainDialog, images: Path) -> TrainDialog:
     dialog.state.choose_images(str(images))
-    qtbot.waitUntil(lambda: dialog.state.look is not None)
+    qtbot.waitUntil(lambda: dialog.state.look is not None, timeout=20_000)
     return dialog
 
 
@@ -86,7 +86,7 @@ def test_images_can_be_dropped(qtbot: QtBot, dialog: TrainDialog, images: Path) 
     mime.setUrls([QUrl.fromLocalFile(str(images))])
     buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     dialog.dropEvent(QDropEvent(QPointF(), Qt.DropAction.CopyAction, mime, buttons, keys))
-    qtbot.waitUntil(lambda: dialog.state.look is not None)
+    qtbot.waitUntil(lambda: dialog.state.look is not None, timeout=20_000)
     assert dialog.path.text() == str(images)
 
 
@@ -94,7 +94,7 @@ def test_images_that_cannot_be_read_are_told_in_words(
     qtbot: QtBot, dialog: TrainDialog, tmp_path: Path
 ) -> None:
     dialog.state.choose_images(str(tmp_path / "missing.npy"))
-    qtbot.waitUntil(lambda: dialog.state.look_error is not None)
+    qtbot.waitUntil(lambda: dialog.state.look_error is not None, timeout=20_000)
     assert dialog.look.headline.text() == "These images cannot be read"
     assert dialog.reason.text() == "The images cannot be read."
     assert not dialog.start.isEnabled()
@@ -104,7 +104,7 @@ def test_start_asks_for_the_run_that_the_command_shows(qtbot: QtBot, ready: Trai
     ready.form.rows["model.z_dim"].editor.setFocus()
     ready.state.form.set("model.z_dim", "3")
     assert ready.command.text().endswith("--preset fast-cpu --set model.z_dim=3")
-    with qtbot.waitSignal(ready.run_requested) as caught:
+    with qtbot.waitSignal(ready.run_requested, timeout=20_000) as caught:
         ready.start.click()
     run, config = caught.args
     assert run.name == "digits"
@@ -207,7 +207,7 @@ def test_a_new_run_takes_images_and_settings_of_an_earlier_one(
     config = RunConfig()
     config.data.path, config.model.z_dim = str(images), 7
     dialog.state.start_from(config)
-    qtbot.waitUntil(lambda: dialog.state.look is not None)
+    qtbot.waitUntil(lambda: dialog.state.look is not None, timeout=20_000)
     assert dialog.state.form.config() == config
     assert dialog.form.rows["model.z_dim"].dot.text() == "●"
 
@@ -225,7 +225,7 @@ def test_the_latest_look_wins(qtbot: QtBot, images: Path) -> None:
     job.look_ready.connect(lambda look: looks.append(look.path))
     for _ in range(20):
         job.look(DataConfig(path=str(images)))
-    with qtbot.waitSignal(job.look_failed) as caught:
+    with qtbot.waitSignal(job.look_failed, timeout=20_000) as caught:
         job.look(DataConfig(path="/nothing"))
     assert isinstance(caught.args[0], ImageFileError)
     assert looks == []
@@ -240,7 +240,7 @@ def test_the_monitor_follows_epochs_and_previews(
     np.savez(tmp_path / "previews" / "l.npz", z=np.random.default_rng(0).normal(size=(50, 2)))
     monitor.state.feed_lines([started_line(), epoch_line(0), epoch_line(1)])
     monitor.state.feed(Preview(1, "previews/g.png", "previews/g.png", "previews/l.npz"))
-    qtbot.waitUntil(lambda: monitor.headline.text() == "Training epoch 3 of 3")
+    qtbot.waitUntil(lambda: monitor.headline.text() == "Training epoch 3 of 3", timeout=20_000)
     assert monitor.elbo.names_shown() == ["train", "validation"]
     assert monitor.kl.names_shown() == ["angle", "shift", "content"]
     assert monitor.grid.has_image
@@ -294,7 +294,7 @@ def test_a_finished_run_is_one_click_from_exploring(
     monitor.state.process_ended()
     monitor.redraw()
     assert monitor.state.status is RunStatus.FINISHED
-    with qtbot.waitSignal(monitor.explore_requested) as caught:
+    with qtbot.waitSignal(monitor.explore_requested, timeout=20_000) as caught:
         monitor.explore.click()
     assert caught.args[0] == tmp_path / "embeddings.h5"
 
@@ -326,7 +326,7 @@ def test_runs_are_listed_and_compared(
     view.table.cellClicked.emit(0, 0)
     assert len(view.comparison.chart.names_shown()) == 1
     first = view.table.item(0, 1)
-    with qtbot.waitSignal(view.run_opened) as caught:
+    with qtbot.waitSignal(view.run_opened, timeout=20_000) as caught:
         view.table.itemActivated.emit(first)
     assert caught.args[0].name in ("one", "two")
     view.let_go()
@@ -336,7 +336,7 @@ def test_an_empty_list_offers_the_next_step(qtbot: QtBot, tmp_path: Path) -> Non
     view = RunListView(RunList(RecentRuns(tmp_path / "recent.json")))
     qtbot.addWidget(view)
     assert not view.empty.isHidden()
-    with qtbot.waitSignal(view.new_run_requested):
+    with qtbot.waitSignal(view.new_run_requested, timeout=20_000):
         view.new_run.click()
     view.let_go()
 
