@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tvae_core.ctf import Ctf
 from tvae_core.errors import ImageFileError, TableError
 from tvae_core.images.mrc import MrcHeader, read_header
 from tvae_core.images.raw import FileBytes, runs
 from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes
-from tvae_core.particles import ImageReferences, ParticleTable, StarTable, read_table
+from tvae_core.particles import (
+    ImageReferences,
+    ParticleTable,
+    StarTable,
+    read_table,
+    table_ctf,
+)
 
 _OPEN_AT_ONCE = 64
 _SUFFIXES = (".mrc", ".mrcs", ".map")
@@ -47,6 +55,30 @@ class TableStack(ImageStack):
     def sources(self) -> Sources:
         """Return the stacks and places as the table writes them."""
         return Sources(*self._references)
+
+    def ctf(self) -> Ctf | None:
+        """Return the CTF of every image, fields (N,), or None when the table does not say it.
+
+        The CTF belongs to images of `pixel_sizes_angstrom`.
+
+        Raises
+        ------
+        ImageFileError
+            A value of the table is no number.
+        """
+        try:
+            return table_ctf(self.table)
+        except TableError as error:
+            raise ImageFileError(error.what, error.where, error.todo) from error
+
+    @cached_property
+    def pixel_sizes_angstrom(self) -> NDArray[np.float64] | None:
+        """Pixel size of each image, (N,): of the table, else of its stack; None when unknown."""
+        sizes = self.table.pixel_size_angstrom
+        if sizes is None or not _all_positive(sizes):
+            of_stacks = np.array([h.pixel_size_angstrom or np.nan for h in self._headers])
+            sizes = of_stacks[self._references.file_index]
+        return sizes if _all_positive(sizes) else None
 
     def close(self) -> None:
         """Close the stacks."""
@@ -176,9 +208,13 @@ def _check_places(table: Path, references: ImageReferences, headers: list[MrcHea
 def _notes(table: ParticleTable, header: MrcHeader) -> StackNotes:
     """Return the pixel size of the table, or of its first stack when the table is silent."""
     sizes = table.pixel_size_angstrom
-    if sizes is None or not np.all(np.isfinite(sizes) & (sizes > 0)):
+    if sizes is None or not _all_positive(sizes):
         return StackNotes(header.pixel_size_angstrom)
     if np.ptp(sizes) > 1e-3 * sizes[0]:
         remark = f"pixel sizes from {sizes.min():.4g} to {sizes.max():.4g} angstrom are mixed"
         return StackNotes(None, remarks=(remark,))
     return StackNotes(float(sizes[0]))
+
+
+def _all_positive(sizes: NDArray[np.float64]) -> bool:
+    return bool(np.all(np.isfinite(sizes) & (sizes > 0)))

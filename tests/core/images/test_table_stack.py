@@ -10,6 +10,7 @@ import pytest
 from tests.core.images.makers import mrc_bytes, star_text
 from tvae_core.errors import ImageFileError
 from tvae_core.images import open_stack, table_stack
+from tvae_core.images.table_stack import TableStack
 
 
 def numbered(first: int, count: int, side: int = 4) -> np.ndarray:
@@ -123,3 +124,37 @@ def test_only_so_many_stacks_stay_open(tmp_path, monkeypatch):
             assert stack.read(range(20))[:, 0, 0].tolist() == list(range(20))
         assert len(os.listdir("/proc/self/fd")) - before == 4
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_every_image_has_its_own_ctf_and_pixel_size(project):
+    optics = "data_optics\nloop_\n_rlnOpticsGroup\n_rlnImagePixelSize\n_rlnVoltage\n"
+    optics += "_rlnSphericalAberration\n_rlnAmplitudeContrast\n1 1.5 300 2.7 0.1\n2 3 200 2 0.07\n"
+    head = "\ndata_particles\nloop_\n_rlnImageName\n_rlnOpticsGroup\n_rlnDefocusU\n"
+    head += "_rlnDefocusV\n_rlnDefocusAngle\n"
+    rows = [f"{ROWS[0]} 2 12000 11000 30", f"{ROWS[1]} 1 20000 19000 -45"]
+    table = project / "particles.star"
+    table.write_text(optics + head + "\n".join(rows) + "\n")
+    with open_stack(table) as stack:
+        assert isinstance(stack, TableStack)
+        ctf = stack.ctf()
+        assert stack.pixel_sizes_angstrom.tolist() == [3.0, 1.5]
+    assert ctf is not None
+    expected = [[12000, 11000, 30, 200, 2, 0.07, 0, 0], [20000, 19000, -45, 300, 2.7, 0.1, 0, 0]]
+    np.testing.assert_allclose(ctf.rows(), expected)
+
+
+def test_a_table_without_optics_has_no_ctf(project):
+    table = project / "particles.star"
+    table.write_text(star_text(ROWS))
+    with open_stack(table) as stack:
+        assert stack.ctf() is None
+        assert stack.pixel_sizes_angstrom.tolist() == [1.5, 1.5, 1.5]
+
+
+def test_the_real_tables_of_one_stack_give_one_ctf(shared_data):
+    with open_stack(shared_data("cryoem/cryodrgn/empiar_10076_7.star")) as stack:
+        star, star_sizes = stack.ctf(), stack.pixel_sizes_angstrom
+    with open_stack(shared_data("cryoem/cryodrgn/empiar_10076_7.cs")) as stack:
+        cs, cs_sizes = stack.ctf(), stack.pixel_sizes_angstrom
+    np.testing.assert_allclose(cs.rows(), star.rows(), rtol=1e-6)  # .cs holds float32
+    np.testing.assert_allclose(cs_sizes, star_sizes, rtol=1e-5)  # the magnification is rounded
