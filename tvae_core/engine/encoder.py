@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tvae_core.config import ModelConfig
 from tvae_core.engine.generator import activation
-from tvae_core.engine.group_conv import LiftingConv
+from tvae_core.engine.plain_conv import lifting_layer
 from tvae_core.engine.posterior import Posterior, Prior, ShiftGrid
 from tvae_core.geometry import group_angles
 
@@ -37,14 +37,16 @@ class Encoder(nn.Module):
         self.model = model
         self.grid = grid
         kernels = model.encoder_kernels
-        self.lifting = LiftingConv(channels, kernels, model.rotations, grid.kernel, trainable)
+        self.lifting = lifting_layer(model, channels, grid.kernel, trainable)
         self.lifting_bias = nn.Parameter(torch.zeros(kernels))
         self.layers = nn.ModuleList(
             nn.Linear(kernels, kernels) for _ in range(model.encoder_layers)
         )
         self.head = nn.Linear(kernels, 3 + 2 * model.z_dim + 3 * model.subpixel_shift)
         self.act = activation(model.activation)
-        angles = torch.tensor(group_angles(model.rotations), dtype=torch.float32)
+        mixed = model.group_conv and not model.rotation_inference
+        self.mix = nn.Linear(model.rotations, 1) if mixed else None
+        angles = torch.tensor(group_angles(model.rotation_cells), dtype=torch.float32)
         self.register_buffer("angles", angles, persistent=False)
 
     def features(self, images: Tensor) -> Tensor:
@@ -62,6 +64,8 @@ class Encoder(nn.Module):
     def posterior(self, features: Tensor, prior: Prior) -> Posterior:
         """Return the posterior over all cells from features (B, S, R, K)."""
         model, d = self.model, self.model.z_dim
+        if self.mix is not None:
+            features = self.mix(features.transpose(2, 3)).transpose(2, 3)  # (B, S, 1, K)
         out = self.head(features).to(self.angles.dtype)
         logits = out[..., 0] + prior.log_cell
         log_q = logits.flatten(1).log_softmax(1).view_as(logits)
@@ -72,13 +76,23 @@ class Encoder(nn.Module):
             shift_log_std = bounded(out[..., 5 + 2 * d]) + math.log(prior.shift_std_px)
         return Posterior(
             log_q=log_q,
-            angle_mean=out[..., 1] * prior.angle_std_rad,
+            angle_mean=self.within_component(out[..., 1] * prior.angle_std_rad),
             angle_log_std=bounded(out[..., 2]) + math.log(prior.angle_std_rad),
             z_mean=out[..., 3 : 3 + d],
             z_log_std=bounded(out[..., 3 + d : 3 + 2 * d]),
             shift_mean=shift_mean,
             shift_log_std=shift_log_std,
         )
+
+    def within_component(self, angle: Tensor) -> Tensor:
+        """Return angles (B, S, R) as the posterior holds them, counted from each rotation's own.
+
+        Without `rotation_offset` (ablation 3) the network's angle is the whole angle, and p(theta |
+        r) stays where the paper puts it, at r 2 pi / R.
+        """
+        if self.model.rotation_offset:
+            return angle
+        return torch.remainder(angle - self.angles + torch.pi, 2 * torch.pi) - torch.pi
 
     def forward(self, images: Tensor, prior: Prior) -> Posterior:
         """Return the posterior of images (B, C, H, W)."""

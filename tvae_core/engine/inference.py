@@ -86,12 +86,13 @@ def most_likely(model: TargetVae, posterior: Posterior) -> dict[str, Tensor]:
     if posterior.shift_mean is not None and posterior.shift_log_std is not None:
         shift = shift + here(posterior.shift_mean)
         spread = here(posterior.shift_log_std).exp()[:, None].expand(-1, 2)
+    angle = wrap(here(posterior.angle_mean) + cells.angles[cell % rotations])
     return {
         "z_mean": here(posterior.z_mean),
         "z_std": here(posterior.z_log_std).exp(),
-        "angle_rad": wrap(here(posterior.angle_mean) + cells.angles[cell % rotations]),
+        "angle_rad": angle,
         "angle_std_rad": here(posterior.angle_log_std).exp(),
-        "shift_px": shift,
+        "shift_px": model.placed(angle, shift),
         "shift_std_px": spread,
         "peak": peak.exp(),
     }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tvae_core.config import RunConfig
+from tvae_core.engine.baselines import build_model
 from tvae_core.engine.checkpoint import Checkpoint
 from tvae_core.engine.data import PreparedImages
 from tvae_core.engine.step import TERMS, Schedule
@@ -44,7 +45,7 @@ def initial_model(
     with torch.random.fork_rng():
         torch.manual_seed(config.train.seed)
         inside = None if mask is None else torch.from_numpy(np.asarray(mask, dtype=bool))
-        model = TargetVae(config.model, images.side, images.channels, inside)
+        model = build_model(config.model, images.side, images.channels, inside)
     return model.to(device)
 
 
@@ -89,7 +90,7 @@ class TrainerState:
         temperature = train.temperature + (train.temperature_end - train.temperature) * share
         risen = min(1.0, share / train.content_warmup) if train.content_warmup else 1.0
         weight = CONTENT_WEIGHT + (1 - CONTENT_WEIGHT) * risen
-        return Schedule(rate, temperature, weight)
+        return Schedule(rate, temperature, weight * self.config.model.beta)
 
     def after_step(self, sums: dict[str, float], images: int) -> None:
         """Count a step and move the average of the weights."""
