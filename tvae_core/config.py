@@ -63,8 +63,8 @@ class ModelConfig(_Section):
 
     system: System = _field(
         "target-vae",
-        "The model, or one it is compared with: plain VAE, beta-VAE (give beta), spatial-VAE, which "
-        "take as many free parameters as the TARGET-VAE of the same settings",
+        "The model, or one it is compared with: plain VAE, beta-VAE (give beta) or spatial-VAE, "
+        "which take as many free parameters as the TARGET-VAE of the same settings",
     )
     rotations: int = _field(8, "Discrete rotations R of the group P_R", ge=1, le=64)
     z_dim: int = _field(2, "Dimensions of the content latent z", ge=1, le=512)

@@ -19,6 +19,7 @@ COMMANDS = {
     "synth": "make an image set with known truth",
     "train": "train a run, or resume one",
     "embed": "embed images with a trained run",
+    "evaluate": "judge a run on the images held out: tables and figures of the paper",
     "decode": "draw contents at any pose and size",
     "project": "compute a plane (PCA, UMAP) of a store",
     "cluster": "cluster a store",

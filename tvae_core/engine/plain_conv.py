@@ -10,7 +10,7 @@ from tvae_core.engine.group_conv import LiftingConv
 
 
 class PlainConv(LiftingConv):
-    """An ordinary convolution of (B, C, H, W) with K filters, in the form of a lifting layer of R 1.
+    """An ordinary convolution with K filters, in the form of a lifting layer of one rotation.
 
     Parameters
     ----------
