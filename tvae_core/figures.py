@@ -198,7 +198,8 @@ def rotation_figure(
     classes = [None] if labels is None else [int(k) for k in np.unique(labels[labels >= 0])[:20]]
     across = min(5, len(classes))
     rows = -(-len(classes) // across)
-    size = (3.6 * across / 2.54 + 0.4, 3.8 * rows / 2.54 + 0.4)
+    panel_cm = 8.0 if len(classes) == 1 else 3.6
+    size = (panel_cm * across / 2.54 + 0.4, (panel_cm + 0.2) * rows / 2.54 + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(rows, across, sharex=True, sharey=True, squeeze=False)
     ticks = ([-np.pi, 0, np.pi], ["-π", "0", "π"])
