@@ -77,9 +77,10 @@ def evaluate(path: Path, truth_file: Path | None = None, effort: Effort | None =
     if not run.model.exists():
         raise CheckpointError("the run has no model yet", path, "train it to the end first")
     content = run.model.read_bytes()
+    digest = sha256_of_bytes(content)
     model = model_from_bytes(content, run.model).to(choose_device(effort.device))
     with EmbeddingStore(run.embeddings) as store, open_prepared(config.data) as images:
-        if store.header.weights_sha256 != sha256_of_bytes(content) or len(store) != len(images):
+        if store.header.weights_sha256 != digest or len(store) != len(images):
             todo = f"run `tvae embed {path}` first"
             raise CheckpointError("the store is of another model or other images", path, todo)
         split, held = held_out(config, len(images))
@@ -94,7 +95,7 @@ def evaluate(path: Path, truth_file: Path | None = None, effort: Effort | None =
         rows += [*figures.shift_rows(found, truth), *figures.rotation_rows(found, truth)]
         rows += _turn_rows(model, cached, held, truth, effort)
         rows += figures.factor_rows(found, truth)
-        about = _about(path, model, split, len(held), len(images), source)
+        about = _about(path, model, split, len(held), len(images), source, digest)
     evaluation = Evaluation(about, rows, draw_figures(path, found, truth, effort.seed))
     return Judged(evaluation, evaluation.save(path))
 
@@ -163,7 +164,7 @@ def _turn_rows(
 
 
 def _about(
-    path: Path, model: TargetVae, split: str, held: int, count: int, source: str
+    path: Path, model: TargetVae, split: str, held: int, count: int, source: str, weights: str
 ) -> dict[str, Any]:
     reference = reference_parameters(model.model, model.side, model.channels)
     ours = model.model.system == "target-vae"
@@ -176,4 +177,5 @@ def _about(
         "images": held,
         "of": count,
         "truth": source,
+        "weights": weights,
     }
