@@ -21,8 +21,8 @@ from tvae_gui.views.drawer import Drawer
 from tvae_gui.views.picture import Picture
 
 _ROW_PX = 24
-_MOST_ROWS = 14
-_PICTURE_PX = 250
+_FEWEST_ROWS = 5
+_PICTURE_PX = 230
 
 
 class EvaluationDrawer(Drawer):
@@ -43,7 +43,10 @@ class EvaluationDrawer(Drawer):
         self.picture = Picture()
         self.picture.setFixedHeight(_PICTURE_PX)
         self._files: tuple[Path, ...] = ()
-        for widget in (self._headline, self.table, self._note, self.choice, self.picture):
+        for widget in (self._headline, self._note):
+            self.column.addWidget(widget)
+        self.column.addWidget(self.table, 1)
+        for widget in (self.choice, self.picture):
             self.column.addWidget(widget)
 
     def show_evaluation(self, view: EvaluationView) -> None:
@@ -54,7 +57,6 @@ class EvaluationDrawer(Drawer):
         self.table.clearSpans()
         for row, line in enumerate(view.lines):
             self._fill(row, line)
-        self.table.setFixedHeight(min(len(view.lines), _MOST_ROWS) * _ROW_PX + 2)
         self.choice.blockSignals(True)
         self.choice.clear()
         self.choice.addItems([caption for _, caption in view.pictures])
@@ -69,6 +71,8 @@ class EvaluationDrawer(Drawer):
         table = QTableWidget(0, 2)
         table.setAccessibleName("Figures of the evaluation")
         table.setShowGrid(False)
+        table.setMinimumHeight(_FEWEST_ROWS * _ROW_PX)
+        table.setSizeAdjustPolicy(QTableWidget.SizeAdjustPolicy.AdjustToContents)
         table.setWordWrap(False)
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
