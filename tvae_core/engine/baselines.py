@@ -10,6 +10,7 @@ Shapes: B batch, C channels, H W image, P pixels, D content dimensions.
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -18,8 +19,8 @@ from torch.nn import functional as F
 
 from tvae_core.config import ModelConfig
 from tvae_core.engine.encoder import bounded, turn
-from tvae_core.engine.generator import OUTPUTS, Generator, activation
-from tvae_core.engine.posterior import Posterior, Prior, ShiftGrid
+from tvae_core.engine.generator import OUTPUTS, Generator, GridPart, GridTables, activation
+from tvae_core.engine.posterior import CellParameters, Posterior, Prior, ShiftGrid
 from tvae_core.engine.target_vae import TargetVae
 
 NO_ANGLE_RAD = 1e-6  # the width of "no rotation": prior and posterior alike, so its KL is zero
@@ -51,6 +52,7 @@ class MlpEncoder(nn.Module):
     """
 
     angles: Tensor
+    lifting = None
 
     def __init__(self, model: ModelConfig, side: int, channels: int, poses: bool) -> None:
         super().__init__()
@@ -61,10 +63,22 @@ class MlpEncoder(nn.Module):
         self.act = activation(model.activation)
         self.register_buffer("angles", torch.zeros(1), persistent=False)
 
-    def forward(self, images: Tensor, prior: Prior) -> Posterior:
-        """Return the posterior of images (B, C, H, W) over one cell."""
-        hidden = self.act(self.second(self.act(self.first(images.flatten(1)))))
-        out = self.head(hidden).to(self.angles.dtype)[:, None, None]  # (B, 1, 1, n)
+    def one_bank(self) -> AbstractContextManager[None]:
+        """Return a block without a meaning here: there are no filters to expand."""
+        return nullcontext()
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the features (B, 1, 1, H) of images (B, C, H, W)."""
+        hidden: Tensor = self.act(self.second(self.act(self.first(images.flatten(1)))))
+        return hidden[:, None, None]
+
+    def log_q(self, features: Tensor, prior: Prior) -> Tensor:
+        """Return log q of the one cell, (B, 1, 1) zeros."""
+        return torch.zeros_like(features[..., 0], dtype=self.angles.dtype)
+
+    def cells(self, features: Tensor, angles: Tensor, prior: Prior) -> CellParameters:
+        """Return what is said of the cell from features (..., H); `angles` are zero here."""
+        out = self.head(features).to(self.angles.dtype)
         d, zero = self.z_dim, torch.zeros_like(out[..., 0])
         angle_mean, angle_log_std, shift_mean, shift_log_std = zero, zero, None, None
         if self.poses:
@@ -72,8 +86,7 @@ class MlpEncoder(nn.Module):
             angle_mean, angle_log_std = pose[..., 0] * prior.angle_std_rad, bounded(pose[..., 1])
             shift_mean = pose[..., 2:4] * prior.shift_std_px
             shift_log_std = bounded(pose[..., 4]) + math.log(prior.shift_std_px)
-        return Posterior(
-            log_q=zero,
+        return CellParameters(
             angle_mean=angle_mean,
             angle_log_std=angle_log_std + math.log(prior.angle_std_rad),
             z_mean=out[..., :d],
@@ -82,37 +95,86 @@ class MlpEncoder(nn.Module):
             shift_log_std=shift_log_std,
         )
 
+    def posterior(self, features: Tensor, prior: Prior) -> Posterior:
+        """Return the posterior over the cell from features (B, 1, 1, H)."""
+        return Posterior(self.log_q(features, prior), *self.cells(features, self.angles, prior))
+
+    def forward(self, images: Tensor, prior: Prior) -> Posterior:
+        """Return the posterior of images (B, C, H, W) over one cell."""
+        return self.posterior(self.features(images), prior)
+
 
 class PlainGenerator(Generator):
     """z to the pixels of one grid by two fully-connected layers; between pixels, bilinear.
 
     It knows nothing of coordinates: asked for another pose or grid, it turns the finished picture.
+    In `Generator`'s terms the coordinate branch is where a pixel lies in that picture (H = 2), and
+    the content is the picture.
     """
 
     def __init__(self, model: ModelConfig, side: int, channels: int) -> None:
         nn.Module.__init__(self)
         hidden, self.side = model.mlp_hidden, side
-        self.register_buffer("frequencies", torch.zeros(0, 2), persistent=False)
-        self.first = nn.Linear(model.z_dim, hidden)
-        self.second = nn.Linear(hidden, hidden)
-        self.output = nn.Linear(hidden, channels * OUTPUTS[model.likelihood] * side * side)
-        self.act = activation(model.activation)
+        outputs = channels * OUTPUTS[model.likelihood] * side * side
+        self.register_buffer("phases", torch.zeros(1), persistent=False)
+        self.content_layer = nn.Sequential(
+            nn.Linear(model.z_dim, hidden),
+            activation(model.activation),
+            nn.Linear(hidden, hidden),
+            activation(model.activation),
+            nn.Linear(hidden, outputs),
+        )
+
+    @property
+    def branch_units(self) -> int:
+        """Two: x and y in the picture."""
+        return 2
 
     def coordinate_branch(self, points_px: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
         """Return the object points x' = R(-angle)(x - shift) in pixels, (B, P, 2)."""
-        moved = points_px[None] - shift_px[:, None]  # (B, P, 2)
-        cos, sin = angle_rad.cos()[:, None], angle_rad.sin()[:, None]
-        x, y = moved[..., 0], moved[..., 1]
-        return torch.stack([cos * x + sin * y, cos * y - sin * x], -1)
+        return turn(points_px[None] - shift_px[:, None], -angle_rad[:, None])
 
     def content_branch(self, coordinates: Tensor, z: Tensor) -> Tensor:
         """Return raw outputs (B, P, C) at object points (B or 1, P, 2) of z (B, D)."""
-        hidden = self.act(self.second(self.act(self.first(z))))
-        images = self.output(hidden).to(coordinates.dtype)
-        images = images.view(len(z), -1, self.side, self.side)
-        flip = coordinates.new_tensor([2.0 / self.side, -2.0 / self.side])  # rows count down
-        places = (coordinates * flip).expand(len(z), -1, 2)[:, :, None]
-        drawn = F.grid_sample(images, places, padding_mode="border", align_corners=False)
+        return self._sampled(coordinates, self.content_layer(z))
+
+    def part_pixels(self) -> int:
+        """Return how many pixels are drawn between two looks at whether to stop."""
+        return 1 << 16
+
+    def grid_branch(self, tables: GridTables, part: GridPart) -> Tensor:
+        """Return the object points (P, 2) of a part of a regular grid."""
+        rows, columns = part
+        x = tables.cos_x[None, columns] + tables.sin_y[rows, None]
+        y = tables.cos_y[rows, None] + tables.sin_x[None, columns]
+        return torch.stack([x, y], -1).flatten(0, 1)
+
+    def grid_tables(
+        self, x_px: Tensor, y_px: Tensor, angle_rad: Tensor, shift_px: Tensor
+    ) -> GridTables:
+        """Return what columns and rows each add to the object points of a regular grid."""
+        cos, sin = angle_rad.cos(), angle_rad.sin()
+        x, y = x_px - shift_px[0], y_px - shift_px[1]
+        return GridTables(cos * x, -sin * x, cos * y, sin * y)
+
+    def draw_part(self, branch: Tensor, content: Tensor) -> Tensor:
+        """Return raw outputs (P, C) at object points (P, 2) of a picture."""
+        return self._sampled(branch[None], content[None])[0]
+
+    @torch.no_grad()
+    def draw(
+        self, x_px: Tensor, y_px: Tensor, z: Tensor, angle_rad: Tensor, shift_px: Tensor
+    ) -> Tensor:
+        """Return raw outputs (B, h w, C) on a regular grid."""
+        points = torch.cartesian_prod(y_px, x_px).flip(1)
+        raw: Tensor = self(points, z, angle_rad, shift_px)
+        return raw
+
+    def _sampled(self, points: Tensor, pictures: Tensor) -> Tensor:
+        pictures = pictures.to(points.dtype).view(len(pictures), -1, self.side, self.side)
+        flip = points.new_tensor([2.0 / self.side, -2.0 / self.side])  # rows count down
+        places = (points * flip).expand(len(pictures), -1, 2)[:, :, None]
+        drawn = F.grid_sample(pictures, places, padding_mode="border", align_corners=False)
         return drawn[..., 0].transpose(1, 2)  # (B, P, C)
 
 

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from tvae_core.config import ModelConfig
 from tvae_core.engine.baselines import build_model
-from tvae_core.engine.encoder import Encoder
 from tvae_core.engine.target_vae import TargetVae
 from tvae_core.errors import CheckpointError
 from tvae_core.files import sha256_of_bytes, write_bytes, write_text
@@ -102,7 +101,7 @@ def load_newest(folder: Path) -> Checkpoint | None:
 def model_bytes(model: TargetVae) -> bytes:
     """Return the model as one safetensors file: weights, expanded filters, description."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    if isinstance(model.encoder, Encoder):
+    if model.encoder.lifting is not None:
         with torch.no_grad():
             tensors[_FILTERS] = model.encoder.lifting.filters().detach().cpu().contiguous()
         tensors.pop("encoder.lifting.weights", None)
@@ -133,7 +132,7 @@ def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:
         model.compared = tensors["compared"]
         filters = tensors.pop(_FILTERS, None)
         model.load_state_dict(tensors)
-        if isinstance(model.encoder, Encoder):
+        if model.encoder.lifting is not None:
             model.encoder.lifting.freeze(filters)
     except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__

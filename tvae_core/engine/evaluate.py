@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tvae_core.analysis.averages import upright
 from tvae_core.engine.data import CachedImages, Indices, blocks_of
 from tvae_core.engine.device import mixed_precision
-from tvae_core.engine.inference import most_likely
+from tvae_core.engine.inference import infer
 from tvae_core.engine.sampling import categorical_sample
 from tvae_core.engine.step import TERMS, add_terms, noise
 from tvae_core.engine.target_vae import TargetVae
@@ -46,13 +46,8 @@ def mean_elbo(
 @torch.no_grad()
 def angles_of(model: TargetVae, images: Pictures) -> NDArray[np.float32]:
     """Return the most likely rotation of images (n, C, H, W), (n,) radians; nothing is drawn."""
-    device = model.points_px.device
-    found = []
-    for part in torch.split(torch.from_numpy(np.ascontiguousarray(images)), _BATCH):
-        with mixed_precision(device):
-            posterior = model.infer(part.to(device))
-        found.append(most_likely(model, posterior)["angle_rad"].float().cpu())
-    return torch.cat(found).numpy()
+    found = infer(model, torch.from_numpy(np.ascontiguousarray(images)), pixel_share=0)
+    return np.asarray(found.angle_rad.numpy())
 
 
 def unturned_angles(

@@ -28,7 +28,7 @@ class PlainConv(LiftingConv):
 
     def filters(self) -> Tensor:
         """Return the filter bank, (K, C, k, k)."""
-        if self.weights is not None:
+        if self.expanded is None and self.weights is not None:
             return self.weights.view(self.shape)
         return super().filters()
 

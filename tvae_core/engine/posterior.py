@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -50,9 +51,9 @@ class ShiftGrid:
         return self.side - 2 * self.first
 
     @property
-    def padding(self) -> tuple[int, int, int, int]:
+    def padding(self) -> int:
         """Padding that makes the convolution's output exactly the cells; negative crops."""
-        return ((self.kernel - 1) // 2 - self.first,) * 4
+        return (self.kernel - 1) // 2 - self.first
 
     def positions_px(self) -> Tensor:
         """Return (S, 2) cell centres (x, y) in pixels, y up, row by row from the top."""
@@ -81,6 +82,17 @@ class Prior:
         if len(angles) == 1 and model.rotation_prior == "normal":
             return cls(log_cell, model.rotation_prior_std_rad)
         return cls(log_cell, math.pi / len(angles))
+
+
+class CellParameters(NamedTuple):
+    """What is said of each cell, of any leading shape, under the names of `Posterior`."""
+
+    angle_mean: Tensor
+    angle_log_std: Tensor
+    z_mean: Tensor
+    z_log_std: Tensor
+    shift_mean: Tensor | None
+    shift_log_std: Tensor | None
 
 
 @dataclass(frozen=True)

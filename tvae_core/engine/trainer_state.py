@@ -167,6 +167,8 @@ class TrainerState:
                 adam_steps[name] = float(moments["step"])
         values: dict[str, Any] = {name: getattr(self, name) for name in _COUNTERS}
         values["best"] = None if math.isinf(self.best) else self.best
+        if self.model.encoder.lifting is not None:
+            values["lifting"] = self.model.encoder.lifting.method
         return Checkpoint(tensors, values | {"adam_steps": adam_steps})
 
     def restore(self, saved: Checkpoint) -> None:
@@ -196,6 +198,8 @@ class TrainerState:
         for name in _COUNTERS:
             setattr(self, name, saved.values[name])
         self.best = -math.inf if self.best is None else self.best
+        if self.model.encoder.lifting is not None:
+            self.model.encoder.lifting.method = saved.values.get("lifting")
 
 
 def _copy(model: TargetVae, values: dict[str, Tensor]) -> None:

@@ -43,11 +43,11 @@ class EvaluationDrawer(Drawer):
         self.picture = Picture()
         self.picture.setFixedHeight(_PICTURE_PX)
         self._files: tuple[Path, ...] = ()
-        for widget in (self._headline, self._note):
-            self.column.addWidget(widget)
+        self.column.addWidget(self._headline)
+        self.column.addWidget(self._note)
         self.column.addWidget(self.table, 1)
-        for widget in (self.choice, self.picture):
-            self.column.addWidget(widget)
+        self.column.addWidget(self.choice)
+        self.column.addWidget(self.picture)
 
     def show_evaluation(self, view: EvaluationView) -> None:
         """Show an evaluation on the open card."""

@@ -133,7 +133,7 @@ def test_a_plain_decoder_draws_its_pixels_and_turns_the_picture() -> None:
     decoder, z = Decoder(model), torch.tensor([[0.3, -1.2]])
     generator = model.generator
     with torch.no_grad():
-        flat = generator.output(generator.act(generator.second(generator.act(generator.first(z)))))
+        flat = generator.content_layer(z)
     upright = decoder.decode(z.numpy())[0]
     np.testing.assert_allclose(upright, flat.sigmoid().view(SIDE, SIDE).numpy(), atol=1e-5)
     turned = decoder.decode(z.numpy(), angle_rad=math.pi / 2)[0]
