@@ -16,6 +16,7 @@ Array = NDArray[Any]
 
 METHODS = {"ward": "Ward", "k-means": "k-means", "gaussian-mixture": "Gaussian mixture"}
 _UNRELIABLE = "unreliable: the angles have no mean direction"
+_CHANCE = "angles of no use reach about 1 / sqrt(images of a class)"
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,8 @@ def turn_rows(errors: metrics.TurnErrors, truth: Truth, turns: int) -> list[Row]
     rows = []
     by_class = errors.by_class(labels)
     means = tuple(np.mean(list(by_class.values()), axis=0).tolist())
-    named = {"mean": ("mean over classes", means)}
+    words = "all images" if truth.labels is None else "the classes, in the mean"
+    named = {"mean": (words, means)}
     if truth.labels is not None:
         named |= {str(k): (truth.label_name(k), v) for k, v in by_class.items()}
     for key, (name, (unturned, aligned)) in named.items():
@@ -172,7 +174,7 @@ def factor_rows(found: Found, truth: Truth) -> list[Row]:
         result = metrics.factor_correlation(found.z_mean, values.astype(np.float64))
         words = _words(name)
         for way, text, value in (
-            ("axis", "best |Spearman| of an axis of z", result.best_axis),
+            ("axis", "best absolute Spearman of an axis of z", result.best_axis),
             ("linear", "R of a linear fit on z", result.linear),
         ):
             rows.append(Row(f"factor/{name}/{way}", "Content", f"{words}: {text}", value))
@@ -198,9 +200,10 @@ def _rotation(key: str, words: str, true_rad: Array, found_rad: Array) -> list[R
     circular = metrics.circular_correlation(true_rad, found_rad)
     error = metrics.rotation_error(true_rad, found_rad)
     rest = np.abs(np.angle(np.exp(1j * (found_rad - true_rad - error.offset_rad))))
+    chance = _CHANCE if key == "aligned" else ""
     doubt = "" if circular.jammalamadaka_reliable else _UNRELIABLE
     values = (
-        ("uniform", "circular correlation, uniform form", circular.uniform, "", ""),
+        ("uniform", "circular correlation, uniform form", circular.uniform, "", chance),
         ("js", "circular correlation, Jammalamadaka", circular.jammalamadaka, "", doubt),
         ("rmse", "RMSE", error.rmse_deg, "deg", "after the best constant"),
         ("median", "median error", float(np.degrees(np.median(rest))), "deg", ""),
