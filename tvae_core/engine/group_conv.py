@@ -179,8 +179,7 @@ class LiftingConv(nn.Module):
         bank = self._held if self._held is not None else self._kept_bank(plan)
         if method == "direct" or images.requires_grad:
             return self._direct(images, padding, bank if method == "direct" else self.filters())
-        lifted = plan.correlate(images, bank, self._turns)  # (B, h, w, T, R / T K)
-        return lifted.reshape(*lifted.shape[:3], self.rotations, self.kernels)
+        return plan.correlate(images, bank, (self.rotations, self.kernels))
 
     @property
     def _turns(self) -> int:
