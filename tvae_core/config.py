@@ -38,6 +38,11 @@ class DataConfig(_Section):
     bad_pixels: BadPixels = _field(
         "refuse", "NaN and infinite pixels: refuse the image, set to zero or to the image's mean"
     )
+    phase_flip: bool = _field(
+        False,
+        "Correct the sign of each image's CTF, at the original size, with the values of its "
+        ".star or .cs table",
+    )
     crop_px: int = _field(0, "Centre crop or pad to this square, 0 keeps all", "px", ge=0, le=16384)
     downsample_px: int = _field(
         0, "Fourier-crop to this side, 0 keeps the size", "px", ge=0, le=16384

@@ -62,7 +62,11 @@ def upright(images: Array, angle_rad: Array, shift_px: Array, fill: float | None
 def upright_fine(
     images: Array, angle_rad: Array, shift_px: Array, fill: float | None = None
 ) -> Images:
-    """Do what `upright` does by cubic splines: sharper, eight times slower, for export."""
+    """Do what `upright` does by cubic splines: sharper, eight times slower, for export.
+
+    Of a random turn and shift, bilinear interpolation leaves 0.81 of the amplitude at half of
+    Nyquist and 0.69 at two thirds; cubic splines leave 0.99 and 0.96 (docs/science.md).
+    """
     from scipy.ndimage import affine_transform
 
     height, width = images.shape[1:3]
@@ -122,6 +126,14 @@ class AverageAccumulator:
         """Take out images that were added."""
         self._change(images, -1)
 
+    def joined(self, other: AverageAccumulator) -> AverageAccumulator:
+        """Return the sums of both."""
+        both = AverageAccumulator(self._sum.shape)
+        both._sum = self._sum + other._sum
+        both._squares = self._squares + other._squares
+        both.count = self.count + other.count
+        return both
+
     def result(self) -> ClassAverage:
         """Return mean and spread of what is in; zeros when that is nothing."""
         n = max(self.count, 1)
@@ -130,7 +142,7 @@ class AverageAccumulator:
         return ClassAverage(_float32(mean), _float32(np.sqrt(variance)), self.count)
 
     def _change(self, images: Array, sign: int) -> None:
-        flat = np.asarray(images).reshape(len(images), -1)
+        flat = np.asarray(images).reshape(len(images), self._sum.size)
         for start in range(0, len(flat), 256):
             part = flat[start : start + 256].astype(np.float64)
             self._sum += sign * part.sum(0).reshape(self._sum.shape)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tvae_core.config import DataConfig
 from tvae_core.errors import ConfigError
 from tvae_core.images.opening import open_stack
+from tvae_core.images.optics import PhaseFlip, optics_of
 from tvae_core.images.preprocess import Preprocessor
 from tvae_core.images.stack import ImageStack
 
@@ -26,13 +27,14 @@ class PreparedStack:
     Raises
     ------
     ConfigError
-        The config does not fit the images.
+        The config does not fit the images, or asks for a CTF that they do not have.
     """
 
     def __init__(self, stack: ImageStack, config: DataConfig) -> None:
         self.stack = stack
+        flip = PhaseFlip(optics_of(stack, "data.phase_flip")) if config.phase_flip else None
         self.preprocessor = Preprocessor(
-            config, stack.height, stack.width, stack.channels, stack.dtype, str(stack.path)
+            config, stack.height, stack.width, stack.channels, stack.dtype, str(stack.path), flip
         )
 
     def __len__(self) -> int:
