@@ -10,18 +10,18 @@ import pytest
 
 from tests.factories import store_content
 from tvae_core.analysis.alignment import fourier_ring_correlation
-from tvae_core.analysis.averages import upright_fine
+from tvae_core.analysis.averages import soft_circle, upright_fine
 from tvae_core.analysis.class_averages import (
     ClassAccumulator,
     random_halves,
-    soft_circle,
     turned_ctf,
 )
 from tvae_core.ctf import Ctf, apply_ctf
 from tvae_core.errors import Cancelled, ConfigError, ImageFileError
 from tvae_core.export import averaging
-from tvae_core.export.averaging import Chosen, average_classes, open_averaging
+from tvae_core.export.averaging import average_classes, open_averaging
 from tvae_core.export.class_averages import average_paths, write_class_averages
+from tvae_core.export.classes import Chosen
 from tvae_core.images import open_stack
 from tvae_core.particles import read_table
 from tvae_core.store import EmbeddingStore, write_store

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.analysis.sampling import bilinear, border_mean, padded_images
-from tvae_core.geometry import pixel_grid_px
+from tvae_core.geometry import axis_px, pixel_grid_px
 
 Array = NDArray[Any]
 Images = NDArray[np.float32]
 
+_EDGE = 0.1  # of the radius, over which a soft circle falls
 _BLOCK_PIXELS = 1 << 17  # pixels a block: the temporaries stay in the cache
 
 
@@ -148,6 +149,14 @@ class AverageAccumulator:
             self._sum += sign * part.sum(0).reshape(self._sum.shape)
             self._squares += sign * np.einsum("np,np->p", part, part).reshape(self._sum.shape)
         self.count += sign * len(images)
+
+
+def soft_circle(side: int) -> Images:
+    """Return (side, side), 1 within the inscribed circle, falling to 0 at its edge as a cosine."""
+    axis = axis_px(side)
+    radius = np.hypot(axis[:, None], axis[None]) / (side / 2)
+    share = np.clip((1.0 - radius) / _EDGE, 0.0, 1.0)
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * share), dtype=np.float32)
 
 
 def mask_changes(old: Array, new: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -13,13 +13,11 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from tvae_core.analysis.alignment import RingCorrelation, fourier_ring_correlation
-from tvae_core.analysis.averages import AverageAccumulator
+from tvae_core.analysis.averages import AverageAccumulator, soft_circle
 from tvae_core.ctf import Ctf, ctf_image, padded_side
-from tvae_core.geometry import axis_px
 
 Array = NDArray[Any]
 Images = NDArray[np.float32]
-_EDGE = 0.1  # of the radius, over which the mask of the ring correlation falls
 
 
 @dataclass(frozen=True)
@@ -102,6 +100,7 @@ class ClassAccumulator:
         parts = [self._average(h.result().mean, [n]) for n, h in enumerate(self._halves)]
         inside = [(part - _mean_inside(part, mask)) * mask for part in parts]
         curve = fourier_ring_correlation(*inside)
+        curve.correlation[0] = 1.0  # frequency zero was taken off
         return AveragedClass(self._average(whole.mean, [0, 1]), whole.std, whole.count, curve)
 
     def _average(self, mean: Images, halves: list[int]) -> Images:
@@ -130,14 +129,6 @@ def random_halves(count: int, seed: int = 0) -> NDArray[np.int8]:
     """Return 0 or 1 for each of `count` images at random, as many of one as of the other."""
     half = (np.arange(count) % 2).astype(np.int8)
     return np.random.default_rng(seed).permutation(half)
-
-
-def soft_circle(side: int) -> Images:
-    """Return (side, side), 1 within the inscribed circle, falling to 0 at its edge as a cosine."""
-    axis = axis_px(side)
-    radius = np.hypot(axis[:, None], axis[None]) / (side / 2)
-    share = np.clip((1.0 - radius) / _EDGE, 0.0, 1.0)
-    return np.asarray(0.5 - 0.5 * np.cos(np.pi * share), dtype=np.float32)
 
 
 def _mean_inside(image: Images, mask: Images) -> float:

@@ -13,20 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tvae_core.cli.reporting import move
 from tvae_core.errors import ConfigError
-from tvae_core.export.averaging import (
-    WIENER,
-    Chosen,
-    Correction,
-    Size,
-    average_classes,
-    open_averaging,
-)
+from tvae_core.export.averaging import WIENER, average_classes, open_averaging
 from tvae_core.export.class_averages import average_paths, write_class_averages
+from tvae_core.export.classes import Chosen, Correction, Size, labelled
 from tvae_core.export.target import refuse_existing
 from tvae_core.sidecar import Labelling, Sidecar, load_sidecar
 from tvae_core.store import EmbeddingStore
@@ -119,7 +112,8 @@ def _classes(store: EmbeddingStore, arguments: argparse.Namespace) -> list[Chose
         return [Chosen("all", np.arange(store.images))]
     sidecar = load_sidecar(store)
     if arguments.labels:
-        return labelled(_labelling(store, sidecar, arguments.labels))
+        labelling = _labelling(store, sidecar, arguments.labels)
+        return labelled(labelling.labels, labelling.names)
     sets = {named.name: named for named in sidecar.sets}
     missing = [name for name in arguments.named_sets if name not in sets]
     if missing:
@@ -136,16 +130,3 @@ def _labelling(store: EmbeddingStore, sidecar: Sidecar, name: str) -> Labelling:
     known = [*sidecar.labellings, *(["truth"] if store.labels is not None else [])]
     todo = f"there are: {', '.join(known)}" if known else "run `tvae cluster` on it"
     raise ConfigError(f"no labels {name!r}", store.path, todo)
-
-
-def labelled(labelling: Labelling) -> list[Chosen]:
-    """Return a class for each label that has images."""
-    labels: NDArray[Any] = np.asarray(labelling.labels)
-    return [
-        Chosen(_name(labelling, int(number)), np.flatnonzero(labels == number))
-        for number in np.unique(labels[labels >= 0])
-    ]
-
-
-def _name(labelling: Labelling, number: int) -> str:
-    return labelling.names[number] if number < len(labelling.names) else f"class {number + 1}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from tvae_core.analysis.drift import Decode, without_drift
 from tvae_core.analysis.sampling import border_mean
 from tvae_core.ctf import apply_ctf, phase_flip
 from tvae_core.errors import ImageFileError
+from tvae_core.export.classes import Chosen, Correction, Size
 from tvae_core.export.sources import ImageSource, ModelImages
 from tvae_core.export.stacks import Poses
 from tvae_core.export.target import Asked, Progress, report
@@ -30,18 +31,8 @@ from tvae_core.images.optics import ImageOptics, optics_of
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[Any]
-Correction = Literal["none", "flip", "wiener"]
-Size = Literal["original", "model", "thumbnails"]
 WIENER = 0.01  # an amplitude contrast of 0.1 squared: what the CTF leaves at frequency zero
 _BLOCK_BYTES = 1 << 24
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The images of one class: its name and their numbers (n,), ascending."""
-
-    name: str
-    indices: NDArray[np.int64]
 
 
 @dataclass(frozen=True)

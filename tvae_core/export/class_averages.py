@@ -104,9 +104,10 @@ def star_text(
     rows = []
     for number, (average, name) in enumerate(zip(averages, names, strict=True), 1):
         resolution = min(average.resolution_px() * pixel_size_angstrom, _NONE)
+        image, deviation = (_word(f"{number:06d}@{file}") for file in (stack, deviations))
         rows.append(
-            f"{number:06d}@{stack} {number:06d}@{stack} 1 {number} {average.count / total:.6f} "
-            f"{average.count} {resolution:.6f} {_quoted(name)} {number:06d}@{deviations}"
+            f"{image} {image} 1 {number} {average.count / total:.6f} "
+            f"{average.count} {resolution:.6f} {_quoted(name)} {deviation}"
         )
     side = averages[0].mean.shape[0]
     optics = "rlnOpticsGroup rlnOpticsGroupName rlnImagePixelSize rlnImageSize"
@@ -133,6 +134,10 @@ def _block(name: str, columns: Sequence[str], rows: Sequence[str] | Iterator[str
     heads = "\n".join(f"_{column} #{number}" for number, column in enumerate(columns, 1))
     body = "\n".join(rows)
     return f"\n# version 30001\n\ndata_{name}\n\nloop_\n{heads}\n{body}\n\n"
+
+
+def _word(text: str) -> str:
+    return text if len(text.split()) == 1 else f'"{text}"'
 
 
 def _quoted(name: str) -> str:

@@ -76,6 +76,8 @@ def _view(w: MainWindow) -> list[Command]:
                 w.plane_presenter.why_no_tiles),
         Command("clusters", "Find clusters…", "View", w.cluster_drawer.open_drawer, ("K",),
                 lambda: _no_run(w)),
+        Command("averages", "Class averages…", "View", w.averages.open, ("Ctrl+G",),
+                lambda: _no_run(w)),
         Command("umap", "Compute a UMAP", "View", w.data.compute_umap, (), lambda: _no_run(w)),
         Command("palette", "Find a command…", "View",
                 lambda: w.palette_view.open(w.commands.entries()),
