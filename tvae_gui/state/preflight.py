@@ -251,6 +251,8 @@ def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[P
             "unit",
             blocks=True,
         )
+    for wrong in config.contradictions():
+        yield Problem(wrong.what, wrong.remedy, wrong.key, wrong.value, blocks=True)
     images, batch = training_images(config, look), config.train.batch_size
     if images < batch:
         yield Problem(
