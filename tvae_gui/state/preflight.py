@@ -200,6 +200,13 @@ def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
             "mean",
             blocks=True,
         )
+    asks_ctf = data.phase_flip or config.model.ctf != "none"
+    if asks_ctf and Path(look.path).suffix.lower() not in (".star", ".cs"):
+        yield Problem(
+            "The CTF is to be corrected, and these images come without a table that gives it.",
+            "Choose their .star or .cs table.",
+            blocks=True,
+        )
     if look.height != look.width and not data.crop_px:
         yield Problem(
             f"The images are not square ({look.width} × {look.height} px).",
