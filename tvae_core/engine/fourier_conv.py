@@ -184,7 +184,8 @@ class _Correlate(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (matrices,) = ctx.saved_tensors
         plan: FourierPlan = ctx.plan
-        gradient = gradients[0].float().flatten(3).unflatten(3, (-1, ctx.shape[-1]))
+        gradient = gradients[0].float().flatten(3)
+        gradient = gradient.view(*gradient.shape[:3], -1, ctx.shape[-1])
         found = gradient.new_zeros(ctx.shape)
         with torch.autocast(gradient.device.type, enabled=False):
             for part in _chunks(plan, ctx.shape[-1], gradient.device):

@@ -45,7 +45,7 @@ def steerable_basis(rotations: int, kernel_px: int) -> Tensor:
     sizes = torch.tensor([float(attribute["shape"][0]) for attribute in attributes])[kept]
     x, y = _pixels(kernel_px)
     squares, parts = torch.zeros(len(kept)), []
-    for points in torch.stack([x, y], 1).split(_SAMPLED_PIXELS):
+    for points in torch.split(torch.stack([x, y], 1), _SAMPLED_PIXELS):
         sampled = basis.sample(points)[..., 0][:, kept]  # (p, n, R)
         squares += sampled.square().sum((0, 2))
         parts.append(sampled[..., : oriented(rotations)].clone())
