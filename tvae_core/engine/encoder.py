@@ -57,12 +57,14 @@ class Encoder(nn.Module):
         background.
         """
         lifted = self.lifting(images - border_mean(images), self.grid.padding)
-        hidden: Tensor = self.act(lifted.flatten(1, 2).add_(self.lifting_bias))  # (B, S, R, K)
+        # in place on whole matrices: done to a view, autograd copies it (`test_step.py` counts)
+        hidden: Tensor = self.act(lifted.add_(self.lifting_bias)).flatten(0, -2)
         for layer in self.layers:
             hidden = self.act(layer(hidden))
+        features = hidden.view(len(images), -1, *lifted.shape[-2:])  # (B, S, R, K)
         if self.mix is not None:
-            hidden = self.mix(hidden.transpose(2, 3)).transpose(2, 3)  # (B, S, 1, K)
-        return hidden
+            features = self.mix(features.transpose(2, 3)).transpose(2, 3)  # (B, S, 1, K)
+        return features
 
     def one_bank(self) -> AbstractContextManager[None]:
         """Return a block within which the filters are expanded once (`LiftingConv.one_bank`)."""

@@ -79,7 +79,11 @@ def evaluate(path: Path, truth_file: Path | None = None, effort: Effort | None =
     content = run.model.read_bytes()
     digest = sha256_of_bytes(content)
     model = model_from_bytes(content, run.model).to(choose_device(effort.device))
-    with EmbeddingStore(run.embeddings) as store, open_prepared(config.data) as images:
+    through_ctf = config.model.ctf == "likelihood"
+    with (
+        EmbeddingStore(run.embeddings) as store,
+        open_prepared(config.data, through_ctf) as images,
+    ):
         if store.header.weights_sha256 != digest or len(store) != len(images):
             todo = f"run `tvae embed {path}` first"
             raise CheckpointError("the store is of another model or other images", path, todo)
