@@ -50,6 +50,17 @@ def plain_text(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
+def with_tags(lines: list[bytes], count: int, names: list[str]) -> list[bytes]:
+    """Return the lines before a loop's rows with tags added behind the last of its `count`."""
+    last = max(number for number, line in enumerate(lines) if line.lstrip().startswith(b"_"))
+    numbered, ending = b"#" in lines[last], b"\r" if lines[last].endswith(b"\r") else b""
+    tags = [
+        f"_{name} #{count + place}" if numbered else f"_{name}"
+        for place, name in enumerate(names, 1)
+    ]
+    return [*lines[: last + 1], *(tag.encode() + ending for tag in tags), *lines[last + 1 :]]
+
+
 def read_lines(path: Path) -> list[bytes]:
     """Return the lines of a text file without their newlines, and without a byte order mark.
 

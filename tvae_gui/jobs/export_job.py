@@ -94,7 +94,6 @@ def _images(
 
     header = store.header
     data = header.config.data.model_copy(update=_moved(request))
-    scale = 1.0 if request.model_size else header.scale
     pixel = header.pixel_size_angstrom
     if request.model_size:
         source: Any = _ChannelsLast(open_prepared(data))
@@ -105,7 +104,7 @@ def _images(
         source,
         request.indices,
         request.target,
-        poses=Poses(store.angle_rad, store.shift_px, scale) if request.upright else None,
+        poses=Poses.of_store(store, request.model_size) if request.upright else None,
         pixel_size_angstrom=pixel,
         overwrite=request.overwrite,
         progress=lambda share: progress(share, "images"),
