@@ -74,4 +74,6 @@ def _open_file(path: Path, dataset: str, image_root: str) -> ImageStack:
         return open_mrc(path)
     if kind in _PLAIN:
         return _PLAIN[kind](path)
+    if kind in (".pkl", ".pickle"):
+        raise ImageFileError("pickles are not read: they can run any program", path, "save .npy")
     raise ImageFileError("unknown kind of file", path, f"known are {_KNOWN}")

@@ -69,12 +69,17 @@ def read_lines(path: Path) -> list[bytes]:
     TableError
         The file is empty or not text.
     """
-    content = path.read_bytes()
-    if not content.strip():
+    with open(path, "rb") as stream:
+        lines = list(stream)  # not read as one: the file would be in memory twice
+    if not any(line.strip() for line in lines):
         raise TableError("empty file", path)
-    if b"\0" in content:
+    if any(b"\0" in line for line in lines):
         raise TableError("not a STAR table: binary content", path, "save it as UTF-8 text")
-    return content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    ended = lines[-1].endswith(b"\n")
+    for number, line in enumerate(lines):
+        lines[number] = line.removesuffix(b"\n")
+    lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+    return [*lines, b""] if ended else lines
 
 
 def parse_blocks(lines: list[bytes], path: Path) -> list[StarBlock]:

@@ -141,7 +141,8 @@ def _splat(places: FloatArray, weights: FloatArray, std: float, side: int) -> Fl
     index, value = _windows(places, std, side)  # (2, a, w)
     flat = index[1][:, :, None] * side + index[0][:, None, :]
     mass = (value[1] * np.asarray(weights)[:, None])[:, :, None] * value[0][:, None, :]
-    return np.bincount(flat.ravel(), mass.ravel(), side**2).reshape(side, side)
+    image: FloatArray = np.bincount(flat.ravel(), mass.ravel(), side**2).astype(np.float64)
+    return image.reshape(side, side)
 
 
 def _centres(centres_px: FloatArray | None, count: int, side: int) -> FloatArray:

@@ -139,8 +139,8 @@ class ExportDrawer(Drawer):
             form.addRow(muted(words), widget)
         form.addRow(muted("To"), row(self.target, browse, spacing=4))
         form.addRow(muted("Source"), self.images_at)
-        for box in (self.with_pose, self.rest, self.overwrite):
-            form.addRow(muted(""), box)
+        for tick in (self.with_pose, self.rest, self.overwrite):
+            form.addRow(muted(""), tick)
         self.column.addLayout(form)
         for box in (self.source, self.format, self._pose, self._size):
             box.setSizeAdjustPolicy(
