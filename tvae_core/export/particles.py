@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,13 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import TableError
 from tvae_core.export.target import Asked, Exported, Progress, new_file, report
-from tvae_core.particles import CryosparcTable, ParticleTable, find_again, read_table
+from tvae_core.particles import ParticleTable, find_again, read_table
+from tvae_core.particles.group import group_text
 from tvae_core.particles.posed import InferredPoses, with_poses
 from tvae_core.particles.poses import to_relion
 from tvae_core.store import EmbeddingStore
 
 SUFFIXES = (".star", ".cs", ".csg")
-_SLOTS = ("alignments2D", "alignments3D", "blob", "ctf", "filament", "location", "pick_stats")
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,23 @@ def open_original(store: EmbeddingStore, suffix: str, instead: str = "") -> Part
     record = store.header.table
     if reason or record is None:
         raise TableError(reason, store.path)
-    return find_again(record, instead)
+    return find_again(record, instead, lambda table: _other_row(store, table))
+
+
+def _other_row(store: EmbeddingStore, table: ParticleTable) -> str:
+    """Return the first row that is another image than it was, in words."""
+    files, file_index, image_index = table.image_references()
+    old_index = store.column("source/index")
+    old_names = np.asarray(store.source_files, dtype=object)[store.column("source/file_index")]
+    names = np.asarray(files, dtype=object)[file_index]
+    differs = (names != old_names) | (image_index != old_index)
+    if "source/uid" in store.names and table.uid is not None:
+        differs |= table.uid != store.column("source/uid")
+    if not differs.any():
+        return ""
+    row = int(np.flatnonzero(differs)[0])
+    now, was = f"{image_index[row] + 1}@{names[row]}", f"{old_index[row] + 1}@{old_names[row]}"
+    return f"row {row + 1} is {now}, was {was}" + (", of another uid" if now == was else "")
 
 
 def _rest_path(path: Path, rest: Path) -> Path:
@@ -164,9 +179,9 @@ def _write(
     if difference:
         raise TableError(f"what was read back is not what was written: {difference}", main)
     if target.suffix.lower() == ".csg":
-        assert isinstance(subset, CryosparcTable)
+        text = group_text(subset.column_names, len(subset), main.name, target.stem)
         group = files.enter_context(new_file(target, overwrite))
-        group.write_text(group_text(subset, main.name, target.stem), encoding="utf-8")
+        group.write_text(text, encoding="utf-8")
     return Exported(target, len(subset))
 
 
@@ -174,25 +189,3 @@ def refuse_original(original: Path, target: Path) -> None:
     """Raise a TableError when `target` is the table itself."""
     if target.exists() and target.samefile(original):
         raise TableError("would replace the table it was read from", target, "choose a name")
-
-
-def group_text(table: CryosparcTable, file_name: str, name: str) -> str:
-    """Return a .csg group: which .cs holds which slot of the particles."""
-    present = {column.partition("/")[0] for column in table.column_names}
-    lines = [
-        f"created: '{datetime.now(UTC):%Y-%m-%d %H:%M:%S}'",
-        "group:",
-        "  description: Particles chosen in a latent space",
-        "  name: particles",
-        f"  title: '{name.replace(chr(39), chr(39) * 2)}'",
-        "  type: particle",
-        "results:",
-    ]
-    for slot in (slot for slot in _SLOTS if slot in present):
-        lines += [
-            f"  {slot}:",
-            f"    metafile: '>{file_name}'",
-            f"    num_items: {len(table)}",
-            f"    type: particle.{slot}",
-        ]
-    return "\n".join([*lines, "version: v4.4.0", ""])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -66,8 +67,20 @@ def record_of(table: ParticleTable) -> TableRecord:
     return TableRecord(str(path), before.st_size, digest, len(table))
 
 
-def find_again(record: TableRecord, instead: str = "") -> ParticleTable:
+def find_again(
+    record: TableRecord,
+    instead: str = "",
+    difference: Callable[[ParticleTable], str] = lambda table: "",
+) -> ParticleTable:
     """Return the table of a record, unchanged, from where it was or from `instead`.
+
+    Parameters
+    ----------
+    record : TableRecord
+    instead : str
+        Where the table is now.
+    difference : callable
+        Says in words which row of another table is not the one it was; empty when it cannot.
 
     Raises
     ------
@@ -82,19 +95,21 @@ def find_again(record: TableRecord, instead: str = "") -> ParticleTable:
     if path.suffix.lower() != Path(record.path).suffix.lower():
         raise TableError(f"not of the kind of {Path(record.path).name}", path)
     size = path.stat().st_size
-    if size != record.size_bytes:
-        raise _changed(path, instead, f"{size:,} bytes, were {record.size_bytes:,}")
-    digest = sha256_of_file(path)
-    if digest != record.sha256:
-        what = f"same size, but SHA-256 {digest[:12]}..., was {record.sha256[:12]}..."
-        raise _changed(path, instead, what)
-    table = read_table(path)
-    if len(table) != record.rows:
-        raise _changed(path, instead, f"{len(table):,} rows, were {record.rows:,}")
-    return table
-
-
-def _changed(path: Path, instead: str, fact: str) -> TableError:
-    what = "is another table" if instead else "the particle table has changed"
+    if size == record.size_bytes and sha256_of_file(path) == record.sha256:
+        return read_table(path)
+    since = "the run was embedded"
+    what = f"not the table {since} with" if instead else f"the table has changed since {since}"
+    same = "the same images, but other values or text"
+    fact = _rows(path, record, difference) or f"{same} ({size:,} bytes, were {record.size_bytes:,})"
     todo = "name an unchanged copy by --table PATH, or embed the run again"
-    return TableError(f"{what} since the run was embedded: {fact}", path, todo)
+    raise TableError(f"{what}: {fact}", path, todo)
+
+
+def _rows(path: Path, record: TableRecord, difference: Callable[[ParticleTable], str]) -> str:
+    try:
+        table = read_table(path)
+        if len(table) != record.rows:
+            return f"{len(table):,} rows, were {record.rows:,}"
+        return difference(table)
+    except TableError as error:
+        return error.what
