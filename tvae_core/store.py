@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import StoreError
 from tvae_core.files import atomic_write, sha256_of_bytes
-from tvae_core.particles import Categories
+from tvae_core.particles import Categories, TableRecord
 from tvae_core.store_header import (
     ATTRIBUTES,
     StoreHeader,
@@ -394,8 +394,18 @@ def _wrong_shapes(file: h5py.File, store: EmbeddingStore) -> list[str]:
             wrong.append(f"{name} is {file[name].dtype}{file[name].shape}, not {dtype}{expected}")
         elif dtype == "f4" and not np.isfinite(file[name][()]).all():
             wrong.append(f"{name} holds values that are not finite")
+    if store.header.table is not None:
+        wrong += _wrong_rows(file, store.header.table)
     kinds = [f"thumbnails/{kind}" for kind in file.get("thumbnails", ())]
     return wrong + [f"{k} are not one an image" for k in kinds if len(file[k]) != store.images]
+
+
+def _wrong_rows(file: h5py.File, table: TableRecord) -> list[str]:
+    if "source/row" not in file:
+        return ["source/row is missing"]
+    rows = file["source/row"][()]
+    inside = len(rows) == file.attrs["images"] and rows.min() >= 0 and rows.max() < table.rows
+    return [] if inside else ["source/row does not point into the particle table"]
 
 
 def _wrong_checksums(file: h5py.File) -> list[str]:
