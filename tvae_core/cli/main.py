@@ -23,6 +23,7 @@ COMMANDS = {
     "project": "compute a plane (PCA, UMAP) of a store",
     "cluster": "cluster a store",
     "export": "write chosen images, poses or pictures",
+    "average": "average sets or clusters, aligned by their poses",
     "info": "say what an input, a run or a store is",
     "validate": "check a store for damage",
 }

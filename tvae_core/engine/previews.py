@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tvae_core.config import RunConfig
-from tvae_core.engine.data import CachedImages
+from tvae_core.engine.data import CachedImages, batch_of
 from tvae_core.engine.decode import Decoder
 from tvae_core.engine.inference import infer
 from tvae_core.engine.run_folder import RunFolder
@@ -30,16 +30,18 @@ def write(
 ) -> Preview:
     """Write the previews of an epoch into the run and return the record that names them."""
     sample = _sample(len(images), config)
-    found = [infer(model, torch.from_numpy(images.read(part))) for part in _parts(sample)]
+    found = [infer(model, torch.from_numpy(images.read(part)), 0.0) for part in _parts(sample)]
     z = torch.cat([f.z_mean for f in found]).numpy()
     angle = torch.cat([f.angle_rad for f in found]).numpy()
-    raw = images.read(sample[:PAIRS])
-    made = found[0].reconstruction[:PAIRS].numpy()
+    first = batch_of(images, sample[:PAIRS])
+    raw = first.images.numpy()
+    made = infer(model, first.images, ctf=first.ctf).reconstruction
+    assert made is not None
     grid_file = run.previews / f"decoded_grid_{epoch:04d}.png"
     pairs_file = run.previews / f"pairs_{epoch:04d}.png"
     latents_file = run.previews / f"latents_{epoch:04d}.npz"
     _save_montage(grid_file, decoded_grid(Decoder(model), z, GRID_NODES), GRID_NODES)
-    pairs = np.moveaxis(np.concatenate([raw, made]), 1, -1)
+    pairs = np.moveaxis(np.concatenate([raw, made.numpy()]), 1, -1)
     _save_montage(pairs_file, pairs, len(raw))
     buffer = io.BytesIO()
     np.savez(buffer, z=z, angle_rad=angle, index=sample)

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from tests.core.engine.models import SIDE, blob_images, small_model
 from tvae_core.engine.escnn_import import import_escnn
-from tvae_core.engine.group_conv import LiftingConv
+from tvae_core.engine.group_conv import LiftingConv, all_turns, steerable_basis
 from tvae_core.engine.inference import infer
 from tvae_core.geometry import wrap_angle
 
@@ -53,6 +53,21 @@ def test_filters_are_those_of_escnn(rotations: int, channels: int) -> None:
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_a_large_basis_sampled_in_parts_is_that_of_escnn() -> None:
+    escnn = import_escnn()
+    space = escnn.gspaces.rot2dOnR2(8)
+    fields = [escnn.nn.FieldType(space, [r]) for r in (space.trivial_repr, space.regular_repr)]
+    theirs = escnn.nn.R2Conv(*fields, kernel_size=25, bias=False, initialize=False)
+    expected = next(
+        m.sampled_basis for m in theirs.basisexpansion.modules() if hasattr(m, "sampled_basis")
+    )
+    found = all_turns(steerable_basis(8, 25).transpose(0, 1)[:, :, None], 8)[:, :, 0]
+    # escnn keeps the elements in its own order, ours is the same; 1e-5 is float32 rounding
+    torch.testing.assert_close(
+        found.flatten(2), expected[:, :, 0].transpose(0, 1), atol=1e-5, rtol=0
+    )
+
+
 @pytest.mark.parametrize(("degrees", "limit"), [(90, 1e-5), (180, 1e-5), (45, 0.005)])
 def test_lifting_turns_with_the_image(degrees: int, limit: float) -> None:
     # the error at 45 degrees is that of sampling a turned filter on the pixel grid (facts: 0.002)
@@ -60,7 +75,7 @@ def test_lifting_turns_with_the_image(degrees: int, limit: float) -> None:
     lifting = LiftingConv(1, 4, 8, 25)
     images = torch.tensor(ndimage.gaussian_filter(blob_images(2, 33).numpy(), (0, 0, 1, 1)))
     steps = degrees // 45
-    padding = (12,) * 4
+    padding = 12
     with torch.no_grad():
         before = lifting(images, padding).permute(0, 3, 4, 1, 2)  # (B, R, K, h, w)
         after = lifting(turned(images, degrees), padding).permute(0, 3, 4, 1, 2)
