@@ -64,9 +64,9 @@ class Measure:
     """What one kind of trial found.
 
     drift, drift_median : root mean square and median of |z - z unmoved|, over the root mean square
-    distance of z from its mean. angle_rmse_deg : appendix A.3. angle_folded_rmse_deg, angle_median_deg : modulo 360 / n
-    for objects of symmetry C_n, round ones left out. gross_share : of angles off by more than
-    30 / n degrees. NaN where there is nothing to measure.
+    distance of z from its mean. angle_rmse_deg : appendix A.3. angle_folded_rmse_deg,
+    angle_median_deg : modulo 360 / n for objects of symmetry C_n, round ones left out.
+    gross_share : of angles off by more than 30 / n degrees. NaN where there is nothing to measure.
     """
 
     kind: str

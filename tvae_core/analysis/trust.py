@@ -89,8 +89,8 @@ class InvarianceReport:
 
     @property
     def level(self) -> str:
-        """The verdict: the worst of its parts."""
-        return max((j.level for j in self.judgements), key=_RANK.__getitem__)
+        """The verdict on the poses: the worst of angle, shift and fit. Content has its own."""
+        return worst([j.level for j in self.judgements if j.part != "content"])
 
     @property
     def verdict(self) -> str:
@@ -99,7 +99,7 @@ class InvarianceReport:
             GOOD: "Yes: the poses of this run can be trusted, within the errors below.",
             CARE: "With care: the poses of this run are of use, but not all of them.",
             BAD: "No: the poses of this run cannot be trusted.",
-            UNKNOWN: "It cannot be said: nothing here has an angle, a shift or a content.",
+            UNKNOWN: "It cannot be said: nothing here has a pose that could be right or wrong.",
         }[self.level]
 
     def as_dict(self) -> dict[str, Any]:
