@@ -23,7 +23,7 @@ Progress = Callable[[float], None]
 Asked = Callable[[], bool]
 
 TURNED, ON_GRID, SHIFTED = "turned", "turned on the grid", "shifted"
-THERE_AND_BACK, WITH_CORNERS = "turned there and back", "corners left on"
+THERE_AND_BACK, WITH_CORNERS = "there and back", "corners left on"
 FULL_TURNS = 160  # appendix A.3
 GROSS_DEG = 30.0  # of an object without symmetry; a share 1 / n of it for C_n
 

@@ -229,7 +229,7 @@ def _populated(x: Array, y: Array, xy: Array) -> NDArray[np.bool_]:
     inside = (column >= 0) & (row >= 0)
     counts = np.zeros((len(y), len(x)), dtype=bool)
     counts[row[inside], column[inside]] = True
-    return np.asarray(ndimage.binary_dilation(counts, np.ones((3, 3)))).ravel()
+    return np.asarray(ndimage.binary_dilation(counts, np.ones((3, 3), bool))).ravel()
 
 
 def _cells(axis: Array, values: Array) -> Array:

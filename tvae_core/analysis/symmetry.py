@@ -56,10 +56,15 @@ class Symmetry:
         """The symmetry and how nearly it is kept, such as `C2, 0.97`."""
         if self.order != 1:
             return f"{self.name}, {self.score:.2f}"
+        return f"{self.name} ({self.highest})" if self.peaks else self.name
+
+    @property
+    def highest(self) -> str:
+        """The highest peak in words, such as `at most 0.28, at 180°`; empty when there is none."""
         if not self.peaks:
-            return self.name
+            return ""
         best = self.peaks[0]
-        return f"{self.name} (at most {best.correlation:.2f}, at {best.angle_deg:.0f}°)"
+        return f"at most {best.correlation:.2f}, at {best.angle_deg:.0f}°"
 
 
 @dataclass(frozen=True)

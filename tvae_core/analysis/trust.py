@@ -50,11 +50,15 @@ ACTIVE_VARIANCE = 0.01  # of a dimension of z over the data; Burda et al. 2016
 
 @dataclass(frozen=True)
 class Judgement:
-    """One part of the verdict: `level` is GOOD, CARE, BAD or UNKNOWN, `words` say why."""
+    """One part of the verdict: `level` is GOOD, CARE, BAD or UNKNOWN.
+
+    `words` say why in a sentence, `short` in a few words.
+    """
 
     part: str
     level: str
     words: str
+    short: str
 
 
 @dataclass(frozen=True)
@@ -157,11 +161,12 @@ def _content(report: InvarianceReport) -> Judgement:
             part, BAD,
             "Content: z is nearly the same for all images, so there is nothing that could be "
             "trusted; train longer or with other settings.",
+            "z is the same for all images",
         )  # fmt: skip
     drift = float("nan") if turned is None else turned.drift
     level = LIMITS["drift"].level(drift)
     if turned is None or level == UNKNOWN:
-        return Judgement(part, level, "Content: no image was turned.")
+        return Judgement(part, level, "Content: no image was turned.", "nothing tried")
     meaning = {
         GOOD: "the same object lands in the same place",
         CARE: "neighbouring places of the plane are mixed by rotation",
@@ -172,6 +177,7 @@ def _content(report: InvarianceReport) -> Judgement:
         f"Content: turning an image moves z by {100 * drift:.1f} % of its spread (root mean "
         f"square; median {_percent(turned.drift_median)}), that is {100 * drift**2:.2g} % of its "
         f"variance: {meaning}.",
+        f"a turn moves z by {100 * drift:.0f} % of its spread",
     )  # fmt: skip
 
 
@@ -179,7 +185,7 @@ def _angle(report: InvarianceReport) -> Judgement:
     part, turned = "angle", report.measure(TURNED)
     if turned is None or math.isnan(turned.angle_median_deg):
         words = "Angle: all objects look round, so they have no angle that could be right or wrong."
-        return Judgement(part, UNKNOWN, words)
+        return Judgement(part, UNKNOWN, words, "all objects look round")
     median, gross = turned.angle_median_deg, turned.gross_share
     level = worst([LIMITS["angle_median_deg"].level(median), LIMITS["gross_share"].level(gross)])
     folded = [n for n in report.symmetries if n.startswith("C")]
@@ -189,6 +195,7 @@ def _angle(report: InvarianceReport) -> Judgement:
         f"Angle: half of the turned images are found within {median:.1f}° of their turn{fold}; "
         f"{100 * gross:.1f} % are grossly wrong. RMSE as in the paper's A.3, unfolded: "
         f"{turned.angle_rmse_deg:.1f}° (random angles: 104°).",
+        f"half within {median:.1f}°, {100 * gross:.1f} % grossly wrong",
     )  # fmt: skip
 
 
@@ -197,18 +204,20 @@ def _shift(report: InvarianceReport) -> Judgement:
     found = [m for m in (report.measure(SHIFTED), report.measure(TURNED)) if m is not None]
     medians = [m.shift_median_px for m in found if not math.isnan(m.shift_median_px)]
     if not medians:
-        return Judgement(part, UNKNOWN, "Shift: no image was shifted.")
+        return Judgement(part, UNKNOWN, "Shift: no image was shifted.", "nothing tried")
     worst_px, unit = max(medians), report.pixel_size_angstrom
     level = LIMITS["shift_median_px"].level(worst_px)
     each = ", ".join(f"{length(m.shift_median_px, unit)} when {m.kind}" for m in found)
-    return Judgement(part, level, f"Shift: half of the images are found within {each}.")
+    words = f"Shift: half of the images are found within {each}."
+    return Judgement(part, level, words, f"half within {length(worst_px, unit)}")
 
 
 def _fit(report: InvarianceReport) -> Judgement:
     part, share = "fit", report.fit_share
     level = LIMITS["misfit_share"].level(1.0 - share)
     if level == UNKNOWN:
-        return Judgement(part, level, "Fit: all objects look round, so every angle fits.")
+        words = "Fit: all objects look round, so every angle fits."
+        return Judgement(part, level, words, "all objects look round")
     meaning = {
         GOOD: "the angle agrees between images, not only within one",
         CARE: "some angles belong to no object that the run knows",
@@ -218,6 +227,7 @@ def _fit(report: InvarianceReport) -> Judgement:
         part, level,
         f"Fit: the decoded object fits its image better at the inferred angle than turned "
         f"elsewhere in {100 * share:.0f} % of comparisons (50 % is chance): {meaning}.",
+        f"best at the inferred angle in {100 * share:.0f} %",
     )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from tvae_gui.main_window.hover_presenter import HoverPresenter
 from tvae_gui.main_window.inspector_presenter import InspectorPresenter
 from tvae_gui.main_window.path_presenter import PathPresenter
 from tvae_gui.main_window.plane_presenter import PlanePresenter
+from tvae_gui.main_window.poses import Poses
 from tvae_gui.main_window.probe_presenter import ProbePresenter
 from tvae_gui.main_window.recent import Recent
 from tvae_gui.main_window.selection_presenter import SelectionPresenter
@@ -121,6 +122,7 @@ class MainWindow(QMainWindow):
         self.inspector_presenter = InspectorPresenter(
             self.state, self.inspector, self.tools, self.plane_presenter, self.selection
         )
+        self.poses = Poses(self)
         self.hands = Hands(
             self.state, self, self.plane_presenter, self.sets, self.clusters, self.data, self.paths
         )
