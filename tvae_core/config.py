@@ -162,6 +162,13 @@ class EmbedConfig(_Section):
     """What the embedding file holds besides the embeddings."""
 
     thumbnail_px: int = _field(48, "Largest side of the thumbnails, 0 none", "px", ge=0, le=256)
+    quality_share: float = _field(
+        1.0,
+        "Share of pixels drawn for reconstruction error and ELBO; less is faster and noisier, "
+        "content and pose are the same",
+        gt=0,
+        le=1,
+    )
     atlas_nodes: int = _field(24, "Atlas nodes along each axis of the plane, 0 none", ge=0, le=64)
 
 

@@ -15,14 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from tvae_core.engine.checkpoint import model_from_bytes
+from tvae_core.engine.generator import GridPart, grid_parts
 from tvae_core.engine.likelihood import expected_pixels
 from tvae_core.engine.run_folder import RunFolder
 from tvae_core.engine.target_vae import TargetVae
 from tvae_core.errors import Cancelled, CheckpointError
-from tvae_core.geometry import pixel_grid_px
+from tvae_core.geometry import axis_px
 from tvae_core.store import EmbeddingStore
 
-_SLICE_ELEMENTS = 1 << 19
 _GRIDS_KEPT = 6
 
 
@@ -39,7 +39,7 @@ class Decoder:
         self.model = model.eval()
         self.side, self.channels = model.side, model.channels
         self.z_dim = model.model.z_dim
-        self._grids: OrderedDict[int, tuple[Tensor, Tensor]] = OrderedDict()
+        self._grids: OrderedDict[int, Tensor] = OrderedDict()
 
     @classmethod
     def from_store(cls, store: EmbeddingStore) -> Decoder:
@@ -88,58 +88,47 @@ class Decoder:
         """
         points = np.atleast_2d(np.asarray(z, dtype=np.float32))
         count, size = len(points), side or self.side
-        content = torch.from_numpy(points)
         angle = _tensor(np.broadcast_to(np.asarray(angle_rad, np.float32), (count,)))
         shift = _tensor(np.broadcast_to(np.asarray(shift_px, np.float32), (count, 2)))
-        upright = not bool(angle.any() or shift.any())
-        grid, branch = self._grid(size) if upright else (self._points(size), None)
-        pixels = torch.empty(count, size * size, self.channels)
+        branch = self._branch(size) if not bool(angle.any() or shift.any()) else None
+        generator = self.model.generator
+        axis = self._axis(size)
+        contents = generator.content_layer(torch.from_numpy(points))
+        pixels = torch.empty(count, size, size, self.channels)
         for index in range(count):
-            for part in self._slices(size):
+            tables = None
+            if branch is None:
+                tables = generator.grid_tables(axis, -axis, angle[index], shift[index])
+            for part in self._parts(size):
                 if cancelled is not None and cancelled():
                     raise Cancelled("a newer request came")
-                pixels[index, part] = self._values(
-                    content[index], angle[index], shift[index], grid[part], branch, part
-                )
-        images = pixels.view(count, size, size, self.channels).numpy()
+                if tables is not None:
+                    drawn = generator.grid_branch(tables, part)
+                else:
+                    assert branch is not None
+                    drawn = branch[part].reshape(-1, branch.shape[-1]).clone()
+                raw = generator.draw_part(drawn, contents[index])
+                expected = expected_pixels(raw, self.model.model)
+                pixels[index][part] = expected.view(pixels[index][part].shape)
+        images = pixels.numpy()
         return images[..., 0] if self.channels == 1 else images
 
-    def _values(
-        self,
-        z: Tensor,
-        angle: Tensor,
-        shift: Tensor,
-        points: Tensor,
-        branch: Tensor | None,
-        part: slice,
-    ) -> Tensor:
-        generator = self.model.generator
-        if branch is None:
-            coordinates = generator.coordinate_branch(points, angle[None], shift[None])
-        else:
-            coordinates = branch[:, part]
-        raw = generator.content_branch(coordinates, z[None])
-        return expected_pixels(raw, self.model.model)[0]
+    def _parts(self, size: int) -> list[GridPart]:
+        return grid_parts(size, size, self.model.generator.part_pixels())
 
-    def _slices(self, size: int) -> list[slice]:
-        config = self.model.model
-        wide = max(config.generator_hidden * config.generator_layers, config.fourier_features)
-        rows = max(256, _SLICE_ELEMENTS // wide)
-        return [slice(start, start + rows) for start in range(0, size * size, rows)]
+    def _axis(self, size: int) -> Tensor:
+        return _tensor((axis_px(size) * (self.side / size)).astype(np.float32))
 
-    def _points(self, size: int) -> Tensor:
-        spacing = self.side / size
-        return _tensor((pixel_grid_px(size, size) * spacing).astype(np.float32))
-
-    def _grid(self, size: int) -> tuple[Tensor, Tensor]:
+    def _branch(self, size: int) -> Tensor:
+        """Return the coordinate branch (size, size, H) at pose zero, made once a grid."""
         if size not in self._grids:
-            points = self._points(size)
-            zero = torch.zeros(1)
-            parts = [
-                self.model.generator.coordinate_branch(points[part], zero, torch.zeros(1, 2))
-                for part in self._slices(size)
-            ]
-            self._grids[size] = (points, torch.cat(parts, 1))
+            generator, axis = self.model.generator, self._axis(size)
+            tables = generator.grid_tables(axis, -axis, torch.zeros(()), torch.zeros(2))
+            hidden = generator.coordinate_layer.out_features
+            branch = torch.empty(size, size, hidden)
+            for part in self._parts(size):
+                branch[part] = generator.grid_branch(tables, part).view(branch[part].shape)
+            self._grids[size] = branch
             if len(self._grids) > _GRIDS_KEPT:
                 self._grids.popitem(last=False)
         self._grids.move_to_end(size)

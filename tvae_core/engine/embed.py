@@ -25,8 +25,8 @@ from tvae_core.config import RunConfig
 from tvae_core.engine.checkpoint import model_from_bytes
 from tvae_core.engine.data import blocks_of, prefetch
 from tvae_core.engine.decode import Decoder
-from tvae_core.engine.device import choose_device, set_threads, working_set_bytes
-from tvae_core.engine.inference import Inferred, infer
+from tvae_core.engine.device import choose_device, set_threads
+from tvae_core.engine.inference import Inferred, images_at_once, infer
 from tvae_core.engine.run_folder import RunFolder
 from tvae_core.engine.target_vae import TargetVae
 from tvae_core.errors import Cancelled, CheckpointError
@@ -144,7 +144,7 @@ def _embed_blocks(
     stop: Callable[[], bool],
 ) -> Iterator[Record]:
     began, total = time.monotonic(), len(images)
-    batch = _batch_size(model)
+    batch = min(256, 32 * images_at_once(model, model.points_px.device))
     done = fresh = 0
     for block in blocks_of(total, BLOCK):
         start = int(block[0])
@@ -156,19 +156,12 @@ def _embed_blocks(
                     raise Cancelled(
                         "stopped; finished blocks are kept", parts.target, "embed again"
                     )
-                found.append(_columns(tensor.numpy(), infer(model, tensor), config, limits))
+                inferred = infer(model, tensor, config.embed.quality_share)
+                found.append(_columns(tensor.numpy(), inferred, config, limits))
             parts.save(start, {k: np.concatenate([f[k] for f in found]) for k in found[0]})
             fresh += len(block)
         done += len(block)
         yield Embedded(done, total, fresh / max(1e-9, time.monotonic() - began))
-
-
-def _batch_size(model: TargetVae) -> int:
-    m = model.model
-    pixels = model.side**2 * (m.fourier_features * 3 + m.generator_hidden * 3)
-    cells = len(model.positions_px) * m.rotations * (m.encoder_kernels * 3 + 8 * m.z_dim)
-    budget = working_set_bytes(model.points_px.device)
-    return int(np.clip(budget / (4 * (pixels + cells)), 1, 256))
 
 
 def _columns(

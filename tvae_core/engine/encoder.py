@@ -6,6 +6,7 @@ Shapes: B batch, C channels, S shift cells, R rotations, K kernels, D content di
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from tvae_core.config import ModelConfig
 from tvae_core.engine.generator import activation
 from tvae_core.engine.group_conv import LiftingConv
-from tvae_core.engine.posterior import Posterior, Prior, ShiftGrid
+from tvae_core.engine.posterior import CellParameters, Posterior, Prior, ShiftGrid
 from tvae_core.geometry import group_angles
 
 LOG_STD_BOUND = 4.0
@@ -54,24 +55,39 @@ class Encoder(nn.Module):
         background.
         """
         lifted = self.lifting(images - border_mean(images), self.grid.padding)
-        hidden: Tensor = self.act(lifted.flatten(1, 2) + self.lifting_bias)  # (B, S, R, K)
+        hidden: Tensor = self.act(lifted.flatten(1, 2).add_(self.lifting_bias))  # (B, S, R, K)
         for layer in self.layers:
             hidden = self.act(layer(hidden))
         return hidden
 
+    def one_bank(self) -> AbstractContextManager[None]:
+        """Return a block within which the filters are expanded once (`LiftingConv.one_bank`)."""
+        return self.lifting.one_bank(self.grid.side, self.grid.padding)
+
+    def log_q(self, features: Tensor, prior: Prior) -> Tensor:
+        """Return log q(t, r | y), (B, S, R), from features (B, S, R, K)."""
+        logits = features @ self.head.weight[0].to(features.dtype) + self.head.bias[0]
+        return _normalised(logits.to(self.angles.dtype) + prior.log_cell)
+
+    def cells(self, features: Tensor, angles: Tensor, prior: Prior) -> CellParameters:
+        """Return what the heads say of cells whose features are (..., K) and angles (...)."""
+        out = self.head(features).to(self.angles.dtype)
+        return self._read(out, angles, prior)
+
     def posterior(self, features: Tensor, prior: Prior) -> Posterior:
         """Return the posterior over all cells from features (B, S, R, K)."""
-        model, d = self.model, self.model.z_dim
         out = self.head(features).to(self.angles.dtype)
-        logits = out[..., 0] + prior.log_cell
-        log_q = logits.flatten(1).log_softmax(1).view_as(logits)
+        log_q = _normalised(out[..., 0] + prior.log_cell)
+        return Posterior(log_q, *self._read(out, self.angles, prior))
+
+    def _read(self, out: Tensor, angles: Tensor, prior: Prior) -> CellParameters:
+        model, d = self.model, self.model.z_dim
         shift_mean, shift_log_std = None, None
         if model.subpixel_shift:
             local = out[..., 3 + 2 * d : 5 + 2 * d] * prior.shift_std_px
-            shift_mean = turn(local, self.angles)
+            shift_mean = turn(local, angles)
             shift_log_std = bounded(out[..., 5 + 2 * d]) + math.log(prior.shift_std_px)
-        return Posterior(
-            log_q=log_q,
+        return CellParameters(
             angle_mean=out[..., 1] * prior.angle_std_rad,
             angle_log_std=bounded(out[..., 2]) + math.log(prior.angle_std_rad),
             z_mean=out[..., 3 : 3 + d],
@@ -83,6 +99,10 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor, prior: Prior) -> Posterior:
         """Return the posterior of images (B, C, H, W)."""
         return self.posterior(self.features(images), prior)
+
+
+def _normalised(logits: Tensor) -> Tensor:
+    return logits.flatten(1).log_softmax(1).view_as(logits)
 
 
 def bounded(log_std: Tensor) -> Tensor:
@@ -101,7 +121,7 @@ def border_mean(images: Tensor) -> Tensor:
 
 
 def turn(vectors: Tensor, angles: Tensor) -> Tensor:
-    """Return vectors (..., R, 2) turned counter-clockwise by angles (R,)."""
+    """Return vectors (..., R, 2) turned counter-clockwise by angles (R,) or (..., R)."""
     cos, sin = angles.cos(), angles.sin()
     x, y = vectors[..., 0], vectors[..., 1]
     return torch.stack([cos * x - sin * y, sin * x + cos * y], -1)

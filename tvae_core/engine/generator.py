@@ -1,11 +1,13 @@
 """The spatial generator: pixel values as a function of content and object coordinates.
 
-Shapes: B poses, P pixels, F Fourier features, D content dimensions, H hidden units, C outputs.
+Shapes: B poses, P pixels, F Fourier features, D content dimensions, H hidden units, C outputs;
+h w a regular grid of pixels.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +29,32 @@ def content_layers(model: ModelConfig) -> nn.Sequential:
     for _ in range(model.content_layers - 1):
         layers += [activation(model.activation), nn.Linear(hidden, hidden)]
     return nn.Sequential(*layers)
+
+
+GridPart = tuple[slice, slice]
+_PART_MULTIPLY_ADDS = (
+    2e8  # 2 to 4 ms on one core or two, so that a newer request soon gets its turn
+)
+
+
+class GridTables(NamedTuple):
+    """cos and sin of the phases along x (w, F) and along y (h, F) of one pose."""
+
+    cos_x: Tensor
+    sin_x: Tensor
+    cos_y: Tensor
+    sin_y: Tensor
+
+
+def grid_parts(height: int, width: int, pixels: int) -> list[GridPart]:
+    """Return rows and columns that cut a grid into parts of at most about `pixels` pixels."""
+    columns = min(width, max(1, pixels))
+    rows = max(1, pixels // width)
+    return [
+        (slice(top, min(top + rows, height)), slice(left, min(left + columns, width)))
+        for top in range(0, height, rows)
+        for left in range(0, width, columns)
+    ]
 
 
 class Generator(nn.Module):
@@ -69,14 +97,18 @@ class Generator(nn.Module):
     def _features(self, points_px: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
         # in full precision also under autocast: phases reach tens of turns, bf16 has 8 bits
         with torch.autocast(points_px.device.type, enabled=False):
-            exact = self.frequencies.dtype
-            angle, shift = angle_rad.to(exact), shift_px.to(exact)
-            cos, sin = angle.cos()[:, None], angle.sin()[:, None]
-            wx, wy = self.frequencies[:, 0], self.frequencies[:, 1]
-            turned = torch.stack([cos * wx - sin * wy, sin * wx + cos * wy], 1)  # (B, 2, F)
-            constant = self.phases - (shift[:, None] @ turned)[:, 0]  # (B, F)
-            phase = points_px @ turned  # (B, P, F)
-            return phase.add_(constant[:, None]).cos().mul_(math.sqrt(2.0))
+            turned, constant = self._turned(angle_rad, shift_px)
+            phase = torch.baddbmm(constant[:, None], points_px.expand(len(turned), -1, -1), turned)
+            return phase.cos() * math.sqrt(2.0)  # (B, P, F)
+
+    def _turned(self, angle_rad: Tensor, shift_px: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the turned frequencies (B, 2, F) and the phases at the image's centre (B, F)."""
+        exact = self.frequencies.dtype
+        angle, shift = angle_rad.to(exact), shift_px.to(exact)
+        cos, sin = angle.cos()[:, None], angle.sin()[:, None]
+        wx, wy = self.frequencies[:, 0], self.frequencies[:, 1]
+        turned = torch.stack([cos * wx - sin * wy, sin * wx + cos * wy], 1)
+        return turned, self.phases - (shift[:, None] @ turned)[:, 0]
 
     def content_branch(self, coordinates: Tensor, z: Tensor) -> Tensor:
         """Return raw outputs (B, P, C) from a coordinate branch (B or 1, P, H) and z (B, D)."""
@@ -89,3 +121,65 @@ class Generator(nn.Module):
     def forward(self, points_px: Tensor, z: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
         """Return raw outputs (B, P, C) of z (B, D) at pose angle (B,), shift (B, 2)."""
         return self.content_branch(self.coordinate_branch(points_px, angle_rad, shift_px), z)
+
+    def part_pixels(self) -> int:
+        """Return how many pixels make a part of a few milliseconds and of little memory."""
+        features, hidden = len(self.phases), self.coordinate_layer.out_features
+        return max(16, int(_PART_MULTIPLY_ADDS / (hidden * (features + hidden * len(self.shared)))))
+
+    def grid_tables(
+        self, x_px: Tensor, y_px: Tensor, angle_rad: Tensor, shift_px: Tensor
+    ) -> GridTables:
+        """Return the tables of one pose on the regular grid of columns x (w,) and rows y (h,).
+
+        Parameters
+        ----------
+        angle_rad : scalar
+        shift_px : (2,)
+        """
+        turned, constant = self._turned(angle_rad[None], shift_px[None])
+        along_x = torch.outer(x_px, turned[0, 0])
+        along_y = torch.outer(y_px, turned[0, 1]) + constant
+        scale = math.sqrt(2.0)
+        return GridTables(
+            along_x.cos(), along_x.sin(), along_y.cos().mul_(scale), along_y.sin().mul_(scale)
+        )
+
+    def grid_branch(self, tables: GridTables, part: GridPart) -> Tensor:
+        """Return the coordinate layer's output (P, H) on a part of a grid, without gradient.
+
+        cos(a + b) = cos a cos b - sin a sin b: h + w cosines a feature instead of h w.
+        """
+        rows, columns = part
+        features = tables.cos_y[rows, None] * tables.cos_x[None, columns]
+        features.addcmul_(tables.sin_y[rows, None], tables.sin_x[None, columns], value=-1)
+        hidden: Tensor = self.coordinate_layer(features.flatten(0, 1))
+        return hidden
+
+    def draw_part(self, branch: Tensor, content: Tensor) -> Tensor:
+        """Return raw outputs (P, C) of a branch (P, H) and a content vector (H,), in place."""
+        hidden = self.act(branch.add_(content))
+        for layer in self.shared:
+            hidden = self.act(layer(hidden))
+        raw: Tensor = self.output(hidden)
+        return raw
+
+    @torch.no_grad()
+    def draw(
+        self, x_px: Tensor, y_px: Tensor, z: Tensor, angle_rad: Tensor, shift_px: Tensor
+    ) -> Tensor:
+        """Return raw outputs (B, h w, C) on a regular grid, part by part; no gradient passes.
+
+        The same values as `forward` on the grid's points to within rounding.
+        """
+        height, width = len(y_px), len(x_px)
+        raw = x_px.new_empty(len(z), height, width, self.output.out_features)
+        parts = grid_parts(height, width, self.part_pixels())
+        for image, content, angle, shift in zip(
+            raw, self.content_layer(z), angle_rad, shift_px, strict=True
+        ):
+            tables = self.grid_tables(x_px, y_px, angle, shift)
+            for part in parts:
+                values = self.draw_part(self.grid_branch(tables, part), content)
+                image[part] = values.view(image[part].shape)
+        return raw.flatten(1, 2)

@@ -5,6 +5,8 @@ Shapes: B batch, C channels, H W image, K kernels, R rotations, h w shift cells,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
@@ -12,16 +14,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tvae_core.engine.escnn_import import import_escnn
+from tvae_core.engine.fourier_conv import FourierPlan
+from tvae_core.engine.lifting_method import Method, fastest
 from tvae_core.errors import CheckpointError
 
 
 @lru_cache(maxsize=4)
 def steerable_basis(rotations: int, kernel_px: int) -> Tensor:
-    """Return escnn's sampled filter basis for `R2Conv(trivial -> regular)`, (n, R, k, k).
+    """Return escnn's sampled filter basis for `R2Conv(trivial -> regular)`, (n, Q, k, k).
 
-    Slice r of a basis filter is the filter turned counter-clockwise by r 2 pi / R. A filter bank is
+    Slice r of a basis filter is the filter turned counter-clockwise by r 2 pi / R; a filter bank is
     a weighted sum of these, which is what `R2Conv.expand_parameters` computes
-    (`test_filters_are_those_of_escnn`).
+    (`test_filters_are_those_of_escnn`). Only the Q = `oriented(R)` first turns are kept: the
+    others are quarter turns of these, which are exact on the pixel grid.
     """
     escnn = import_escnn()
     space = escnn.gspaces.trivialOnR2() if rotations == 1 else escnn.gspaces.rot2dOnR2(rotations)
@@ -34,14 +39,27 @@ def steerable_basis(rotations: int, kernel_px: int) -> Tensor:
     )
     blocks = [m for m in convolution.basisexpansion.modules() if hasattr(m, "sampled_basis")]
     basis: Tensor = blocks[0].sampled_basis[:, :, 0].detach()
-    return basis.reshape(len(basis), rotations, kernel_px, kernel_px).contiguous()
+    basis = basis.reshape(len(basis), rotations, kernel_px, kernel_px)
+    return basis[:, : oriented(rotations)].clone(memory_format=torch.contiguous_format)
+
+
+def oriented(rotations: int) -> int:
+    """Return how many turns of a filter are not quarter or half turns of an earlier one."""
+    return rotations // (4 if rotations % 4 == 0 else 2 if rotations % 2 == 0 else 1)
+
+
+def all_turns(filters: Tensor, rotations: int) -> Tensor:
+    """Return filters (Q, ..., k, k) with their quarter or half turns, (R, ..., k, k)."""
+    steps = rotations // len(filters)
+    return torch.cat([torch.rot90(filters, 4 // steps * s, (-2, -1)) for s in range(steps)])
 
 
 class LiftingConv(nn.Module):
     """Convolution of (B, C, H, W) with R turned copies of K steerable filters.
 
     A model made for training holds the free weights (K, C, n) of escnn's basis. A model loaded for
-    use holds the expanded filters only and needs no escnn.
+    use holds the expanded filters only and needs no escnn. The convolution is done directly or by
+    products in Fourier space, whichever was measured to be faster (`lifting_method.fastest`).
 
     Parameters
     ----------
@@ -61,9 +79,12 @@ class LiftingConv(nn.Module):
         self.shape = (rotations * kernels, channels, kernel_px, kernel_px)
         self.rotations = rotations
         self.kernels = kernels
+        self.method: Method | None = None  # None: measured at the first use
         self.register_buffer("basis", None, persistent=False)
         self.register_buffer("expanded", None, persistent=False)
         self.weights: nn.Parameter | None = None
+        self._held: Tensor | None = None
+        self._kept: tuple[object, Tensor] | None = None
         if trainable:
             self.basis = steerable_basis(rotations, kernel_px)
             self.weights = nn.Parameter(torch.empty(kernels, channels, len(self.basis)))
@@ -84,28 +105,87 @@ class LiftingConv(nn.Module):
         if self.basis is None or self.weights is None:
             raise CheckpointError("the model has no filters", todo="load a checkpoint first")
         kernels, channels, count = self.weights.shape
-        bank = self.weights.view(-1, count) @ self.basis.view(count, -1)  # (K C, R k k)
+        bank = self.weights.view(-1, count) @ self.basis.view(count, -1)  # (K C, Q k k)
         side = self.shape[-1]
-        bank = bank.view(kernels, channels, self.rotations, side, side)
-        return bank.permute(2, 0, 1, 3, 4).reshape(self.shape)
+        bank = bank.view(kernels, channels, -1, side, side).permute(2, 0, 1, 3, 4)
+        return all_turns(bank, self.rotations).reshape(self.shape)
 
     def freeze(self, filters: Tensor | None = None) -> None:
         """Expand the filter bank once for inference, or take it from a checkpoint."""
         self.expanded = (self.filters() if filters is None else filters).detach()
+        self._kept = None
 
     def train(self, mode: bool = True) -> LiftingConv:
         """Switch modes; a trainable layer forgets its expanded filters when training."""
         if self.weights is not None:
             self.expanded = None
+        self._kept = None
         return super().train(mode)
 
-    def forward(self, images: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
+    def choose_method(self, side: int, padding: int, trained: bool) -> Method:
+        """Return the method for images of `side` pixels, measured the first time it is needed."""
+        if self.method is None:
+            bank = self.expanded if self.expanded is not None else self.weights
+            assert bank is not None
+            if bank.dtype != torch.float32:  # the transforms are kept in float32
+                return "direct"
+            self.method = fastest(self.shape, self.rotations, side, padding, bank.device, trained)
+        return self.method
+
+    @contextmanager
+    def one_bank(self, side: int, padding: int) -> Iterator[None]:
+        """Expand the filters once for all the images seen in the block, also backwards.
+
+        The gradient of the bank is gathered over every backward pass within the block and passed
+        on to the weights when it ends.
+        """
+        self.choose_method(side, padding, trained=True)
+        bank = self._bank(FourierPlan(side, self.shape[-1], padding))
+        self._held = bank.detach().requires_grad_(bank.requires_grad)
+        try:
+            yield
+            if self._held.grad is not None:
+                bank.backward(self._held.grad)  # type: ignore[no-untyped-call]
+        finally:
+            self._held = None
+
+    def forward(self, images: Tensor, padding: int) -> Tensor:
         """Return (B, h, w, R, K), the correlation of images (B, C, H, W) with every filter.
 
-        `padding` (left, right, top, bottom) may be negative, which crops.
+        `padding` zeros surround the images; negative, it crops.
         """
-        padded = F.pad(images, padding)
-        lifted = F.conv2d(padded, self.filters())  # (B, R K, h, w)
+        side = images.shape[-1]
+        method = self.choose_method(side, padding, trained=torch.is_grad_enabled())
+        plan = FourierPlan(side, self.shape[-1], padding)
+        bank = self._held if self._held is not None else self._kept_bank(plan)
+        if method == "direct" or images.requires_grad:
+            return self._direct(images, padding, bank if method == "direct" else self.filters())
+        lifted = plan.correlate(images, bank, self._turns)  # (B, h, w, T, R / T K)
+        return lifted.reshape(*lifted.shape[:3], self.rotations, self.kernels)
+
+    @property
+    def _turns(self) -> int:
+        return 2 if self.rotations % 2 == 0 else 1
+
+    def _bank(self, plan: FourierPlan) -> Tensor:
+        filters = self.filters()
+        if self.method != "fourier":
+            return filters
+        return plan.spectrum(filters[: len(filters) // self._turns])
+
+    def _kept_bank(self, plan: FourierPlan) -> Tensor:
+        """Return the bank, kept from the last use where neither weights nor sizes have changed."""
+        if torch.is_grad_enabled() and self.expanded is None:
+            return self._bank(plan)
+        source = self.expanded if self.expanded is not None else self.weights
+        assert source is not None
+        key = (plan, self.method, source.data_ptr(), source._version, source.device)
+        if self._kept is None or self._kept[0] != key:
+            self._kept = (key, self._bank(plan).detach())
+        return self._kept[1]
+
+    def _direct(self, images: Tensor, padding: int, filters: Tensor) -> Tensor:
+        lifted = F.conv2d(F.pad(images, (padding,) * 4), filters)  # (B, R K, h, w)
         batch, _, height, width = lifted.shape
         last = lifted.permute(0, 2, 3, 1)
         return last.reshape(batch, height, width, self.rotations, self.kernels)

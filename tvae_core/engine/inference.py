@@ -1,20 +1,22 @@
 """Deterministic inference: the most likely cell, its content, rotation and shift, and their spread.
 
-Shapes: B batch, C channels, H W image, S cells, R rotations, D content dimensions, P pixels.
+Shapes: B batch, C channels, H W image, S cells, R rotations, K kernels, D content dimensions,
+P pixels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from tvae_core.engine.device import mixed_precision
+from tvae_core.engine.device import mixed_precision, working_set_bytes
 from tvae_core.engine.likelihood import expected_pixels, log_likelihood
-from tvae_core.engine.posterior import Posterior, entropy, kl_terms
-from tvae_core.engine.sampling import at_cells
+from tvae_core.engine.posterior import entropy, kl_terms
 from tvae_core.engine.target_vae import TargetVae
+
+_IN_CACHE_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,9 @@ class Inferred:
     """What is inferred of each image, on the CPU, float32.
 
     z_mean, z_std (B, D); angle_rad in [-pi, pi), angle_std_rad (B,); shift_px, shift_std_px (B, 2);
-    peak, entropy (B,); rotation (B, R) = q(r | y); reconstruction (B, C, H, W);
-    reconstruction_error (B,) mean squared difference a pixel; elbo (B,) nats at the means.
+    peak, entropy (B,); rotation (B, R) = q(r | y); reconstruction_error (B,) mean squared
+    difference a pixel and elbo (B,) nats at the means, NaN where no pixels were asked for;
+    reconstruction (B, C, H, W) where all were.
     """
 
     z_mean: Tensor
@@ -35,9 +38,9 @@ class Inferred:
     peak: Tensor
     entropy: Tensor
     rotation: Tensor
-    reconstruction: Tensor
     reconstruction_error: Tensor
     elbo: Tensor
+    reconstruction: Tensor | None = None
 
 
 def wrap(angle: Tensor) -> Tensor:
@@ -46,52 +49,102 @@ def wrap(angle: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def infer(model: TargetVae, images: Tensor) -> Inferred:
-    """Return what the model infers of images (B, C, H, W)."""
+def infer(model: TargetVae, images: Tensor, pixel_share: float = 1.0) -> Inferred:
+    """Return what the model infers of images (B, C, H, W).
+
+    Parameters
+    ----------
+    pixel_share : float
+        Share of the compared pixels that are drawn for the reconstruction error and the ELBO: 1 all
+        and the whole reconstruction, 0 none. The latents are the same whatever it is; without
+        pixels the heads of z, angle and shift are evaluated at the most likely cell alone.
+    """
     device = model.points_px.device
-    images = images.to(device)
-    with mixed_precision(device):
-        posterior = model.infer(images)
-    latents = most_likely(model, posterior)
-    z, angle, shift = latents["z_mean"], latents["angle_rad"], latents["shift_px"]
-    with mixed_precision(device):
-        raw = model.generator(model.points_px, z, angle, shift).float()  # (B, P, C)
-    pixels = images.flatten(2).transpose(1, 2)
-    expected = expected_pixels(raw, model.model)
-    difference = (pixels - expected)[:, model.compared]
-    log_p = log_likelihood(raw, pixels, model.model)[:, model.compared].sum(1)
-    found = {
-        **latents,
-        "entropy": entropy(posterior.log_q),
-        "rotation": posterior.log_q.exp().sum(1),
-        "reconstruction": expected.transpose(1, 2).reshape(images.shape),
-        "reconstruction_error": difference.square().mean((1, 2)),
-        "elbo": log_p - kl_terms(posterior, model.prior).total,
-    }
-    return Inferred(**{name: value.float().cpu() for name, value in found.items()})
+    parts = [
+        _infer_part(model, part.to(device), pixel_share)
+        for part in torch.split(images, images_at_once(model, device))
+    ]
+    names = [field.name for field in fields(Inferred) if field.name in parts[0]]
+    return Inferred(**{n: torch.cat([p[n].float().cpu() for p in parts]) for n in names})
 
 
-def most_likely(model: TargetVae, posterior: Posterior) -> dict[str, Tensor]:
+def images_at_once(model: TargetVae, device: torch.device) -> int:
+    """Return how many images' features stay in cache, or fit a GPU's working set."""
+    room = _IN_CACHE_BYTES if device.type == "cpu" else working_set_bytes(device) // 8
+    config = model.model
+    cells = len(model.positions_px) * config.rotations
+    return max(1, room // (4 * cells * config.encoder_kernels))
+
+
+def _infer_part(model: TargetVae, images: Tensor, pixel_share: float) -> dict[str, Tensor]:
+    encoder, prior = model.encoder, model.prior
+    kl = None
+    with mixed_precision(images.device):
+        features = encoder.features(images)
+        if pixel_share > 0:
+            posterior = encoder.posterior(features, prior)
+            log_q, kl = posterior.log_q, kl_terms(posterior, prior).total
+        else:
+            log_q = encoder.log_q(features, prior)
+        found = _most_likely(model, features, log_q)
+    found |= {"entropy": entropy(log_q), "rotation": log_q.exp().sum(1)}
+    if kl is None:
+        unknown = torch.full_like(found["entropy"], torch.nan)
+        return found | {"reconstruction_error": unknown, "elbo": unknown}
+    return found | _fit(model, images, found, kl, pixel_share)
+
+
+def _most_likely(model: TargetVae, features: Tensor, log_q: Tensor) -> dict[str, Tensor]:
     """Return z, angle and shift with their spreads at each image's most likely cell."""
-    rotations = posterior.log_q.shape[2]
-    peak, cell = posterior.log_q.flatten(1).max(1)
-    chosen = cell[:, None]
-
-    def here(values: Tensor) -> Tensor:
-        return at_cells(values, chosen)[:, 0].float()
-
-    cells = model.cells
-    shift = cells.positions_px[cell // rotations]
+    rotations = log_q.shape[2]
+    peak, cell = log_q.flatten(1).max(1)
+    flat = features.flatten(1, 2)  # (B, S R, K)
+    there = flat.gather(1, cell[:, None, None].expand(-1, 1, flat.shape[2]))[:, 0]
+    geometry = model.cells
+    turn = geometry.angles[cell % rotations]
+    at = model.encoder.cells(there, turn, model.prior)
+    shift = geometry.positions_px[cell // rotations]
     spread = torch.full_like(shift, 12**-0.5)  # a whole cell: uniform over one pixel
-    if posterior.shift_mean is not None and posterior.shift_log_std is not None:
-        shift = shift + here(posterior.shift_mean)
-        spread = here(posterior.shift_log_std).exp()[:, None].expand(-1, 2)
+    if at.shift_mean is not None and at.shift_log_std is not None:
+        shift = shift + at.shift_mean
+        spread = at.shift_log_std.exp()[:, None].expand(-1, 2)
     return {
-        "z_mean": here(posterior.z_mean),
-        "z_std": here(posterior.z_log_std).exp(),
-        "angle_rad": wrap(here(posterior.angle_mean) + cells.angles[cell % rotations]),
-        "angle_std_rad": here(posterior.angle_log_std).exp(),
+        "z_mean": at.z_mean,
+        "z_std": at.z_log_std.exp(),
+        "angle_rad": wrap(at.angle_mean + turn),
+        "angle_std_rad": at.angle_log_std.exp(),
         "shift_px": shift,
         "shift_std_px": spread,
         "peak": peak.exp(),
     }
+
+
+def _fit(
+    model: TargetVae, images: Tensor, latents: dict[str, Tensor], kl: Tensor, share: float
+) -> dict[str, Tensor]:
+    """Return reconstruction error, ELBO and, of a share of 1, the reconstruction."""
+    pixels = None if share >= 1 else _spread_out(model.compared, share)
+    with mixed_precision(images.device):
+        raw = model.draw(latents["z_mean"], latents["angle_rad"], latents["shift_px"], pixels)
+    expected = expected_pixels(raw, model.model)  # (B, P, C)
+    seen = images.flatten(2).transpose(1, 2)
+    compared = model.compared
+    if pixels is not None:
+        seen, compared = seen[:, pixels], torch.arange(len(pixels), device=pixels.device)
+    log_p = log_likelihood(raw[:, compared], seen[:, compared], model.model).sum(1)
+    difference = (seen - expected)[:, compared]
+    found = {
+        "reconstruction_error": difference.square().mean((1, 2)),
+        "elbo": log_p * (len(model.compared) / len(compared)) - kl,
+    }
+    if pixels is None:
+        found["reconstruction"] = expected.transpose(1, 2).reshape(images.shape)
+    return found
+
+
+def _spread_out(compared: Tensor, share: float) -> Tensor:
+    """Return a share of the compared pixels, the same for every image, without preference."""
+    g = torch.Generator().manual_seed(len(compared))
+    order = torch.randperm(len(compared), generator=g)
+    chosen = order[: max(1, round(share * len(compared)))].sort().values
+    return compared[chosen.to(compared.device)]

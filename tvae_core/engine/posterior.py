@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -50,9 +51,9 @@ class ShiftGrid:
         return self.side - 2 * self.first
 
     @property
-    def padding(self) -> tuple[int, int, int, int]:
+    def padding(self) -> int:
         """Padding that makes the convolution's output exactly the cells; negative crops."""
-        return ((self.kernel - 1) // 2 - self.first,) * 4
+        return (self.kernel - 1) // 2 - self.first
 
     def positions_px(self) -> Tensor:
         """Return (S, 2) cell centres (x, y) in pixels, y up, row by row from the top."""
@@ -79,6 +80,17 @@ class Prior:
             log_r = -angles.square() / (2 * model.rotation_prior_std_rad**2)
         log_cell = log_t.log_softmax(0)[:, None] + log_r.log_softmax(0)[None]
         return cls(log_cell, math.pi / model.rotations)
+
+
+class CellParameters(NamedTuple):
+    """What is said of each cell, of any leading shape, under the names of `Posterior`."""
+
+    angle_mean: Tensor
+    angle_log_std: Tensor
+    z_mean: Tensor
+    z_log_std: Tensor
+    shift_mean: Tensor | None
+    shift_log_std: Tensor | None
 
 
 @dataclass(frozen=True)

@@ -30,16 +30,17 @@ def write(
 ) -> Preview:
     """Write the previews of an epoch into the run and return the record that names them."""
     sample = _sample(len(images), config)
-    found = [infer(model, torch.from_numpy(images.read(part))) for part in _parts(sample)]
+    found = [infer(model, torch.from_numpy(images.read(part)), 0.0) for part in _parts(sample)]
     z = torch.cat([f.z_mean for f in found]).numpy()
     angle = torch.cat([f.angle_rad for f in found]).numpy()
     raw = images.read(sample[:PAIRS])
-    made = found[0].reconstruction[:PAIRS].numpy()
+    made = infer(model, torch.from_numpy(raw)).reconstruction
+    assert made is not None
     grid_file = run.previews / f"decoded_grid_{epoch:04d}.png"
     pairs_file = run.previews / f"pairs_{epoch:04d}.png"
     latents_file = run.previews / f"latents_{epoch:04d}.npz"
     _save_montage(grid_file, decoded_grid(Decoder(model), z, GRID_NODES), GRID_NODES)
-    pairs = np.moveaxis(np.concatenate([raw, made]), 1, -1)
+    pairs = np.moveaxis(np.concatenate([raw, made.numpy()]), 1, -1)
     _save_montage(pairs_file, pairs, len(raw))
     buffer = io.BytesIO()
     np.savez(buffer, z=z, angle_rad=angle, index=sample)

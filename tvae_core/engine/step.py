@@ -91,18 +91,19 @@ def train_step(
     device = model.points_px.device
     g = noise(device, config.train.seed, step)
     sums = dict.fromkeys(TERMS, 0.0)
-    for part in torch.split(images, micro_batch):
-        check()
-        part = part.to(device)
-        with mixed_precision(device):
-            posterior = model.infer(part)
-            sample = draw(model, posterior, config, schedule.temperature, g)
-            pixels = pixel_subset(model, config.train.pixel_share, g)
-            terms = model.elbo_terms(part, posterior, sample, pixels)
-        given_back = (1.0 - schedule.content_weight) * terms.kl.content
-        loss = -(terms.elbo + given_back).sum() / len(images)
-        loss.backward()  # type: ignore[no-untyped-call]
-        add_terms(sums, terms)
+    with model.encoder.one_bank():
+        for part in torch.split(images, micro_batch):
+            check()
+            part = part.to(device)
+            with mixed_precision(device):
+                posterior = model.infer(part)
+                sample = draw(model, posterior, config, schedule.temperature, g)
+                pixels = pixel_subset(model, config.train.pixel_share, g)
+                terms = model.elbo_terms(part, posterior, sample, pixels)
+            given_back = (1.0 - schedule.content_weight) * terms.kl.content
+            loss = -(terms.elbo + given_back).sum() / len(images)
+            loss.backward()  # type: ignore[no-untyped-call]
+            add_terms(sums, terms)
     check()
     if config.train.clip_gradient:
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.train.clip_gradient)

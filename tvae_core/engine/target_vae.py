@@ -93,6 +93,18 @@ class TargetVae(nn.Module):
         posterior: Posterior = self.encoder(images, self.prior)
         return posterior
 
+    def draw(
+        self, z: Tensor, angle_rad: Tensor, shift_px: Tensor, pixels: Tensor | None = None
+    ) -> Tensor:
+        """Return raw outputs (B, P, C) of z (B, D) at poses, of all pixels or those of `pixels`."""
+        if pixels is None and self.points_px.device.type == "cpu":
+            x = self.points_px[: self.side, 0]
+            y = self.points_px[:: self.side, 1]
+            return self.generator.draw(x, y, z, angle_rad, shift_px)
+        points = self.points_px if pixels is None else self.points_px[pixels]
+        raw: Tensor = self.generator(points, z, angle_rad, shift_px)
+        return raw
+
     def log_likelihood(
         self, images: Tensor, sample: LatentSample, pixels: Tensor | None = None
     ) -> Tensor:

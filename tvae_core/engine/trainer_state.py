@@ -166,6 +166,7 @@ class TrainerState:
                 adam_steps[name] = float(moments["step"])
         values: dict[str, Any] = {name: getattr(self, name) for name in _COUNTERS}
         values["best"] = None if math.isinf(self.best) else self.best
+        values["lifting"] = self.model.encoder.lifting.method
         return Checkpoint(tensors, values | {"adam_steps": adam_steps})
 
     def restore(self, saved: Checkpoint) -> None:
@@ -195,6 +196,7 @@ class TrainerState:
         for name in _COUNTERS:
             setattr(self, name, saved.values[name])
         self.best = -math.inf if self.best is None else self.best
+        self.model.encoder.lifting.method = saved.values.get("lifting")
 
 
 def _copy(model: TargetVae, values: dict[str, Tensor]) -> None:

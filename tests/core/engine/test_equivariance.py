@@ -60,7 +60,7 @@ def test_lifting_turns_with_the_image(degrees: int, limit: float) -> None:
     lifting = LiftingConv(1, 4, 8, 25)
     images = torch.tensor(ndimage.gaussian_filter(blob_images(2, 33).numpy(), (0, 0, 1, 1)))
     steps = degrees // 45
-    padding = (12,) * 4
+    padding = 12
     with torch.no_grad():
         before = lifting(images, padding).permute(0, 3, 4, 1, 2)  # (B, R, K, h, w)
         after = lifting(turned(images, degrees), padding).permute(0, 3, 4, 1, 2)

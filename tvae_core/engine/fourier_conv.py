@@ -1,0 +1,231 @@
+"""Correlation with large kernels at few places, as matrix products in Fourier space.
+
+A direct correlation of a W x W image with M kernels of k x k at h x w places costs h w k^2 M
+multiply-adds. Here the transforms are plain matrix products, pruned to what is needed: half of the
+frequencies (images and kernels are real), only the wanted places, and half of the kernels (a kernel
+turned by 180 degrees has the conjugate transform, so both share one product). With N periods,
+V = N // 2 + 1 and M' = M / 2 that is 4 h N V M' + 4 h w V M' multiply-adds: 16 times fewer
+at 100 px, kernel 65 and 80 x 80 places, at the same speed a multiply-add as any matrix product.
+
+Shapes: B batch, C channels, W image side, k kernel side, h places along each axis, N period,
+V frequencies kept along x, M distinct kernels, T turns of a kernel that share its transform.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_CHUNK_BYTES = {"cpu": 3 << 20, "cuda": 512 << 20}
+
+
+@dataclass(frozen=True)
+class FourierPlan:
+    """The geometry of a correlation and its transform matrices.
+
+    Parameters
+    ----------
+    side : int
+        W, of the square image.
+    kernel : int
+        k, odd.
+    padding : int
+        Zeros around the image, negative crops: output place 0 has its kernel's first pixel at
+        pixel `-padding`.
+    """
+
+    side: int
+    kernel: int
+    padding: int
+
+    @property
+    def places(self) -> int:
+        """Output places along each axis, h."""
+        return self.side + 2 * self.padding - self.kernel + 1
+
+    @property
+    def period(self) -> int:
+        """The smallest even period N at which no wanted place sees a copy of the image.
+
+        Aliases of the image may reach the padding of places that are not computed, so that N is
+        far less than the side of the padded image.
+        """
+        reach = (self.places + self.kernel + self.side) / 2 - 1
+        return max(self.side, 2 * int(reach / 2 + 1))
+
+    @property
+    def frequencies(self) -> int:
+        """Frequencies kept along x, V."""
+        return self.period // 2 + 1
+
+    def multiply_adds(self, kernels: int, channels: int = 1) -> int:
+        """Return the multiply-adds an image costs with `kernels` distinct kernels of C channels."""
+        h = self.places
+        return 4 * self.frequencies * h * kernels * (self.period * channels + h)
+
+    def image_matrices(self, images: Tensor) -> Tensor:
+        """Return (B, V, 2 h, C N): each image's transform along y, seen from the wanted rows.
+
+        Row (part, s), column (c, u): real and imaginary part of X_c[u, v] exp(2 pi i u s / N).
+        """
+        m = _matrices(self, images.device)
+        batch = len(images)
+        rows = torch.complex(images @ m.cos_x, -(images @ m.sin_x))  # (B, C, W, V)
+        spectrum = (m.to_u @ rows).permute(0, 3, 1, 2)  # (B, V, C, N)
+        seen = spectrum[:, :, None] * m.from_u[:, None]  # (B, V, h, C, N)
+        shape = (batch, self.frequencies, 2 * self.places, -1)
+        return torch.cat([seen.real, seen.imag], 2).reshape(shape)
+
+    def spectrum(self, kernels: Tensor) -> Tensor:
+        """Return the transforms (V, 2, C N, M) of kernels (M, C, k, k): real, then imaginary.
+
+        They are those of kernels centred at the origin, conjugated and made ready for `correlate`.
+        """
+        m = _matrices(self, kernels.device)
+        count, channels, side, _ = kernels.shape
+        rows = kernels.permute(3, 1, 2, 0).reshape(side, -1)  # (kx, C ky M)
+        half = (m.kernel_x @ rows).view(2, self.frequencies, channels, side, count)
+        half = half.permute(1, 2, 0, 3, 4).reshape(self.frequencies * channels, 2 * side, count)
+        both = (m.kernel_y @ half).view(self.frequencies, channels, 2, self.period, count)
+        return both.transpose(1, 2).reshape(self.frequencies, 2, channels * self.period, count)
+
+    def correlate(self, images: Tensor, spectrum: Tensor, turns: int) -> Tensor:
+        """Return (B, h, h, T, M), the correlation of images (B, C, W, W) with kernels.
+
+        Parameters
+        ----------
+        images : (B, C, W, W) float32, no gradient is passed to it
+        spectrum : (V, 2, C N, M)
+            Of `spectrum`.
+        turns : int
+            2: also with every kernel turned by 180 degrees, which costs nothing more; 1: not.
+        """
+        with torch.no_grad():
+            matrices = self.image_matrices(images.float())
+        out: Tensor = _Correlate.apply(matrices, spectrum, self, turns)  # type: ignore[no-untyped-call]
+        return out
+
+
+@dataclass(frozen=True)
+class _Matrices:
+    cos_x: Tensor  # (W, V)
+    sin_x: Tensor
+    to_u: Tensor  # (N, W) complex
+    from_u: Tensor  # (h, N) complex
+    kernel_x: Tensor  # (2 V, k)
+    kernel_y: Tensor  # (2 N, 2 k)
+    real_y: Tensor  # (h, 2 V): place t from the (frequency, part) of the product with Re
+    imag_y: Tensor  # (h, 2 V): and with Im
+
+
+@lru_cache(maxsize=8)
+def _matrices(plan: FourierPlan, device: torch.device) -> _Matrices:
+    n, h = plan.period, plan.places
+    first = (plan.kernel - 1) // 2 - plan.padding
+    pixel = torch.arange(plan.side, dtype=torch.float64)
+    place = torch.arange(first, first + h, dtype=torch.float64)
+    tap = torch.arange(plan.kernel, dtype=torch.float64) - (plan.kernel - 1) / 2
+    u = torch.arange(n, dtype=torch.float64)
+    v = torch.arange(plan.frequencies, dtype=torch.float64)
+
+    def phase(a: Tensor, b: Tensor) -> Tensor:
+        return 2 * torch.pi / n * torch.remainder(torch.outer(a, b), n)
+
+    image_x, image_y = phase(pixel, v), phase(u, pixel)
+    kernel_x, kernel_y = phase(v, tap), phase(u, tap)
+    back_y, back_x = phase(place, u), phase(place, v)
+    # conj F = A - i B is the product of cos + i sin along x and along y
+    weight = torch.full((plan.frequencies,), 2.0, dtype=torch.float64)
+    weight[0] = weight[-1] = 1.0
+    cos, sin = back_x.cos() * weight / n**2, back_x.sin() * weight / n**2
+    values = {
+        "cos_x": image_x.cos(),
+        "sin_x": image_x.sin(),
+        "to_u": torch.polar(torch.ones_like(image_y), -image_y),
+        "from_u": torch.polar(torch.ones_like(back_y), back_y),
+        "kernel_x": torch.cat([kernel_x.cos(), kernel_x.sin()]),
+        "kernel_y": torch.cat(
+            [
+                torch.cat([kernel_y.cos(), -kernel_y.sin()], 1),
+                torch.cat([-kernel_y.sin(), -kernel_y.cos()], 1),
+            ]
+        ),
+        "real_y": torch.stack([cos, -sin], 2).flatten(1),
+        "imag_y": torch.stack([sin, cos], 2).flatten(1),
+    }
+    exact = (torch.complex64, torch.float32)
+    made = {k: t.to(device, exact[0] if t.is_complex() else exact[1]) for k, t in values.items()}
+    return _Matrices(**made)
+
+
+class _Correlate(torch.autograd.Function):
+    """From image matrices and kernel spectra to places, in chunks of kernels that stay in cache."""
+
+    @staticmethod
+    def forward(ctx: Any, matrices: Tensor, spectrum: Tensor, plan: FourierPlan, turns: int) -> Any:
+        ctx.save_for_backward(matrices)
+        ctx.plan, ctx.turns, ctx.shape = plan, turns, spectrum.shape
+        h, kernels = plan.places, spectrum.shape[-1]
+        out = spectrum.new_empty(len(matrices), h, h, turns, kernels)
+        with torch.autocast(spectrum.device.type, enabled=False):
+            for part in _chunks(plan, kernels, spectrum.device):
+                _forward_chunk(plan, matrices, spectrum[..., part], out[..., part])
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (matrices,) = ctx.saved_tensors
+        gradient = gradients[0].float()
+        plan: FourierPlan = ctx.plan
+        found = gradient.new_zeros(ctx.shape)
+        with torch.autocast(gradient.device.type, enabled=False):
+            for part in _chunks(plan, ctx.shape[-1], gradient.device):
+                _backward_chunk(plan, matrices, gradient[..., part], found[..., part])
+        return None, found, None, None
+
+
+def _chunks(plan: FourierPlan, kernels: int, device: torch.device) -> list[slice]:
+    a_kernel = 4 * plan.places * max(2 * plan.frequencies, plan.places)
+    size = max(16, _CHUNK_BYTES.get(device.type, 3 << 20) // a_kernel)
+    return [slice(start, min(start + size, kernels)) for start in range(0, kernels, size)]
+
+
+def _forward_chunk(plan: FourierPlan, matrices: Tensor, spectrum: Tensor, out: Tensor) -> None:
+    m = _matrices(plan, matrices.device)
+    h, v, kernels = plan.places, plan.frequencies, spectrum.shape[-1]
+    product = matrices.new_empty(v, 2 * h, kernels)
+    seen = product.view(2 * v, h, kernels).transpose(0, 1)  # (h, 2 V, M)
+    real, imag = (matrices.new_empty(h, h, kernels) for _ in range(2))
+    for image, place in zip(matrices, out, strict=True):
+        torch.bmm(image, spectrum[:, 0], out=product)
+        torch.bmm(m.real_y.expand(h, h, 2 * v), seen, out=real)
+        torch.bmm(image, spectrum[:, 1], out=product)
+        torch.bmm(m.imag_y.expand(h, h, 2 * v), seen, out=imag)
+        torch.add(real, imag, out=place[:, :, 0])
+        if place.shape[2] == 2:
+            torch.sub(real, imag, out=place[:, :, 1])
+
+
+def _backward_chunk(plan: FourierPlan, matrices: Tensor, gradient: Tensor, found: Tensor) -> None:
+    m = _matrices(plan, matrices.device)
+    h, v, kernels = plan.places, plan.frequencies, gradient.shape[-1]
+    sums = matrices.new_zeros(2, v, found.shape[2], kernels)
+    seen = matrices.new_empty(h, 2 * v, kernels)
+    parts = seen.view(h, v, 2, kernels)
+    both = matrices.new_empty(h, h, kernels)
+    for image, place in zip(matrices, gradient, strict=True):
+        for index, back in enumerate((m.real_y, m.imag_y)):
+            if place.shape[2] == 2:
+                torch.add(place[:, :, 0], place[:, :, 1], alpha=1 - 2 * index, out=both)
+                torch.bmm(back.T.expand(h, 2 * v, h), both, out=seen)
+            else:
+                torch.bmm(back.T.expand(h, 2 * v, h), place[:, :, 0], out=seen)
+            for part in range(2):
+                rows = image[:, part * h : (part + 1) * h].transpose(1, 2)  # (V, C N, h)
+                sums[index].baddbmm_(rows, parts[:, :, part].transpose(0, 1))
+    found[:, 0] = sums[0]
+    found[:, 1] = sums[1]
