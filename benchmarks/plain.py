@@ -152,9 +152,7 @@ class PlainTargetVae(nn.Module):
         turn = torch.stack([cos, -sin, sin, cos], 1).view(-1, 2, 2)
         return self.generator((self.points - shift[:, None]) @ turn, z)
 
-    def _log_likelihood(
-        self, images: Tensor, z: Tensor, theta: Tensor, shift: Tensor
-    ) -> Tensor:
+    def _log_likelihood(self, images: Tensor, z: Tensor, theta: Tensor, shift: Tensor) -> Tensor:
         raw, pixels = self.draw(z, theta, shift), images.flatten(2).transpose(1, 2)
         if self.model.likelihood == "bernoulli":
             return -F.binary_cross_entropy_with_logits(raw, pixels, reduction="none").sum((1, 2))

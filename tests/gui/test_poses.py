@@ -109,7 +109,7 @@ def test_the_symmetry_of_a_selection_says_how_it_varies(
     assert at == [PROBE, SELECTION, EVERYTHING]
     card.subject.setCurrentIndex(1)
     card.subject.activated.emit(1)
-    qtbot.waitUntil(lambda: "C3, " in card.hint and "images" in card.hint, timeout=20_000)
+    qtbot.waitUntil(lambda: "C3, " in card.hint and "of its images" in card.hint, timeout=20_000)
     found = window.poses.trust.symmetry
     assert found is not None
     assert set(found.counts) == {"C3", "C2"}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.analysis.averages import upright, upright_fine
+from tvae_core.analysis.averages import upright_fine
 from tvae_core.errors import Cancelled
 from tvae_core.geometry import TWO_PI, axis_px, group_angles, rotation_matrix, wrap_angle
 
@@ -252,7 +252,7 @@ def fit_share(images: Array, drawn: Array, shift_px: Array, orders: Array) -> fl
         angle = TWO_PI * step / (_FIT_TURNS + 1) / order
         place = shift - (rotation_matrix(-angle) @ shift[..., None])[..., 0]
         turned = np.stack(
-            [upright(drawing[:, c], -angle, place, 0.0) for c in range(drawing.shape[1])], 1
+            [upright_fine(drawing[:, c], -angle, place, 0.0) for c in range(drawing.shape[1])], 1
         )
         elsewhere = _correlation(image, turned)
         won.append((here > elsewhere) + 0.5 * (here == elsewhere))

@@ -175,7 +175,7 @@ def _content(report: InvarianceReport) -> Judgement:
     return Judgement(
         part, level,
         f"Content: turning an image moves z by {100 * drift:.1f} % of its spread (root mean "
-        f"square; median {_percent(turned.drift_median)}), that is {100 * drift**2:.2g} % of its "
+        f"square; median {_percent(turned.drift_median)}), that is {100 * drift**2:.1f} % of its "
         f"variance: {meaning}.",
         f"a turn moves z by {100 * drift:.0f} % of its spread",
     )  # fmt: skip

@@ -220,7 +220,7 @@ class Poses:
             words = "" if self._decoder.is_ready else NO_MODEL
         elif found.counts:
             shown = ", ".join(f"{name} {n}" for name, n in list(found.counts.items())[:4])
-            words = f"of {count(sum(found.counts.values()), 'image')}: {shown}"
+            words = f"{count(sum(found.counts.values()))} of its images: {shown}"
         else:
             words = found.mean.highest if found.mean.order == 1 else ""
         self.drawer.show_symmetry(found, words)
