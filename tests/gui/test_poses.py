@@ -237,3 +237,24 @@ def test_images_that_moved_are_asked_for(
         assert not find.isVisible()
     finally:
         elsewhere.rename(images)
+
+
+def test_a_test_of_an_earlier_run_does_not_disturb_that_of_the_next(
+    tiny: Path, make_window: Make, qtbot: QtBot
+) -> None:
+    window = make_window(engine_decoder)
+    assert window.open(tiny / "run")
+    settle(qtbot, window)
+    window.poses.open()
+    window.poses.test(True)
+    assert window.open(tiny / "run" / "embeddings.h5")
+    qtbot.waitUntil(lambda: window.decoder.is_ready, timeout=20_000)
+    assert window.poses.trust.report is None
+    window.poses.open()
+    window.poses.test(False)
+    qtbot.waitUntil(lambda: window.poses.trust.report is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: not window.jobs.running, timeout=60_000)
+    report = window.poses.trust.report
+    assert report is not None
+    assert report.images == 48  # the short test, not the thorough one of 64
+    assert window.poses.drawer.test_button.text() == "Test"

@@ -56,6 +56,7 @@ class Poses:
         self.drawer = PoseDrawer(window.plane)
         self._test: BackgroundJob | None = None
         self._search: BackgroundJob | None = None
+        self._stores = 0  # opened so far: answers about an earlier one are dropped
         self._connect()
 
     def _connect(self) -> None:
@@ -92,6 +93,7 @@ class Poses:
         self.drawer.place()
 
     def _on_store(self) -> None:
+        self._stores += 1
         for job in (self._test, self._search):
             if job is not None:
                 job.cancel()
@@ -99,6 +101,11 @@ class Poses:
         self.drawer.close_drawer()
         self.drawer.show_running(False)
         self.trust.clear()
+
+    def _if_current(self, then: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Return `then`, which does nothing once another store is open."""
+        opened = self._stores
+        return lambda answer: then(answer) if opened == self._stores else None
 
     def _on_decoder(self, reason: str) -> None:
         self.drawer.grey_test(reason)
@@ -118,7 +125,10 @@ class Poses:
         self.drawer.show_running(
             True, "Turning and shifting images, and asking the encoder again …"
         )
-        self._test = self._jobs.run("self-test", work, self._on_report, self._on_test_failed)
+        self._test = self._jobs.run(
+            "self-test", work, self._if_current(self._on_report),
+            self._if_current(self._on_test_failed),
+        )  # fmt: skip
         self._test.progressed.connect(lambda share, _: self.drawer.show_progress(share))
 
     def cancel(self) -> None:
@@ -132,14 +142,11 @@ class Poses:
         self.trust.set_report(report)
 
     def _on_test_failed(self, error: BaseException) -> None:
-        if isinstance(error, Cancelled):
-            if self._test is not None:
-                self._test = None
-                self.drawer.show_running(False)
-                self._show_report()
-            return
         self._test = None
-        if isinstance(error, TvaeError):
+        if isinstance(error, Cancelled):
+            self.drawer.show_running(False)
+            self._show_report()
+        elif isinstance(error, TvaeError):
             gone = isinstance(error, ImageFileError | StoreError)
             self.drawer.show_trouble(sentence_of(error), gone)
         else:
@@ -250,15 +257,16 @@ class Poses:
         def work(progress: Progress, cancelled: Asked) -> AtlasMirrors:
             return find_mirrors(path, progress, cancelled)
 
-        self._search = self._jobs.run("mirror images", work, self._on_mirrors, self._on_no_mirrors)
+        self._search = self._jobs.run(
+            "mirror images", work, self._if_current(self._on_mirrors),
+            self._if_current(self._on_no_mirrors),
+        )  # fmt: skip
 
     def _on_mirrors(self, mirrors: AtlasMirrors) -> None:
         self._search = None
         self.trust.set_mirrors(mirrors)
 
     def _on_no_mirrors(self, error: BaseException) -> None:
-        if isinstance(error, Cancelled):
-            return
         self._search = None
         self.trust.mark_mirror(False)
         self._window.messages.error(error)
