@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from tests.core.engine.models import SIDE, blob_images, small_model
 from tvae_core.engine.escnn_import import import_escnn
-from tvae_core.engine.group_conv import LiftingConv
+from tvae_core.engine.group_conv import LiftingConv, all_turns, steerable_basis
 from tvae_core.engine.inference import infer
 from tvae_core.geometry import wrap_angle
 
@@ -51,6 +51,19 @@ def test_filters_are_those_of_escnn(rotations: int, channels: int) -> None:
     found = ours.filters().view(rotations, 3, channels, 9, 9).transpose(0, 1)
     # the same sums in another order: float32 rounding
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_large_basis_sampled_in_parts_is_that_of_escnn() -> None:
+    escnn = import_escnn()
+    space = escnn.gspaces.rot2dOnR2(8)
+    fields = [escnn.nn.FieldType(space, [r]) for r in (space.trivial_repr, space.regular_repr)]
+    theirs = escnn.nn.R2Conv(*fields, kernel_size=25, bias=False, initialize=False)
+    expected = theirs.basisexpansion.block_expansion_irrep_0_regular.sampled_basis
+    found = all_turns(steerable_basis(8, 25).transpose(0, 1)[:, :, None], 8)[:, :, 0]
+    # escnn keeps the elements in its own order, ours is the same; 1e-5 is float32 rounding
+    torch.testing.assert_close(
+        found.flatten(2), expected[:, :, 0].transpose(0, 1), atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize(("degrees", "limit"), [(90, 1e-5), (180, 1e-5), (45, 0.005)])
