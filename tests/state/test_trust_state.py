@@ -131,3 +131,28 @@ def test_each_change_is_told_and_clearing_forgets() -> None:
     trust.clear()
     assert (trust.symmetry, trust.mirrors, trust.marks_mirror) == (None, None, False)
     assert trust.subject == Subject(PROBE)
+
+
+def test_on_a_plane_of_principal_axes_the_probe_is_found_on_the_atlas(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from tests.factories import store_content
+    from tvae_core.store import write_store
+
+    content = store_content(images=100, z_dim=5)
+    plane, atlas = content.planes["pca"], content.atlas
+    assert atlas is not None
+    assert plane.components is not None
+    nodes = np.stack(np.meshgrid(atlas.x, atlas.y), -1)
+    z = (plane.mean + nodes @ plane.components).astype(np.float32)
+    write_store(tmp_path / "s.h5", replace(content, atlas=replace(atlas, z=z, plane="pca")))
+    state = ExplorerState()
+    state.open(EmbeddingStore(tmp_path / "s.h5"))
+    state.choose_plane(PlaneChoice("pca"))
+    off_the_plane = np.linalg.svd(plane.components)[2][3]
+    state.set_probe_z(z[2, 1] + 0.7 * off_the_plane)
+    place = mirror_place(state, _mirrors(state), _atlas(state))
+    assert place.z is not None
+    np.testing.assert_allclose(place.z, z[2, -2], atol=1e-5)
+    assert place.xy == pytest.approx((float(atlas.x[-2]), float(atlas.y[2])), abs=1e-4)
+    state.close()

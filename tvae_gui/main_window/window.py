@@ -16,7 +16,6 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from tvae_core.errors import TvaeError
 from tvae_gui.jobs.background_job import BackgroundJobs
 from tvae_gui.jobs.decode_job import DecodeJob, DecoderFactory, engine_decoder
 from tvae_gui.jobs.picture_job import PictureJob
@@ -459,9 +458,7 @@ class MainWindow(QMainWindow):
         self.probe.on_probe_moved()
 
     def _on_no_decoder(self, error: Exception) -> None:
-        if isinstance(error, TvaeError):
-            self.messages.error(error)
-        elif isinstance(error, ImportError):
+        if isinstance(error, ImportError):
             self.messages.notice("Decoding needs torch, which is not installed: previews only.")
         else:
             self.messages.error(error)

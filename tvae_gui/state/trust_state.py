@@ -159,20 +159,21 @@ def mirror_place(state: ExplorerState, mirrors: AtlasMirrors, atlas: Atlas) -> M
 
 
 def _on_atlas(state: ExplorerState, atlas: Atlas) -> tuple[float, float] | None:
-    """The probe's place on the plane of the atlas; None beyond its edge or on another plane."""
-    if state.probe is None or state.store is None:
+    """The probe's place on the plane of the atlas; None beyond its edge.
+
+    The atlas lies flat in z, on axes at right angles: its own nodes give them, nothing is read.
+    """
+    if state.probe is None:
         return None
-    z = state.probe.z
-    if atlas.plane == "z":
-        at = (float(z[0]), float(z[1]) if len(z) > 1 else float(atlas.y[0]))
-    else:
-        plane = state.store.plane(atlas.plane)
-        if plane.components is None:
+    away = np.asarray(state.probe.z, dtype=np.float64) - atlas.z[0, 0]
+    ends = ((atlas.x, atlas.z[0, -1]), (atlas.y, atlas.z[-1, 0]))
+    at = []
+    for axis, end in ends:
+        step = np.asarray(end, dtype=np.float64) - atlas.z[0, 0]
+        length = float(step @ step)
+        share = float(away @ step) / length if length > 0 else 0.0
+        room = 0.5 / max(len(axis) - 1, 1)
+        if not -room <= share <= 1 + room:
             return None
-        x, y = (z - plane.mean) @ plane.components.T
-        at = (float(x), float(y))
-    for axis, value in zip((atlas.x, atlas.y), at, strict=True):
-        room = 0.0 if len(axis) < 2 else float(axis[1] - axis[0]) / 2
-        if not axis[0] - room <= value <= axis[-1] + room:
-            return None
-    return at
+        at.append(float(axis[0] + share * (axis[-1] - axis[0])))
+    return at[0], at[1]
