@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from tvae_core.analysis.sampling import polar_rings
 from tvae_core.errors import Cancelled
@@ -224,6 +223,8 @@ def nearest_node(x: Array, y: Array, place: tuple[float, float]) -> int:
 
 def _populated(x: Array, y: Array, xy: Array) -> NDArray[np.bool_]:
     """Nodes (Gy * Gx,) with an image nearer than one pitch along each axis."""
+    from scipy import ndimage
+
     column = _cells(x, xy[:, 0])
     row = _cells(y, xy[:, 1]) if xy.shape[1] > 1 and len(y) > 1 else np.zeros(len(xy), int)
     inside = (column >= 0) & (row >= 0)
@@ -287,6 +288,8 @@ def _unit_rings(images: Array, steps: int) -> Array:
 
 def _centres_of_mass(images: Array) -> Array:
     """Centres (n, 2), x right, y up, of what differs from the border, in pixels."""
+    from scipy import ndimage
+
     height, width = images.shape[1:]
     edges = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
     ground = np.median(np.concatenate(edges, axis=1), axis=1)
