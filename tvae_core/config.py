@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from importlib import resources as package_resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -37,6 +37,11 @@ class DataConfig(_Section):
     image_root: str = _field("", "Folder that replaces the one written in a .star or .cs table")
     bad_pixels: BadPixels = _field(
         "refuse", "NaN and infinite pixels: refuse the image, set to zero or to the image's mean"
+    )
+    phase_flip: bool = _field(
+        False,
+        "Correct the sign of each image's CTF, at the original size, with the values of its "
+        ".star or .cs table",
     )
     crop_px: int = _field(0, "Centre crop or pad to this square, 0 keeps all", "px", ge=0, le=16384)
     downsample_px: int = _field(
@@ -83,6 +88,11 @@ class ModelConfig(_Section):
     activation: Literal["leaky-relu", "silu"] = _field("leaky-relu", "Non-linearity")
     likelihood: Likelihood = _field(
         "bernoulli", "p(pixel | z, x): Bernoulli, Gaussian of fixed or of learned deviation"
+    )
+    ctf: Literal["none", "likelihood"] = _field(
+        "none",
+        "likelihood: the generator draws the object, and each image is compared with it as seen "
+        "through the image's own CTF, of its .star or .cs table",
     )
     noise_std: float = _field(
         1.0, "Standard deviation of the fixed Gaussian likelihood", gt=0, le=1e4
@@ -172,6 +182,15 @@ class EmbedConfig(_Section):
     atlas_nodes: int = _field(24, "Atlas nodes along each axis of the plane, 0 none", ge=0, le=64)
 
 
+class Contradiction(NamedTuple):
+    """Two settings that exclude each other, and the setting `key` whose `value` mends it."""
+
+    what: str
+    remedy: str
+    key: str
+    value: object
+
+
 class RunConfig(_Section):
     """Everything that defines a run."""
 
@@ -183,6 +202,23 @@ class RunConfig(_Section):
     def save(self, path: Path | str) -> None:
         """Write the config as JSON, atomically."""
         write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    def contradictions(self) -> list[Contradiction]:
+        """Return which settings of different kinds exclude each other."""
+        if self.model.ctf == "none":
+            return []
+        found = []
+        if self.data.phase_flip:
+            what = "The CTF is corrected in the images and applied in the likelihood as well."
+            found.append(Contradiction(what, "Do not flip phases", "data.phase_flip", False))
+        if self.model.likelihood == "bernoulli":
+            what = "A CTF acts on means: the Bernoulli likelihood has none outside 0 to 1."
+            remedy = "Take the Gaussian likelihood"
+            found.append(Contradiction(what, remedy, "model.likelihood", "gaussian"))
+        if self.train.pixel_share < 1:
+            what = "A CTF mixes pixels, so a share of them cannot be compared."
+            found.append(Contradiction(what, "Compare all pixels", "train.pixel_share", 1.0))
+        return found
 
     def changed(self, settings: list[str]) -> RunConfig:
         """Return a copy with `section.name=value` settings applied.
@@ -215,12 +251,16 @@ def parse_config(values: Any, where: object) -> RunConfig:
         Naming the first wrong setting.
     """
     try:
-        return RunConfig.model_validate(values)
+        config = RunConfig.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "config"
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{name}: {message}", where, "see `tvae train --help`") from None
+    for wrong in config.contradictions():
+        todo = f"set {wrong.key}={str(wrong.value).lower()}"
+        raise ConfigError(f"model.ctf: {wrong.what}", where, todo)
+    return config
 
 
 def load_config(path: Path | str) -> RunConfig:

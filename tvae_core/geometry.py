@@ -46,6 +46,18 @@ def group_angles(rotations: int) -> FloatArray:
     return wrap_angle(np.arange(rotations) * TWO_PI / rotations)
 
 
+def composed_pose(
+    angle_rad: FloatArray, shift_px: FloatArray, inner_angle_rad: FloatArray, inner_px: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the pose (n,), (n, 2) of what stands at an inner pose in what stands at an outer one.
+
+    x = R(a) (R(d) v + s) + t, so the angle is a + d and the shift t + R(a) s.
+    """
+    angle = np.asarray(angle_rad, dtype=np.float64)
+    turned = (rotation_matrix(angle) @ np.asarray(inner_px, np.float64)[..., None])[..., 0]
+    return wrap_angle(angle + inner_angle_rad), np.asarray(shift_px) + turned
+
+
 def to_object_frame(
     points_px: FloatArray, angle_rad: FloatArray, shift_px: FloatArray
 ) -> FloatArray:

@@ -66,6 +66,13 @@ READERS = {
 }
 
 
+def test_a_stack_of_one_image_is_written_and_read_back(tmp_path: Path) -> None:
+    done = export_images(GREY, CHOSEN[:1], tmp_path / "one.mrcs")
+    assert done.count == 1
+    with mrcfile.open(done.path) as file:
+        np.testing.assert_array_equal(file.data.reshape(12, 10), GREY.images[7])
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_images_are_written_bit_by_bit_in_the_order_asked(tmp_path: Path, name: str) -> None:
     shares: list[float] = []

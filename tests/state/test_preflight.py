@@ -110,6 +110,18 @@ def test_bernoulli_without_values_of_0_to_1_blocks() -> None:
     assert blocking.key == "data.normalise"
 
 
+def test_a_ctf_needs_a_table_and_all_pixels_and_is_corrected_once() -> None:
+    config = RunConfig().changed(["data.normalise=image", "model.likelihood=gaussian"])
+    config.model.ctf = "likelihood"
+    assert "without a table" in check(config).problems[0].what
+    particles = look(path="particles.star")
+    assert check(config, particles).blocking is None
+    config.train.pixel_share = 0.5
+    config.data.phase_flip = True
+    offers = {p.key: p.value for p in check(config, particles).problems if p.blocks}
+    assert offers == {"data.phase_flip": False, "train.pixel_share": 1.0}
+
+
 @pytest.mark.parametrize("radius", [6, 12])
 def test_the_width_of_what_varies_is_found(radius: int) -> None:
     assert object_width(disc(48, radius)) == pytest.approx(2 * radius, abs=3)

@@ -36,15 +36,11 @@ _BLOCK = 64
 
 @dataclass(frozen=True)
 class Poses:
-    """What an encoder found: z (..., D), angle_rad (...,), shift_px (..., 2), x right, y up.
-
-    `drawn` (n, C, H, W) is what the generator makes of it, where it was asked.
-    """
+    """What an encoder found: z (..., D), angle_rad (...,), shift_px (..., 2), x right, y up."""
 
     z: Array
     angle_rad: Array
     shift_px: Array
-    drawn: Array | None = None
 
 
 Encode = Callable[[Array], Poses]
@@ -279,12 +275,10 @@ def _stacked(row: list[Poses]) -> Poses:
 
 
 def _joined(blocks: list[Poses]) -> Poses:
-    drawn = [p.drawn for p in blocks if p.drawn is not None]
     return Poses(
         np.concatenate([p.z for p in blocks]),
         np.concatenate([p.angle_rad for p in blocks]),
         np.concatenate([p.shift_px for p in blocks]),
-        np.concatenate(drawn) if drawn else None,
     )
 
 

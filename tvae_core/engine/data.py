@@ -38,6 +38,37 @@ class PreparedImages(Protocol):
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Images (B, C, H, W) and, where the model sees through it, the CTF of each.
+
+    `ctf` is (B, 9), rows of `PreparedStack.ctf_rows`.
+    """
+
+    images: Tensor
+    ctf: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(self.images.to(device), None if self.ctf is None else self.ctf.to(device))
+
+    def split(self, size: int) -> Iterator[Batch]:
+        """Yield the batch in parts of at most `size` images."""
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield Batch(self.images[part], None if self.ctf is None else self.ctf[part])
+
+
+def batch_of(images: PreparedImages, indices: Indices) -> Batch:
+    """Return the images `indices` with their CTF where `images` has one."""
+    pixels = torch.from_numpy(np.ascontiguousarray(images.read(indices)))
+    rows: NDArray[np.float64] | None = getattr(images, "ctf_rows", None)
+    return Batch(pixels, None if rows is None else torch.from_numpy(rows[indices]))
+
+
+@dataclass(frozen=True)
 class Split:
     """Which images are for training, for choosing the best model, and for neither."""
 
@@ -75,6 +106,7 @@ class CachedImages:
     def __init__(self, images: PreparedImages) -> None:
         self._images = images
         self.side, self.channels = images.side, images.channels
+        self.ctf_rows = getattr(images, "ctf_rows", None)
         self._cache: NDArray[np.float32] | None = None
         if len(images) * self.channels * self.side**2 * 4 <= _CACHE_BYTES:
             blocks = [images.read(block) for block in blocks_of(len(images), 1024)]
@@ -94,12 +126,12 @@ def blocks_of(count: int, size: int) -> Iterator[Indices]:
         yield np.arange(start, min(start + size, count))
 
 
-def prefetch(images: PreparedImages, batches: Iterable[Indices]) -> Iterator[Tensor]:
-    """Yield the images of each batch, (b, C, H, W), read by a thread a few batches ahead."""
-    ready: queue.Queue[Tensor | BaseException | None] = queue.Queue(_AHEAD)
+def prefetch(images: PreparedImages, batches: Iterable[Indices]) -> Iterator[Batch]:
+    """Yield each batch, its images read by a thread a few batches ahead."""
+    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(_AHEAD)
     stop = threading.Event()
 
-    def offer(item: Tensor | BaseException | None) -> None:
+    def offer(item: Batch | BaseException | None) -> None:
         while not stop.is_set():
             try:
                 ready.put(item, timeout=0.1)
@@ -112,7 +144,7 @@ def prefetch(images: PreparedImages, batches: Iterable[Indices]) -> Iterator[Ten
             for batch in batches:
                 if stop.is_set():
                     return
-                offer(torch.from_numpy(np.ascontiguousarray(images.read(batch))))
+                offer(batch_of(images, batch))
             offer(None)
         except Exception as error:  # noqa: BLE001  handed to the consumer, which raises it
             offer(error)

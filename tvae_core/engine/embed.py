@@ -73,7 +73,7 @@ def embed(
     set_threads(config.train.threads)
     weights = run.model.read_bytes()
     model = model_from_bytes(weights, run.model).to(choose_device(config.train.device))
-    with open_prepared(config.data) as images:
+    with open_prepared(config.data, model.model.ctf == "likelihood") as images:
         _check_fit(model, images)
         parts = _Parts(target, sha256_of_bytes(weights + config.data.model_dump_json().encode()))
         limits = _thumbnail_range(images)
@@ -151,13 +151,13 @@ def _embed_blocks(
         if not parts.done(start):
             batches = [block[i : i + batch] for i in range(0, len(block), batch)]
             found = []
-            for tensor in prefetch(images, batches):
+            for part in prefetch(images, batches):
                 if stop():
                     raise Cancelled(
                         "stopped; finished blocks are kept", parts.target, "embed again"
                     )
-                inferred = infer(model, tensor, config.embed.quality_share)
-                found.append(_columns(tensor.numpy(), inferred, config, limits))
+                inferred = infer(model, part.images, config.embed.quality_share, part.ctf)
+                found.append(_columns(part.images.numpy(), inferred, config, limits))
             parts.save(start, {k: np.concatenate([f[k] for f in found]) for k in found[0]})
             fresh += len(block)
         done += len(block)

@@ -55,10 +55,11 @@ class Encoder(nn.Module):
         background.
         """
         lifted = self.lifting(images - border_mean(images), self.grid.padding)
-        hidden: Tensor = self.act(lifted.flatten(1, 2).add_(self.lifting_bias))  # (B, S, R, K)
+        # in place on whole matrices: done to a view, autograd copies it (`test_step.py` counts)
+        hidden: Tensor = self.act(lifted.add_(self.lifting_bias)).flatten(0, -2)
         for layer in self.layers:
             hidden = self.act(layer(hidden))
-        return hidden
+        return hidden.view(len(images), -1, *lifted.shape[-2:])  # (B, S, R, K)
 
     def one_bank(self) -> AbstractContextManager[None]:
         """Return a block within which the filters are expanded once (`LiftingConv.one_bank`)."""

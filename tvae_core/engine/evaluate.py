@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tvae_core.engine.data import CachedImages, Indices, blocks_of
+from tvae_core.engine.data import CachedImages, Indices, batch_of, blocks_of
 from tvae_core.engine.device import mixed_precision
 from tvae_core.engine.sampling import categorical_sample
 from tvae_core.engine.step import TERMS, add_terms, noise
@@ -25,9 +25,10 @@ def mean_elbo(
     g = noise(device, seed, -1 % (1 << 31))
     sums = dict.fromkeys(TERMS, 0.0)
     for block in blocks_of(len(indices), batch):
-        part = torch.from_numpy(images.read(indices[block])).to(device)
+        part = batch_of(images, indices[block]).to(device)
         with mixed_precision(device):
-            posterior = model.infer(part)
+            posterior = model.infer(part.images)
             sample = categorical_sample(posterior, model.cells, samples, g)
-            add_terms(sums, model.elbo_terms(part, posterior, sample))
+            terms = model.elbo_terms(part.images, posterior, sample, ctf=part.ctf)
+            add_terms(sums, terms)
     return {name: value / len(indices) for name, value in sums.items()}

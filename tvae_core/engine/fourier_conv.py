@@ -93,20 +93,21 @@ class FourierPlan:
         both = (m.kernel_y @ half).view(self.frequencies, channels, 2, self.period, count)
         return both.transpose(1, 2).reshape(self.frequencies, 2, channels * self.period, count)
 
-    def correlate(self, images: Tensor, spectrum: Tensor, turns: int) -> Tensor:
-        """Return (B, h, h, T, M), the correlation of images (B, C, W, W) with kernels.
+    def correlate(self, images: Tensor, spectrum: Tensor, shape: tuple[int, int]) -> Tensor:
+        """Return (B, h, h, *shape), the correlation of images (B, C, W, W) with kernels.
 
         Parameters
         ----------
         images : (B, C, W, W) float32, no gradient is passed to it
         spectrum : (V, 2, C N, M)
             Of `spectrum`.
-        turns : int
-            2: also with every kernel turned by 180 degrees, which costs nothing more; 1: not.
+        shape : (int, int)
+            How the kernels are laid out. Of 2 M elements: the M kernels, then the same turned by
+            180 degrees, which cost nothing more; of M: the kernels alone.
         """
         with torch.no_grad():
             matrices = self.image_matrices(images.float())
-        out: Tensor = _Correlate.apply(matrices, spectrum, self, turns)  # type: ignore[no-untyped-call]
+        out: Tensor = _Correlate.apply(matrices, spectrum, self, shape)  # type: ignore[no-untyped-call]
         return out
 
 
@@ -166,21 +167,25 @@ class _Correlate(torch.autograd.Function):
     """From image matrices and kernel spectra to places, in chunks of kernels that stay in cache."""
 
     @staticmethod
-    def forward(ctx: Any, matrices: Tensor, spectrum: Tensor, plan: FourierPlan, turns: int) -> Any:
+    def forward(
+        ctx: Any, matrices: Tensor, spectrum: Tensor, plan: FourierPlan, shape: tuple[int, int]
+    ) -> Any:
         ctx.save_for_backward(matrices)
-        ctx.plan, ctx.turns, ctx.shape = plan, turns, spectrum.shape
+        ctx.plan, ctx.shape = plan, spectrum.shape
         h, kernels = plan.places, spectrum.shape[-1]
-        out = spectrum.new_empty(len(matrices), h, h, turns, kernels)
+        out = spectrum.new_empty(len(matrices), h, h, *shape)
+        by_turn = out.view(*out.shape[:3], -1, kernels)
         with torch.autocast(spectrum.device.type, enabled=False):
             for part in _chunks(plan, kernels, spectrum.device):
-                _forward_chunk(plan, matrices, spectrum[..., part], out[..., part])
+                _forward_chunk(plan, matrices, spectrum[..., part], by_turn[..., part])
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (matrices,) = ctx.saved_tensors
-        gradient = gradients[0].float()
         plan: FourierPlan = ctx.plan
+        gradient = gradients[0].float().flatten(3)
+        gradient = gradient.view(*gradient.shape[:3], -1, ctx.shape[-1])
         found = gradient.new_zeros(ctx.shape)
         with torch.autocast(gradient.device.type, enabled=False):
             for part in _chunks(plan, ctx.shape[-1], gradient.device):
@@ -190,7 +195,7 @@ class _Correlate(torch.autograd.Function):
 
 def _chunks(plan: FourierPlan, kernels: int, device: torch.device) -> list[slice]:
     a_kernel = 4 * plan.places * max(2 * plan.frequencies, plan.places)
-    size = max(16, _CHUNK_BYTES.get(device.type, 3 << 20) // a_kernel)
+    size = 1 << max(4, (_CHUNK_BYTES.get(device.type, 3 << 20) // a_kernel).bit_length() - 1)
     return [slice(start, min(start + size, kernels)) for start in range(0, kernels, size)]
 
 

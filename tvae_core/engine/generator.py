@@ -112,10 +112,11 @@ class Generator(nn.Module):
 
     def content_branch(self, coordinates: Tensor, z: Tensor) -> Tensor:
         """Return raw outputs (B, P, C) from a coordinate branch (B or 1, P, H) and z (B, D)."""
-        hidden = self.act(coordinates + self.content_layer(z)[:, None])
+        joined = self.act(coordinates + self.content_layer(z)[:, None])
+        hidden = joined.flatten(0, 1)  # matrices: in place on a view, autograd copies
         for layer in self.shared:
             hidden = self.act(layer(hidden))
-        raw: Tensor = self.output(hidden)
+        raw: Tensor = self.output(hidden).unflatten(0, joined.shape[:2])
         return raw.to(self.frequencies.dtype)
 
     def forward(self, points_px: Tensor, z: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ def steerable_basis(rotations: int, kernel_px: int) -> Tensor:
     sizes = torch.tensor([float(attribute["shape"][0]) for attribute in attributes])[kept]
     x, y = _pixels(kernel_px)
     squares, parts = torch.zeros(len(kept)), []
-    for points in torch.stack([x, y], 1).split(_SAMPLED_PIXELS):
+    for points in torch.split(torch.stack([x, y], 1), _SAMPLED_PIXELS):
         sampled = basis.sample(points)[..., 0][:, kept]  # (p, n, R)
         squares += sampled.square().sum((0, 2))
         parts.append(sampled[..., : oriented(rotations)].clone())
@@ -179,8 +179,7 @@ class LiftingConv(nn.Module):
         bank = self._held if self._held is not None else self._kept_bank(plan)
         if method == "direct" or images.requires_grad:
             return self._direct(images, padding, bank if method == "direct" else self.filters())
-        lifted = plan.correlate(images, bank, self._turns)  # (B, h, w, T, R / T K)
-        return lifted.reshape(*lifted.shape[:3], self.rotations, self.kernels)
+        return plan.correlate(images, bank, (self.rotations, self.kernels))
 
     @property
     def _turns(self) -> int:

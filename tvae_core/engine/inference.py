@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from tvae_core.engine.data import Batch
 from tvae_core.engine.device import mixed_precision, working_set_bytes
 from tvae_core.engine.likelihood import expected_pixels, log_likelihood
 from tvae_core.engine.posterior import entropy, kl_terms
@@ -49,7 +50,9 @@ def wrap(angle: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def infer(model: TargetVae, images: Tensor, pixel_share: float = 1.0) -> Inferred:
+def infer(
+    model: TargetVae, images: Tensor, pixel_share: float = 1.0, ctf: Tensor | None = None
+) -> Inferred:
     """Return what the model infers of images (B, C, H, W).
 
     Parameters
@@ -58,11 +61,14 @@ def infer(model: TargetVae, images: Tensor, pixel_share: float = 1.0) -> Inferre
         Share of the compared pixels that are drawn for the reconstruction error and the ELBO: 1 all
         and the whole reconstruction, 0 none. The latents are the same whatever it is; without
         pixels the heads of z, angle and shift are evaluated at the most likely cell alone.
+    ctf : (B, 9), optional
+        Of each image, for a model that sees through it (`ctf_values`): the reconstruction is then
+        what the microscope shows of the object.
     """
     device = model.points_px.device
     parts = [
         _infer_part(model, part.to(device), pixel_share)
-        for part in torch.split(images, images_at_once(model, device))
+        for part in Batch(images, ctf).split(images_at_once(model, device))
     ]
     names = [field.name for field in fields(Inferred) if field.name in parts[0]]
     return Inferred(**{n: torch.cat([p[n].float().cpu() for p in parts]) for n in names})
@@ -76,7 +82,8 @@ def images_at_once(model: TargetVae, device: torch.device) -> int:
     return max(1, room // (4 * cells * config.encoder_kernels))
 
 
-def _infer_part(model: TargetVae, images: Tensor, pixel_share: float) -> dict[str, Tensor]:
+def _infer_part(model: TargetVae, batch: Batch, pixel_share: float) -> dict[str, Tensor]:
+    images = batch.images
     encoder, prior = model.encoder, model.prior
     kl = None
     with mixed_precision(images.device):
@@ -91,7 +98,7 @@ def _infer_part(model: TargetVae, images: Tensor, pixel_share: float) -> dict[st
     if kl is None:
         unknown = torch.full_like(found["entropy"], torch.nan)
         return found | {"reconstruction_error": unknown, "elbo": unknown}
-    return found | _fit(model, images, found, kl, pixel_share)
+    return found | _fit(model, batch, found, kl, pixel_share)
 
 
 def _most_likely(model: TargetVae, features: Tensor, log_q: Tensor) -> dict[str, Tensor]:
@@ -120,12 +127,14 @@ def _most_likely(model: TargetVae, features: Tensor, log_q: Tensor) -> dict[str,
 
 
 def _fit(
-    model: TargetVae, images: Tensor, latents: dict[str, Tensor], kl: Tensor, share: float
+    model: TargetVae, batch: Batch, latents: dict[str, Tensor], kl: Tensor, share: float
 ) -> dict[str, Tensor]:
     """Return reconstruction error, ELBO and, of a share of 1, the reconstruction."""
-    pixels = None if share >= 1 else _spread_out(model.compared, share)
+    images = batch.images
+    pixels = None if share >= 1 or batch.ctf is not None else _spread_out(model.compared, share)
     with mixed_precision(images.device):
         raw = model.draw(latents["z_mean"], latents["angle_rad"], latents["shift_px"], pixels)
+    raw = model.through_ctf(raw, batch.ctf)
     expected = expected_pixels(raw, model.model)  # (B, P, C)
     seen = images.flatten(2).transpose(1, 2)
     compared = model.compared

@@ -70,7 +70,7 @@ def measure(
         return F.conv2d(F.pad(images, (plan.padding,) * 4), filters)
 
     def fourier() -> Tensor:
-        return plan.correlate(images, spectrum, turns)
+        return plan.correlate(images, spectrum, (turns, shape[0] // turns))
 
     return {
         "direct": _seconds(direct, filters, device, trained) / len(images),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tvae_core.config import RunConfig
-from tvae_core.engine.data import CachedImages
+from tvae_core.engine.data import CachedImages, batch_of
 from tvae_core.engine.decode import Decoder
 from tvae_core.engine.inference import infer
 from tvae_core.engine.run_folder import RunFolder
@@ -33,8 +33,9 @@ def write(
     found = [infer(model, torch.from_numpy(images.read(part)), 0.0) for part in _parts(sample)]
     z = torch.cat([f.z_mean for f in found]).numpy()
     angle = torch.cat([f.angle_rad for f in found]).numpy()
-    raw = images.read(sample[:PAIRS])
-    made = infer(model, torch.from_numpy(raw)).reconstruction
+    first = batch_of(images, sample[:PAIRS])
+    raw = first.images.numpy()
+    made = infer(model, first.images, ctf=first.ctf).reconstruction
     assert made is not None
     grid_file = run.previews / f"decoded_grid_{epoch:04d}.png"
     pairs_file = run.previews / f"pairs_{epoch:04d}.png"

@@ -75,9 +75,11 @@ def selftest(
     data = config.data.model_copy(update={"path": images_at} if images_at else {})
     model = model_from_bytes(store.weights(), store.path).eval()
     model = model.to(choose_device("auto"))
-    with open_prepared(data) as images:
+    with open_prepared(data, model.model.ctf == "likelihood") as images:
         _check(store, images, model)
-        sample = images.read(_sample(store.images, size))
+        chosen = _sample(store.images, size)
+        sample = images.read(chosen)
+        ctf = None if images.ctf_rows is None else images.ctf_rows[chosen]
     reach = min(_REACH_PX, model.model.shift_prior_std_px)
     trials = invariance.make_trials(
         len(sample), model.model.rotations, reach, size.turns, size.shifts, size.seed
@@ -86,7 +88,7 @@ def selftest(
     symmetries = symmetries_of_contents(Decoder.from_store(store).decode(still.z))
     orders = np.array([s.order for s in symmetries])
     spread = invariance.spread_of(store.z_mean)
-    assert still.drawn is not None
+    drawn = _drawn(model, sample, ctf)
     return InvarianceReport(
         run=store.header.run,
         images=len(sample),
@@ -96,7 +98,7 @@ def selftest(
         z_dimensions=store.z_dim,
         active_dimensions=int((np.var(store.z_mean, axis=0) > ACTIVE_VARIANCE).sum()),
         symmetries=_counted(symmetries),
-        fit_share=invariance.fit_share(sample, still.drawn, still.shift_px, orders),
+        fit_share=invariance.fit_share(sample, drawn, still.shift_px, orders),
         measures=tuple(invariance.measure(still, found, trials, spread, orders)),
         seconds=time.monotonic() - began,
     )
@@ -106,18 +108,22 @@ def encoder_of(model: TargetVae) -> invariance.Encode:
     """Return the model's inference as a function of images (n, C, H, W) float32."""
 
     def encode(images: Array) -> Poses:
-        parts = [
-            infer(model, torch.from_numpy(images[start : start + _BATCH]))
-            for start in range(0, len(images), _BATCH)
-        ]
-        return Poses(
-            torch.cat([p.z_mean for p in parts]).numpy(),
-            torch.cat([p.angle_rad for p in parts]).numpy(),
-            torch.cat([p.shift_px for p in parts]).numpy(),
-            torch.cat([p.reconstruction for p in parts]).numpy(),
-        )
+        found = infer(model, torch.from_numpy(images), 0.0)
+        return Poses(found.z_mean.numpy(), found.angle_rad.numpy(), found.shift_px.numpy())
 
     return encode
+
+
+def _drawn(model: TargetVae, images: Array, ctf: Array | None) -> Array:
+    """What the generator makes of images (n, C, H, W), at their poses, through their CTF."""
+    made = []
+    for start in range(0, len(images), _BATCH):
+        part = slice(start, start + _BATCH)
+        optics = None if ctf is None else torch.from_numpy(ctf[part]).float()
+        found = infer(model, torch.from_numpy(images[part]), 1.0, optics).reconstruction
+        assert found is not None
+        made.append(found.numpy())
+    return np.concatenate(made)
 
 
 def _sample(count: int, size: SelfTestSize) -> NDArray[np.int64]:

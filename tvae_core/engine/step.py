@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tvae_core.config import RunConfig
+from tvae_core.engine.data import Batch
 from tvae_core.engine.device import mixed_precision, working_set_bytes
 from tvae_core.engine.posterior import Posterior
 from tvae_core.engine.sampling import LatentSample, cells_sample, gumbel_softmax_sample
@@ -73,14 +74,14 @@ def pixel_subset(model: TargetVae, share: float, g: torch.Generator) -> Tensor |
 def train_step(
     model: TargetVae,
     optimizer: torch.optim.Optimizer,
-    images: Tensor,
+    batch: Batch,
     config: RunConfig,
     schedule: Schedule,
     step: int,
     micro_batch: int,
     check: Callable[[], None],
 ) -> dict[str, float]:
-    """Take one step on images (B, C, H, W) and return the sums of the ELBO's terms over them.
+    """Take one step on a batch and return the sums of the ELBO's terms over its images.
 
     `check` is called between micro-batches and may raise to give the step up: weights change only
     at the very end.
@@ -92,16 +93,16 @@ def train_step(
     g = noise(device, config.train.seed, step)
     sums = dict.fromkeys(TERMS, 0.0)
     with model.encoder.one_bank():
-        for part in torch.split(images, micro_batch):
+        for part in batch.split(micro_batch):
             check()
             part = part.to(device)
             with mixed_precision(device):
-                posterior = model.infer(part)
+                posterior = model.infer(part.images)
                 sample = draw(model, posterior, config, schedule.temperature, g)
                 pixels = pixel_subset(model, config.train.pixel_share, g)
-                terms = model.elbo_terms(part, posterior, sample, pixels)
+                terms = model.elbo_terms(part.images, posterior, sample, pixels, part.ctf)
             given_back = (1.0 - schedule.content_weight) * terms.kl.content
-            loss = -(terms.elbo + given_back).sum() / len(images)
+            loss = -(terms.elbo + given_back).sum() / len(batch)
             loss.backward()  # type: ignore[no-untyped-call]
             add_terms(sums, terms)
     check()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tvae_core.config import ModelConfig
+from tvae_core.engine.ctf import check_ctf_given, seen_through_ctf
 from tvae_core.engine.encoder import Encoder
 from tvae_core.engine.generator import Generator
 from tvae_core.engine.likelihood import log_likelihood
@@ -105,8 +106,23 @@ class TargetVae(nn.Module):
         raw: Tensor = self.generator(points, z, angle_rad, shift_px)
         return raw
 
+    def through_ctf(self, raw: Tensor, ctf: Tensor | None) -> Tensor:
+        """Return raw outputs of all pixels (B M, P, C) with their means seen through the CTF.
+
+        `ctf` is (B, 9) as for `ctf_values`; None leaves them as they are.
+        """
+        check_ctf_given(self.model.ctf == "likelihood", ctf)
+        if ctf is None:
+            return raw
+        means, rest = raw[..., : self.channels], raw[..., self.channels :]
+        return torch.cat([seen_through_ctf(means, ctf, self.side), rest], -1)
+
     def log_likelihood(
-        self, images: Tensor, sample: LatentSample, pixels: Tensor | None = None
+        self,
+        images: Tensor,
+        sample: LatentSample,
+        pixels: Tensor | None = None,
+        ctf: Tensor | None = None,
     ) -> Tensor:
         """Return log p(y | sample) of each sample, (B, M) nats.
 
@@ -117,15 +133,19 @@ class TargetVae(nn.Module):
         pixels : (P,) int or None
             A random subset of `compared` drawn without replacement; the sum over it is scaled up
             to an unbiased estimate of the sum over all compared pixels. None takes all.
+        ctf : (B, 9) or None
+            Of each image, for a model that sees through it: then all pixels are drawn.
         """
         chosen = self.compared if pixels is None else pixels
         batch, count = sample.angle_rad.shape
         raw = self.generator(
-            self.points_px[chosen],
+            self.points_px if ctf is not None else self.points_px[chosen],
             sample.z.flatten(0, 1),
             sample.angle_rad.flatten(),
             sample.shift_px.flatten(0, 1),
         )
+        raw = self.through_ctf(raw, ctf)
+        raw = raw if ctf is None else raw[:, chosen]
         values = images.flatten(2)[:, :, chosen].transpose(1, 2)  # (B, P, C)
         values = values.repeat_interleave(count, 0)
         by_pixel = log_likelihood(raw, values, self.model)
@@ -138,7 +158,8 @@ class TargetVae(nn.Module):
         posterior: Posterior,
         sample: LatentSample,
         pixels: Tensor | None = None,
+        ctf: Tensor | None = None,
     ) -> ElboTerms:
         """Return the terms of the ELBO (equation 6) of images (B, C, H, W)."""
-        by_sample = self.log_likelihood(images, sample, pixels)
+        by_sample = self.log_likelihood(images, sample, pixels, ctf)
         return ElboTerms((by_sample * sample.weight).sum(1), kl_terms(posterior, self.prior))

@@ -6,12 +6,11 @@ import math
 import time
 from collections.abc import Callable, Iterator
 
-import torch
-
 from tvae_core.config import RunConfig
 from tvae_core.engine import previews
 from tvae_core.engine.checkpoint import load_newest, save_checkpoint, save_step
 from tvae_core.engine.data import (
+    Batch,
     CachedImages,
     PreparedImages,
     Split,
@@ -52,7 +51,7 @@ def train(
         raise TrainingError("the run was begun already", run.path, "add --resume, or take another")
     with run.locked():
         set_threads(config.train.threads)
-        with open_prepared(config.data) as images:
+        with open_prepared(config.data, config.model.ctf == "likelihood") as images:
             yield from Trainer(run, config, images, stop).records()
 
 
@@ -121,7 +120,7 @@ class Trainer:
             self._save_when_due()
         yield from self._close_epoch(began)
 
-    def _step(self, batch: torch.Tensor) -> None:
+    def _step(self, batch: Batch) -> None:
         state = self.state
         try:
             sums = train_step(

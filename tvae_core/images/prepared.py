@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tvae_core.config import DataConfig
-from tvae_core.errors import ConfigError
+from tvae_core.errors import ConfigError, TvaeError
 from tvae_core.images.opening import open_stack
+from tvae_core.images.optics import PhaseFlip, optics_of
 from tvae_core.images.preprocess import Preprocessor
 from tvae_core.images.stack import ImageStack
 
@@ -22,18 +23,32 @@ class PreparedStack:
     ----------
     stack : ImageStack
     config : DataConfig
+    with_ctf : bool
+        Whether the CTF of every image goes along, as `ctf_rows`.
+
+    Attributes
+    ----------
+    ctf_rows : (N, 9) float64 or None
+        The fields of `tvae_core.ctf.Ctf` in their order, then the pixel size of the prepared
+        images in Angstrom.
 
     Raises
     ------
     ConfigError
-        The config does not fit the images.
+        The config does not fit the images, or asks for a CTF that they do not have.
     """
 
-    def __init__(self, stack: ImageStack, config: DataConfig) -> None:
+    def __init__(self, stack: ImageStack, config: DataConfig, with_ctf: bool = False) -> None:
         self.stack = stack
+        flip = PhaseFlip(optics_of(stack, "data.phase_flip")) if config.phase_flip else None
         self.preprocessor = Preprocessor(
-            config, stack.height, stack.width, stack.channels, stack.dtype, str(stack.path)
+            config, stack.height, stack.width, stack.channels, stack.dtype, str(stack.path), flip
         )
+        self.ctf_rows: NDArray[np.float64] | None = None
+        if with_ctf:
+            optics = optics_of(stack, "model.ctf")
+            pixel = optics.pixel_size_angstrom * self.preprocessor.scale
+            self.ctf_rows = np.column_stack([optics.ctf.rows(), pixel])
 
     def __len__(self) -> int:
         return len(self.stack)
@@ -86,8 +101,8 @@ class PreparedStack:
         self.close()
 
 
-def open_prepared(config: DataConfig) -> PreparedStack:
-    """Open the stack of `config` as the model sees it.
+def open_prepared(config: DataConfig, with_ctf: bool = False) -> PreparedStack:
+    """Open the stack of `config` as the model sees it; `with_ctf` as for `PreparedStack`.
 
     Raises
     ------
@@ -100,7 +115,7 @@ def open_prepared(config: DataConfig) -> PreparedStack:
         raise ConfigError("data.path: no images are given", todo="name a stack, table or folder")
     stack = open_stack(config.path, dataset=config.dataset, image_root=config.image_root)
     try:
-        return PreparedStack(stack, config)
-    except ConfigError:
+        return PreparedStack(stack, config, with_ctf)
+    except TvaeError:
         stack.close()
         raise

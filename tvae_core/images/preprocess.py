@@ -1,7 +1,8 @@
-"""What is done to an image before the model sees it, in the order of the functions below."""
+"""What is done to an image before the model sees it, in the order of `Preprocessor.__call__`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from tvae_core.geometry import axis_px
 from tvae_core.images.fourier import fourier_crop
 
 FloatImages = NDArray[np.float32]
+Flip = Callable[[FloatImages, NDArray[np.int64]], FloatImages]
 _NAMED = 8  # images an error names
 _FLAT_RING = 1e-3  # of the image's deviation: below, the corners hold padding and no noise
 
 
 class Preprocessor:
-    """Turns raw images into what the model sees: bad pixels, crop, size, contrast, mask.
+    """Turns raw images into what the model sees: bad pixels, CTF, crop, size, contrast, mask.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ class Preprocessor:
         Pixel type in the file: 8-bit images are scaled by its range, others by their own.
     where : str
         The file, for errors.
+    flip : callable, optional
+        Corrects the phases of images (n, C, H, W) of given indices (n,), before anything is cut.
 
     Attributes
     ----------
@@ -63,10 +67,12 @@ class Preprocessor:
         channels: int,
         dtype: np.dtype[Any],
         where: str = "",
+        flip: Flip | None = None,
     ) -> None:
         self.config = config
         self.channels = channels
         self.where = where
+        self._flip = flip
         self._shape = (height, width)
         self._eight_bit = dtype.kind == "u" and dtype.itemsize == 1
         self._side = config.crop_px or max(height, width)
@@ -109,8 +115,9 @@ class Preprocessor:
         ImageFileError
             Bad pixels, and the policy is to refuse them.
         """
-        images = np.moveaxis(raw, -1, 1) if raw.ndim == 4 else raw[:, None]  # (n, C, H, W)
-        images = self._without_bad_pixels(images, indices)
+        images = self.whole(raw, indices)
+        if self._flip is not None:
+            images = self._flip(images, np.arange(len(raw)) if indices is None else indices)
         images = centred_square(images, self._side)
         constant = np.ptp(images, axis=(1, 2, 3)) == 0 if len(images) else np.zeros(0, bool)
         self.constant_count += int(constant.sum())
@@ -121,6 +128,11 @@ class Preprocessor:
         if self.mask is not None:
             images = np.where(self.mask, images, np.float32(0))
         return np.ascontiguousarray(images, dtype=np.float32)
+
+    def whole(self, raw: FloatImages, indices: NDArray[np.int64] | None = None) -> FloatImages:
+        """Return raw images (n, C, H, W) at their own size, bad pixels replaced or refused."""
+        images = np.moveaxis(raw, -1, 1) if raw.ndim == 4 else raw[:, None]  # (n, C, H, W)
+        return self._without_bad_pixels(images, indices)
 
     def _without_bad_pixels(
         self, images: FloatImages, indices: NDArray[np.int64] | None

@@ -56,6 +56,8 @@ def _select(w: MainWindow) -> list[Command]:
                 w.hands.select_around_probe, ("Shift+N",), lambda: _no_run(w)),
         Command("keep", "Keep the selection as a set…", "Select", w.sets.keep, ("Ctrl+S",),
                 lambda: _no_selection(w)),
+        Command("averages", "Class averages…", "Select", w.averages.open, ("Ctrl+G",),
+                lambda: _no_run(w)),
         Command("undo", "Undo", "Select", s.undo, ("Ctrl+Z",),
                 lambda: "" if s.history.past else "Nothing to undo", separated=True),
         Command("redo", "Redo", "Select", s.redo, ("Ctrl+Shift+Z", "Ctrl+Y"),

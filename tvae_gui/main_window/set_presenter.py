@@ -28,10 +28,11 @@ class SetPresenter:
         state: ExplorerState,
         window: QWidget,
         export: Callable[[tuple[str, str]], None],
+        average: Callable[[str], None],
         messages: Messages,
     ) -> None:
         self._state, self._window, self._export = state, window, export
-        self._messages = messages
+        self._average, self._messages = average, messages
         self.ask: Ask = self._ask
         self.pick_colour: PickColour = self._pick_colour
 
@@ -59,6 +60,7 @@ class SetPresenter:
             ("Apply its rule again", self.reapply),
             ("Say its rule", self.say_rule),
             ("Export…", lambda n: self._export(("set", n))),
+            ("Average…", self._average),
             ("Delete", self.delete),
         )
         actions = []

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt6.QtWidgets import (
     QApplication,
     QFileDialog,
     QMainWindow,
-    QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -19,6 +18,7 @@ from PyQt6.QtWidgets import (
 from tvae_gui.jobs.background_job import BackgroundJobs
 from tvae_gui.jobs.decode_job import DecodeJob, DecoderFactory, engine_decoder
 from tvae_gui.jobs.picture_job import PictureJob
+from tvae_gui.main_window.average_presenter import CLUSTERS, AveragePresenter
 from tvae_gui.main_window.cluster_presenter import ClusterPresenter
 from tvae_gui.main_window.command_table import command_table
 from tvae_gui.main_window.commands import Commands
@@ -42,9 +42,11 @@ from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.path_state import PathState
 from tvae_gui.state.words import count
 from tvae_gui.theme import GRID, apply_theme, named_theme
+from tvae_gui.views.average_drawer import AverageDrawer
 from tvae_gui.views.cluster_drawer import ClusterDrawer
 from tvae_gui.views.command_palette import CommandPalette
 from tvae_gui.views.controls import single_shot
+from tvae_gui.views.explorer_page import ExplorerPage
 from tvae_gui.views.export_drawer import ExportDrawer
 from tvae_gui.views.gallery import Gallery
 from tvae_gui.views.hover_card import HoverCard
@@ -110,7 +112,12 @@ class MainWindow(QMainWindow):
         self.export = ExportPresenter(
             self.state, self.export_drawer, self.jobs, self.session, self.messages
         )
-        self.sets = SetPresenter(self.state, self, self.export.open, self.messages)
+        self.averages = AveragePresenter(
+            self.state, self.average_drawer, self.jobs, decoder_factory, self.messages
+        )
+        self.sets = SetPresenter(
+            self.state, self, self.export.open, self.averages.open_set, self.messages
+        )
         self.data = DataPresenter(self.state, self.jobs, self.job_bar, self.probe, self.messages)
         self.training = Training(self, self.open, self.messages, self.recent.folder, runs_folder)
         self._timers()
@@ -137,6 +144,7 @@ class MainWindow(QMainWindow):
         self.hover_card = HoverCard(self.plane)
         self.cluster_drawer = ClusterDrawer(self.plane)
         self.export_drawer = ExportDrawer(self.plane)
+        self.average_drawer = AverageDrawer(self.plane)
         self.path_bar = PathBar()
         self.job_bar = JobBar()
         self.probe_panel = ProbePanel()
@@ -144,7 +152,9 @@ class MainWindow(QMainWindow):
         self.start_page = StartPage()
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start_page)
-        self.pages.addWidget(self._explorer_page())
+        centre = (self.plane, self.path_bar, self.job_bar)
+        self.page = ExplorerPage(self.inspector, centre, self.probe_panel, self.gallery)
+        self.pages.addWidget(self.page)
         whole = QWidget()
         column = QVBoxLayout(whole)
         column.setContentsMargins(GRID, 0, GRID, GRID)
@@ -157,38 +167,11 @@ class MainWindow(QMainWindow):
         self.palette_view = CommandPalette(self)
         self.tools.move(7 * GRID, GRID)
 
-    def _explorer_page(self) -> QWidget:
-        self._columns = QSplitter(Qt.Orientation.Horizontal)
-        self._columns.setHandleWidth(GRID)
-        self._columns.setChildrenCollapsible(False)
-        self.centre = QWidget()
-        self.centre_column = QVBoxLayout(self.centre)
-        self.centre_column.setContentsMargins(0, 0, 0, 0)
-        self.centre_column.setSpacing(GRID)
-        self.centre_column.addWidget(self.plane, 1)
-        self.centre_column.addWidget(self.path_bar)
-        self.centre_column.addWidget(self.job_bar)
-        for widget in (self.inspector, self.centre, self.probe_panel):
-            self._columns.addWidget(widget)
-        self._columns.setStretchFactor(0, 0)
-        self._columns.setStretchFactor(1, 1)
-        self._columns.setStretchFactor(2, 0)
-        page = QWidget()
-        column = QVBoxLayout(page)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(GRID)
-        column.addWidget(self._columns, 1)
-        column.addWidget(self.gallery)
-        return page
-
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Give the side panels a share of a large screen."""
         super().resizeEvent(event)
         self.message_bar.place()
-        width = self.width()
-        left = int(min(max(232, 0.16 * width), 320))
-        right = int(min(max(296, 0.24 * width), 0.52 * self.height(), 640))
-        self._columns.setSizes([left, max(200, width - left - right - 4 * GRID), right])
+        self.page.share_out(self.width(), self.height())
 
     # --- the one wiring diagram ---------------------------------------------------------------
     def _connect(self) -> None:
@@ -198,7 +181,7 @@ class MainWindow(QMainWindow):
         self._connect_inspector()  # inspector and gallery
         self._connect_probe()  # probe panel
         self._connect_jobs()  # jobs answer
-        self._connect_drawers()  # clusters, sets, export
+        self._connect_drawers()  # clusters, sets, export, averages
         self._connect_paths()  # paths
         self._connect_window()  # the window
 
@@ -296,6 +279,13 @@ class MainWindow(QMainWindow):
         e.changed.connect(self.export.on_changed)
         e.export_wanted.connect(self.export.run)
         e.cancel_wanted.connect(self.export.cancel)
+        c.averages_wanted.connect(lambda: self.averages.open(CLUSTERS))
+        a, v = self.average_drawer, self.averages
+        a.average_wanted.connect(v.run)
+        a.cancel_wanted.connect(v.cancel)
+        a.save_wanted.connect(v.save)
+        a.rows_picked.connect(v.show_curves)
+        self.state.store_changed.connect(v.forget)
         i.set_picked.connect(self.sets.pick)
         i.set_menu.connect(self.sets.open_menu)
         self.gallery.save_wanted.connect(self.sets.keep)
@@ -409,6 +399,7 @@ class MainWindow(QMainWindow):
 
     def close_run(self) -> None:
         """Go back to the start page."""
+        self.averages.forget()
         self.session.close()
         self.decoder.close()
         self.pictures.close()

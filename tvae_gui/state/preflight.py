@@ -200,6 +200,13 @@ def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
             "mean",
             blocks=True,
         )
+    asks_ctf = data.phase_flip or config.model.ctf != "none"
+    if asks_ctf and Path(look.path).suffix.lower() not in (".star", ".cs"):
+        yield Problem(
+            "The CTF is to be corrected, and these images come without a table that gives it.",
+            "Choose their .star or .cs table.",
+            blocks=True,
+        )
     if look.height != look.width and not data.crop_px:
         yield Problem(
             f"The images are not square ({look.width} × {look.height} px).",
@@ -251,6 +258,8 @@ def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[P
             "unit",
             blocks=True,
         )
+    for wrong in config.contradictions():
+        yield Problem(wrong.what, wrong.remedy, wrong.key, wrong.value, blocks=True)
     images, batch = training_images(config, look), config.train.batch_size
     if images < batch:
         yield Problem(

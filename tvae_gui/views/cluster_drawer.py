@@ -43,7 +43,7 @@ class ClusterDrawer(Drawer):
 
     Signals: run_wanted(method, count, on_plane), cancel_wanted(), renamed(number, name),
     merge_wanted(numbers), split_wanted(number), recolour_wanted(number),
-    cluster_picked(numbers), clear_wanted().
+    cluster_picked(numbers), averages_wanted(), clear_wanted().
     """
 
     run_wanted = pyqtSignal(str, int, bool)
@@ -53,6 +53,7 @@ class ClusterDrawer(Drawer):
     split_wanted = pyqtSignal(int)
     recolour_wanted = pyqtSignal(int)
     cluster_picked = pyqtSignal(list)
+    averages_wanted = pyqtSignal()
     clear_wanted = pyqtSignal()
 
     def __init__(self, parent: QWidget) -> None:
@@ -68,6 +69,10 @@ class ClusterDrawer(Drawer):
         self.table = self._build_table()
         self.column.addWidget(self.table)
         self.column.addLayout(self._edits())
+        self.average = QPushButton("Class averages…")
+        self.average.setToolTip("Average the original images of each cluster, and save them")
+        self.average.clicked.connect(lambda: self.averages_wanted.emit())
+        self.column.addWidget(self.average)
         self.confusion = ConfusionTable()
         self.column.addWidget(self.confusion)
         self._filling = False
@@ -152,6 +157,7 @@ class ClusterDrawer(Drawer):
                 self._fill(number, name, clusters.colours[number], sizes[number])
         self._filling = False
         self.table.setVisible(clusters is not None)
+        self.average.setVisible(clusters is not None)
         rows = min(self.table.rowCount(), 5)
         self.table.setFixedHeight(rows * (_PICTURE + 6) + 34)
         self._note.setText("" if clusters is None else clusters.note)

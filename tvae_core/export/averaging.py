@@ -1,0 +1,323 @@
+"""Class averages of a store's images: where the images come from, and the sums over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.analysis.averages import upright_fine
+from tvae_core.analysis.class_averages import (
+    AveragedClass,
+    ClassAccumulator,
+    random_halves,
+    turned_ctf,
+)
+from tvae_core.analysis.drift import Decode, without_drift
+from tvae_core.analysis.sampling import border_mean
+from tvae_core.ctf import apply_ctf, phase_flip
+from tvae_core.errors import ImageFileError
+from tvae_core.export.classes import Chosen, Correction, Size
+from tvae_core.export.sources import ImageSource, ModelImages
+from tvae_core.export.stacks import Poses
+from tvae_core.export.target import Asked, Progress, report
+from tvae_core.images import ImageStack, PreparedStack, open_stack
+from tvae_core.images.optics import ImageOptics, optics_of
+from tvae_core.store import EmbeddingStore
+
+Array = NDArray[Any]
+WIENER = 0.01  # an amplitude contrast of 0.1 squared: what the CTF leaves at frequency zero
+_BLOCK_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class AveragingImages:
+    """Images that averages are made of, and all that is known of each.
+
+    Parameters
+    ----------
+    source : ImageSource
+        Grey square images of `side` pixels.
+    side : int
+    poses : Poses
+        Of all N images, brought to these pixels by its scale and centre offset.
+    pixel_size_angstrom : float or None
+    correction : str
+        What is done to each image before it is turned: nothing, the sign of its CTF, or its CTF.
+    optics : ImageOptics or None
+        Of all N images at this size; needed unless the correction is none or made already.
+    size : str
+        original, model or thumbnails.
+    """
+
+    source: ImageSource
+    side: int
+    poses: Poses
+    pixel_size_angstrom: float | None
+    correction: Correction
+    optics: ImageOptics | None
+    size: Size
+
+
+@contextmanager
+def open_averaging(
+    store: EmbeddingStore,
+    size: Size | None = None,
+    correction: Correction = "none",
+    images_at: str = "",
+) -> Iterator[AveragingImages]:
+    """Open the images of a store for averaging.
+
+    Parameters
+    ----------
+    store : EmbeddingStore
+    size : str, optional
+        `original`: as in their files; `model`: as the model sees them; `thumbnails`: as the store
+        keeps them, which needs no other file. When not given: original where the files are,
+        thumbnails elsewhere.
+    correction : str
+    images_at : str
+        Where the images are, when they have moved.
+
+    Raises
+    ------
+    ImageFileError
+        The images cannot be opened, are colour, or the store keeps no thumbnails.
+    ConfigError
+        A correction is asked for and the CTF is not known.
+    """
+    data = store.header.config.data
+    data = data.model_copy(update={"path": images_at} if images_at else {})
+    if size is None:
+        there = bool(images_at) or (bool(data.path) and Path(data.path).exists())
+        size = "original" if there or not store.has_thumbnails else "thumbnails"
+    if size == "thumbnails":
+        yield _thumbnails(store, correction)
+        return
+    stack = open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
+    with stack:
+        _check(store, stack)
+        flip = size == "model" and correction == "flip"
+        prepared = PreparedStack(stack, data.model_copy(update={"phase_flip": flip}))
+        optics = None if correction == "none" or flip else optics_of(stack, "the correction")
+        if size == "model":
+            yield _as_the_model_sees(store, prepared, correction, optics)
+        else:
+            yield _as_filed(store, prepared, correction, optics)
+
+
+def class_poses(
+    images: AveragingImages, store: EmbeddingStore, chosen: Chosen, decode: Decode | None
+) -> tuple[Array, Array]:
+    """Return angles (n,) and shifts (n, 2), in pixels of `images`, of the images of a class.
+
+    With `decode` the drift of the model's zero pose over the class is taken out of them.
+    """
+    if decode is None:
+        return images.poses.of(chosen.indices)
+    angle, shift = without_drift(
+        store.z_mean[chosen.indices],
+        store.angle_rad[chosen.indices],
+        store.shift_px[chosen.indices],
+        decode,
+    )
+    offset = np.asarray(images.poses.centre_offset_px)
+    return angle, shift * images.poses.scale + offset
+
+
+def average_class(
+    images: AveragingImages,
+    chosen: Chosen,
+    angle_rad: Array,
+    shift_px: Array,
+    *,
+    wiener: float = WIENER,
+    progress: Progress | None = None,
+    cancelled: Asked | None = None,
+) -> AveragedClass:
+    """Return the average of the images of one class, turned upright, read block by block.
+
+    Parameters
+    ----------
+    images : AveragingImages
+    chosen : Chosen
+    angle_rad : (n,)
+    shift_px : (n, 2)
+        Poses of the chosen, in pixels of `images`.
+    wiener : float
+        eps of sum(CTF y) / (sum(CTF^2) + eps n), for that correction only.
+    progress, cancelled : callable, optional
+
+    Raises
+    ------
+    ImageFileError
+        The class is empty, or its images cannot be read.
+    Cancelled
+        `cancelled` said so.
+    """
+    if not len(chosen.indices):
+        raise ImageFileError(f"no images in {chosen.name!r}", "", "choose others")
+    weighted = images.correction == "wiener"
+    total = ClassAccumulator(images.side, wiener if weighted else None)
+    halves = random_halves(len(chosen.indices))
+    rows = max(1, _BLOCK_BYTES // (4 * images.side**2))
+    for start in range(0, len(chosen.indices), rows):
+        report(start, len(chosen.indices), progress, cancelled)
+        some = slice(start, start + rows)
+        block = chosen.indices[some]
+        optics = None if images.optics is None else images.optics.take(block)
+        corrected = _corrected(images.source.read(block), images.correction, optics)
+        fill = 0.0 if weighted else None
+        turned = upright_fine(corrected, angle_rad[some], shift_px[some], fill)
+        if weighted and optics is not None:
+            ctf = turned_ctf(optics.ctf, angle_rad[some])
+            total.add(turned, halves[some], ctf, optics.pixel_size_angstrom)
+        else:
+            total.add(turned, halves[some])
+    report(1, 1, progress, cancelled)
+    return total.result()
+
+
+def average_classes(
+    store: EmbeddingStore,
+    classes: Sequence[Chosen],
+    images: AveragingImages,
+    decode: Decode | None = None,
+    *,
+    wiener: float = WIENER,
+    progress: Callable[[float, str], None] | None = None,
+    cancelled: Asked | None = None,
+) -> list[AveragedClass]:
+    """Return the average of each class; arguments as for `class_poses` and `average_class`."""
+    work = max(1, sum(len(chosen.indices) for chosen in classes))
+    found, done = [], 0
+    for chosen in classes:
+        before = done
+
+        def told(share: float, chosen: Chosen = chosen, before: int = before) -> None:
+            if progress is not None:
+                progress((before + share * len(chosen.indices)) / work, chosen.name)
+
+        told(0.0)
+        angle, shift = class_poses(images, store, chosen, decode)
+        found.append(
+            average_class(
+                images, chosen, angle, shift, wiener=wiener, progress=told, cancelled=cancelled
+            )
+        )
+        done += len(chosen.indices)
+    return found
+
+
+def _corrected(images: Array, correction: Correction, optics: ImageOptics | None) -> Array:
+    if optics is None:
+        return images
+    if correction == "flip":
+        return phase_flip(images, optics.ctf, optics.pixel_size_angstrom)
+    level = border_mean(np.asarray(images, dtype=np.float32))[:, None, None]
+    return apply_ctf(images - level, optics.ctf, optics.pixel_size_angstrom)
+
+
+def _check(store: EmbeddingStore, stack: ImageStack) -> None:
+    if stack.channels != 1:
+        raise ImageFileError("averages are made of grey images", stack.path, "these are colour")
+    if len(stack) != store.images:
+        raise ImageFileError(
+            f"holds {len(stack):,} images, the store {store.images:,}",
+            stack.path,
+            "name the images that were embedded",
+        )
+
+
+class _Filed:
+    """Raw images with bad pixels replaced, cut to a square about their centre."""
+
+    def __init__(self, prepared: PreparedStack, side: int) -> None:
+        self._prepared, self._side = prepared, side
+
+    def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        raw = self._prepared.stack.read(indices)
+        whole = self._prepared.preprocessor.whole(raw, indices)[:, 0]
+        top, left = ((size - self._side) // 2 for size in whole.shape[1:])
+        return whole[:, top : top + self._side, left : left + self._side]
+
+
+def _as_filed(
+    store: EmbeddingStore,
+    prepared: PreparedStack,
+    correction: Correction,
+    optics: ImageOptics | None,
+) -> AveragingImages:
+    stack, preprocessor = prepared.stack, prepared.preprocessor
+    side = min(stack.height, stack.width)
+    x, y = preprocessor.centre_offset_px
+    # an odd number of columns or rows cut off moves the centre by half a pixel, left or up
+    x += (stack.width - side) % 2 / 2
+    y -= (stack.height - side) % 2 / 2
+    poses = Poses(store.angle_rad, store.shift_px, preprocessor.scale, (x, y))
+    pixel = stack.pixel_size_angstrom
+    source = _Filed(prepared, side)
+    return AveragingImages(source, side, poses, pixel, correction, optics, "original")
+
+
+def _as_the_model_sees(
+    store: EmbeddingStore,
+    prepared: PreparedStack,
+    correction: Correction,
+    optics: ImageOptics | None,
+) -> AveragingImages:
+    if optics is not None:
+        size = optics.pixel_size_angstrom * prepared.preprocessor.scale
+        optics = ImageOptics(optics.ctf, size)
+    return AveragingImages(
+        ModelImages(prepared),
+        prepared.side,
+        Poses(store.angle_rad, store.shift_px),
+        prepared.pixel_size_angstrom,
+        correction,
+        optics,
+        "model",
+    )
+
+
+class _Thumbnails:
+    """Raw thumbnails of a store as values."""
+
+    def __init__(self, store: EmbeddingStore) -> None:
+        self._store = store
+
+    def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        low, high = self._store.thumbnail_range
+        levels = self._store.thumbnails("raw", indices).astype(np.float32)
+        return np.asarray(levels * np.float32((high - low) / 255) + np.float32(low))
+
+
+def _thumbnails(store: EmbeddingStore, correction: Correction) -> AveragingImages:
+    header = store.header
+    if not store.has_thumbnails:
+        raise ImageFileError("this store keeps no thumbnails", store.path, "name the images")
+    if header.channels != 1:
+        raise ImageFileError("averages are made of grey images", store.path, "these are colour")
+    if correction != "none":
+        raise ImageFileError(
+            "the images are not where they were, and thumbnails keep no CTF",
+            header.config.data.path or store.path,
+            "say where the images are, or leave the CTF alone",
+        )
+    side = int(store.thumbnails("raw", np.array([0])).shape[1])
+    pixel = header.pixel_size_angstrom
+    shrunk = header.side / side
+    return AveragingImages(
+        _Thumbnails(store),
+        side,
+        Poses(store.angle_rad, store.shift_px, 1 / shrunk),
+        None if pixel is None else pixel * shrunk,
+        "none",
+        None,
+        "thumbnails",
+    )

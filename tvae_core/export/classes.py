@@ -1,0 +1,34 @@
+"""Which images make a class, and how they are to be averaged: what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Correction = Literal["none", "flip", "wiener"]
+Size = Literal["original", "model", "thumbnails"]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The images of one class: its name and their numbers (n,), ascending."""
+
+    name: str
+    indices: NDArray[np.int64]
+
+
+def labelled(labels: Array, names: Sequence[str] = ()) -> list[Chosen]:
+    """Return a class for each label (N,) that has images; negative labels are of no class."""
+
+    def name(number: int) -> str:
+        return names[number] if number < len(names) else f"class {number + 1}"
+
+    return [
+        Chosen(name(number), np.flatnonzero(labels == number))
+        for number in np.unique(labels[labels >= 0]).tolist()
+    ]
