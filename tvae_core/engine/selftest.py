@@ -119,7 +119,7 @@ def _drawn(model: TargetVae, images: Array, ctf: Array | None) -> Array:
     made = []
     for start in range(0, len(images), _BATCH):
         part = slice(start, start + _BATCH)
-        optics = None if ctf is None else torch.from_numpy(ctf[part]).float()
+        optics = None if ctf is None else torch.from_numpy(ctf[part])
         found = infer(model, torch.from_numpy(images[part]), 1.0, optics).reconstruction
         assert found is not None
         made.append(found.numpy())

@@ -115,3 +115,17 @@ def test_colour_images_are_tested_too_and_the_command_writes_json(
     assert {m["kind"] for m in facts["measures"]} >= {"turned", "shifted", "corners left on"}
     assert main([*words, "--json", str(target)]) == 2  # never overwritten silently
     assert main([*words[:2], "--turns", "-3"]) == 2
+
+
+def test_a_run_that_sees_through_the_microscope_is_tested_through_it(tmp_path: Path) -> None:
+    plan = plan_set("hinge", count=30, side=16, snr=1.0, shift_std_px=1.0)
+    write_set(plan, tmp_path / "images")
+    settings = ["model.ctf=likelihood", "train.pixel_share=1", "train.epochs=1"]
+    settings += ["model.likelihood=gaussian", "data.normalise=ring", "embed.atlas_nodes=0"]
+    run = tiny_run(tmp_path / "run", tmp_path / "images" / "particles.star", *settings)
+    list(train(run))
+    list(embed(run))
+    with EmbeddingStore(run.path) as store:
+        report = selftest(store, SelfTestSize(images=6, turns=4, shifts=2))
+    assert report.images == 6
+    assert np.isfinite([report.fit_share, report.measures[0].drift]).all()
