@@ -225,10 +225,13 @@ class PoseDrawer(Drawer):
         self.mirror.blockSignals(False)
         self.mirror.setEnabled(not why_not)
         self.mirror.setToolTip(why_not or "The place whose object is the mirror image of this one")
+        said = (why_not or words) != self._mirror_words.text() or on != self.visit.isVisible()
         self._mirror_words.setText(why_not or words)
         self.visit.setVisible(on)
         self.visit.setEnabled(can_visit)
         self.visit.setToolTip("Put the probe there" if can_visit else words or "Nothing is marked")
+        if said:
+            self.place()
 
     @property
     def text(self) -> str:
@@ -249,6 +252,7 @@ class PoseDrawer(Drawer):
         """Stand at the right edge, as high as the content if there is room."""
         parent = self.parentWidget()
         if parent is not None and self.isVisible():
+            self._inside.activate()
             wanted = self._inside.heightForWidth(WIDTH - 5 * GRID) + _HEAD_PX
             self.setFixedHeight(max(160, min(wanted + 3 * GRID, parent.height() - 2 * GRID)))
             self.move(parent.width() - self.width() - GRID, GRID)
