@@ -3,9 +3,9 @@
     python benchmarks/time_to_elbo.py [--seeds 0 1 2] [--passes 60] [--threads 1]
 
 digits-u (1,500 turned and moved digits of 24x24 for training, 297 for the ELBO), P8, z 2, 16
-kernels, 64 hidden units, 128 Fourier features, batch 10, learning rate 2e-3, one soft sample a step. All
-variants have the same mathematics and are measured by the same unbiased ELBO of held-out images
-(cells drawn from q itself, 4 draws); time is that of the steps alone.
+kernels, 64 hidden units, 128 Fourier features, batch 10, learning rate 2e-3, one soft sample a
+step. All variants have the same mathematics and are measured by the same unbiased ELBO of held-out
+images (cells drawn from q itself, 4 draws); time is that of the steps alone.
 """
 
 from __future__ import annotations
