@@ -7,10 +7,11 @@ h w a regular grid of pixels.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from tvae_core.config import ModelConfig
 
@@ -29,6 +30,25 @@ def content_layers(model: ModelConfig) -> nn.Sequential:
     for _ in range(model.content_layers - 1):
         layers += [activation(model.activation), nn.Linear(hidden, hidden)]
     return nn.Sequential(*layers)
+
+
+class _Cosines(torch.autograd.Function):
+    """sqrt(2) cos(points @ waves) of points (P, 3) and waves (B, 3, F); no gradient to points.
+
+    Backwards only three sums a wave are wanted, so the sign and the factor are put on those.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, waves: Tensor) -> Tensor:
+        phase = points @ waves
+        ctx.save_for_backward(points, phase)
+        return phase.cos().mul_(math.sqrt(2.0))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        points, phase = ctx.saved_tensors
+        return None, (points.T @ phase.sin().mul_(gradient)).mul_(-math.sqrt(2.0))
 
 
 GridPart = tuple[slice, slice]
@@ -98,8 +118,10 @@ class Generator(nn.Module):
         # in full precision also under autocast: phases reach tens of turns, bf16 has 8 bits
         with torch.autocast(points_px.device.type, enabled=False):
             turned, constant = self._turned(angle_rad, shift_px)
-            phase = torch.baddbmm(constant[:, None], points_px.expand(len(turned), -1, -1), turned)
-            return phase.cos() * math.sqrt(2.0)  # (B, P, F)
+            ones = torch.ones_like(points_px[:, :1])
+            waves = torch.cat([turned, constant[:, None]], 1)  # (B, 3, F)
+            features: Tensor = _Cosines.apply(torch.cat([points_px, ones], 1), waves)  # type: ignore[no-untyped-call]
+            return features  # (B, P, F)
 
     def _turned(self, angle_rad: Tensor, shift_px: Tensor) -> tuple[Tensor, Tensor]:
         """Return the turned frequencies (B, 2, F) and the phases at the image's centre (B, F)."""
