@@ -146,6 +146,7 @@ def _rmse_deg(true_rad: np.ndarray, found_rad: np.ndarray) -> float:
 class _Images(CachedImages):
     def __init__(self, images: np.ndarray) -> None:
         self.side, self.channels, self._cache = images.shape[1], 1, images[:, None]
+        self.ctf_rows = None
 
 
 if __name__ == "__main__":

@@ -104,8 +104,8 @@ class PlainTargetVae(nn.Module):
         self.register_buffer("log_prior", (log_t - math.log(model.rotations)).repeat(len(angles)))
         self.angle_std = math.pi / model.rotations
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the ELBO of images (B, C, H, W) with one soft sample."""
+    def forward(self, images: Tensor, hard: bool = False) -> Tensor:
+        """Return the ELBO of images (B, C, H, W) with one soft sample, or one of q itself."""
         attention, angle, content = self.encoder(images)
         log_q = (attention.flatten(1) + self.log_prior).log_softmax(1)  # (B, R S)
         angle_mean = angle[:, 0].flatten(1) * self.angle_std
@@ -113,6 +113,8 @@ class PlainTargetVae(nn.Module):
         z_mean, z_log_std = (part.flatten(2) for part in content.chunk(2, 1))
         gumbel = -(-torch.rand_like(log_q).clamp_min(1e-20).log()).log()
         soft = (log_q + gumbel).softmax(1)
+        if hard:  # the largest of log q + Gumbel noise is a draw from q
+            soft = F.one_hot(soft.argmax(1), soft.shape[1]).float()
         z = self._mean(soft, z_mean) + self._mean(soft, z_log_std.exp()) * torch.randn(
             len(images), self.model.z_dim
         )

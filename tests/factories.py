@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 
 from tvae_core.config import RunConfig
 from tvae_core.files import sha256_of_bytes
-from tvae_core.store import Atlas, Plane, StoreContent, StoreHeader, write_store
+from tvae_core.particles import OriginalFrame, described_columns, read_table, record_of
+from tvae_core.store import Atlas, Plane, StoreContent, write_store
+from tvae_core.store_header import StoreHeader
 
 
 def store_content(
@@ -53,6 +56,41 @@ def store_content(
 def make_store(path: Path, **options: Any) -> Path:
     """Write a store of random embeddings and return its path."""
     write_store(path, store_content(**options))
+    return path
+
+
+def particle_store(
+    path: Path,
+    table: Path,
+    angle_rad: Any = None,
+    shift_px: Any = None,
+    frame: OriginalFrame | None = None,
+) -> Path:
+    """Write the store of a run on a particle table, with these poses or random ones."""
+    particles = read_table(table)
+    content = store_content(images=len(particles))
+    frame = frame or OriginalFrame(16, 16)
+    header = replace(content.header, scale=frame.scale, original=frame, table=record_of(particles))
+    columns = content.columns | {"source/row": np.arange(len(particles))}
+    references = particles.image_references()
+    columns |= {
+        "source/file_index": references.file_index,
+        "source/index": references.image_index,
+    }
+    columns |= {} if particles.uid is None else {"source/uid": particles.uid}
+    columns |= {} if angle_rad is None else {"pose/angle_rad": angle_rad}
+    columns |= {} if shift_px is None else {"pose/shift_px": shift_px}
+    described = described_columns(particles)
+    write_store(
+        path,
+        replace(
+            content,
+            header=header,
+            columns=columns,
+            source_files=references.files,
+            table_columns=described,
+        ),
+    )
     return path
 
 

@@ -163,6 +163,10 @@ class TrainConfig(_Section):
     )
     clip_gradient: float = _field(0.0, "Largest norm of the gradient, 0 unlimited", ge=0)
     device: str = _field("auto", "auto, cpu, cuda or cuda:N")
+    compile: bool = _field(
+        False,
+        "Compile the generator with torch.compile where the device is a GPU; a minute at the start",
+    )
     threads: int = _field(0, "CPU threads, 0: one a core", ge=0, le=1024)
     checkpoint_minutes: float = _field(5.0, "Time between checkpoints", "min", gt=0)
     preview_images: int = _field(2000, "Images whose latents are drawn each epoch", ge=16)

@@ -19,14 +19,18 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.config import RunConfig, parse_config
 from tvae_core.errors import StoreError
 from tvae_core.files import atomic_write, sha256_of_bytes
+from tvae_core.particles import Categories, TableRecord
+from tvae_core.store_header import (
+    ATTRIBUTES,
+    StoreHeader,
+    attributes_checksum,
+    read_header,
+    write_header,
+)
 
-FORMAT = "tvae-embeddings"
-VERSION = 1
 Array = NDArray[Any]
-_ATTRIBUTES = "root attributes"  # their entry among the checksums
 
 # name -> (dtype, shape after N; a letter stands for a length of the run)
 PER_IMAGE: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -44,26 +48,7 @@ PER_IMAGE: dict[str, tuple[str, tuple[str, ...]]] = {
     "source/file_index": ("i4", ()),
     "source/index": ("i8", ()),
 }
-OPTIONAL_PER_IMAGE = {"source/label": "i4", "source/uid": "u8"}
-
-
-@dataclass(frozen=True)
-class StoreHeader:
-    """What holds for a whole store.
-
-    `side` is the model's image side in pixels, `scale` the model's pixel over the original's, so a
-    shift of the original image is `shift_px * scale`. `software` maps package to version.
-    """
-
-    config: RunConfig
-    run: str
-    side: int
-    channels: int
-    scale: float
-    pixel_size_angstrom: float | None
-    software: dict[str, str]
-    weights_sha256: str
-    created_utc: str
+OPTIONAL_PER_IMAGE = {"source/label": "i4", "source/uid": "u8", "source/row": "i8"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +90,7 @@ class StoreContent:
     source_files: list[str]
     weights: bytes
     label_names: list[str] = field(default_factory=list)
-    table_columns: dict[str, Array] = field(default_factory=dict)
+    table_columns: dict[str, Array | Categories] = field(default_factory=dict)
     planes: dict[str, Plane] = field(default_factory=dict)
     atlas: Atlas | None = None
     thumbnails: Mapping[str, Iterable[Array]] = field(default_factory=dict)
@@ -130,7 +115,7 @@ class EmbeddingStore:
         self.path = _store_path(Path(path))
         self._file = _open(self.path)
         try:
-            self.header = _read_header(self._file, self.path)
+            self.header = read_header(self._file, self.path)
             self.images = int(self._file.attrs["images"])
             self.identity = sha256_of_bytes(str(self._file.attrs["checksums"]).encode())
         except StoreError:
@@ -176,6 +161,10 @@ class EmbeddingStore:
         """Names (`source/columns/...`) of the columns kept from the particle table."""
         group = self._file.get("source/columns")
         return [f"source/columns/{name}" for name in group] if group is not None else []
+
+    def categories(self, name: str) -> list[str]:
+        """Names of the values of the column `name`, empty when it holds numbers."""
+        return _strings(self._file.get(name.replace("/columns/", "/categories/")))
 
     def column(self, name: str) -> Array:
         """Return a per-image column, (N, ...).
@@ -295,8 +284,8 @@ def write_store(path: Path | str, content: StoreContent) -> None:
             a = content.atlas
             file["atlas"].attrs.update(plane=a.plane, low=a.low, high=a.high)
         file.require_group("planes")
-        _write_header(file, content)
-        checksums[_ATTRIBUTES] = _attributes_checksum(file)
+        write_header(file, content.header, len(content.columns["content/mean"]))
+        checksums[ATTRIBUTES] = attributes_checksum(file)
         file.attrs["checksums"] = json.dumps(checksums, sort_keys=True)
 
 
@@ -337,58 +326,6 @@ def _open(path: Path) -> h5py.File:
         raise StoreError(what, path, "choose an embeddings.h5 written by `tvae embed`") from None
 
 
-def _read_header(file: h5py.File, path: Path) -> StoreHeader:
-    if file.attrs.get("format") != FORMAT:
-        raise StoreError("an HDF5 file, but not an embedding file", path, "choose an embeddings.h5")
-    version = int(file.attrs["version"])
-    if version > VERSION:
-        raise StoreError(
-            f"written by a newer program (format {version}, this one reads {VERSION})",
-            path,
-            "update this program",
-        )
-    if "checksums" not in file.attrs:
-        raise StoreError("the file is incomplete", path, "embed the run again")
-    if json.loads(file.attrs["checksums"]).get(_ATTRIBUTES) != _attributes_checksum(file):
-        raise StoreError("the file is damaged (its header differs)", path, "embed the run again")
-    pixel_size = float(file.attrs["pixel_size_angstrom"])
-    return StoreHeader(
-        config=parse_config(json.loads(file.attrs["config"]), path),
-        run=str(file.attrs["run"]),
-        side=int(file.attrs["side"]),
-        channels=int(file.attrs["channels"]),
-        scale=float(file.attrs["scale"]),
-        pixel_size_angstrom=pixel_size if pixel_size > 0 else None,
-        software=json.loads(file.attrs["software"]),
-        weights_sha256=str(file.attrs["weights_sha256"]),
-        created_utc=str(file.attrs["created_utc"]),
-    )
-
-
-def _attributes_checksum(file: h5py.File) -> str:
-    values = {name: str(value) for name, value in file.attrs.items() if name != "checksums"}
-    return sha256_of_bytes(json.dumps(values, sort_keys=True).encode())
-
-
-def _write_header(file: h5py.File, content: StoreContent) -> None:
-    header = content.header
-    file.attrs.update(
-        format=FORMAT,
-        version=VERSION,
-        images=len(content.columns["content/mean"]),
-        run=header.run,
-        side=header.side,
-        channels=header.channels,
-        scale=header.scale,
-        pixel_size_angstrom=header.pixel_size_angstrom or 0.0,
-        config=header.config.model_dump_json(),
-        seed=header.config.train.seed,
-        software=json.dumps(header.software),
-        weights_sha256=header.weights_sha256,
-        created_utc=header.created_utc,
-    )
-
-
 def _check_columns(content: StoreContent) -> None:
     missing = PER_IMAGE.keys() - content.columns.keys()
     lengths = {len(values) for values in content.columns.values()}
@@ -401,7 +338,12 @@ def _arrays(content: StoreContent) -> dict[str, Array]:
     for name, values in content.columns.items():
         dtype = PER_IMAGE[name][0] if name in PER_IMAGE else OPTIONAL_PER_IMAGE[name]
         arrays[name] = np.ascontiguousarray(values, dtype=dtype)
-    arrays |= {f"source/columns/{name}": values for name, values in content.table_columns.items()}
+    for name, kept in content.table_columns.items():
+        if isinstance(kept, Categories):
+            arrays[f"source/columns/{name}"] = kept.codes
+            arrays[f"source/categories/{name}"] = np.asarray(kept.names, dtype=object)
+        else:
+            arrays[f"source/columns/{name}"] = kept
     arrays["source/files"] = np.asarray(content.source_files, dtype=object)
     arrays["run/weights"] = np.frombuffer(content.weights, dtype=np.uint8)
     if content.label_names:
@@ -452,14 +394,24 @@ def _wrong_shapes(file: h5py.File, store: EmbeddingStore) -> list[str]:
             wrong.append(f"{name} is {file[name].dtype}{file[name].shape}, not {dtype}{expected}")
         elif dtype == "f4" and not np.isfinite(file[name][()]).all():
             wrong.append(f"{name} holds values that are not finite")
+    if store.header.table is not None:
+        wrong += _wrong_rows(file, store.header.table)
     kinds = [f"thumbnails/{kind}" for kind in file.get("thumbnails", ())]
     return wrong + [f"{k} are not one an image" for k in kinds if len(file[k]) != store.images]
+
+
+def _wrong_rows(file: h5py.File, table: TableRecord) -> list[str]:
+    if "source/row" not in file:
+        return ["source/row is missing"]
+    rows = file["source/row"][()]
+    inside = len(rows) == file.attrs["images"] and rows.min() >= 0 and rows.max() < table.rows
+    return [] if inside else ["source/row does not point into the particle table"]
 
 
 def _wrong_checksums(file: h5py.File) -> list[str]:
     recorded: dict[str, str] = json.loads(file.attrs["checksums"])
     wrong = []
-    recorded.pop(_ATTRIBUTES)  # checked on opening
+    recorded.pop(ATTRIBUTES)  # checked on opening
     for name, expected in recorded.items():
         if name not in file:
             wrong.append(f"{name} is missing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 from tests.factories import make_store, store_content
 from tvae_core.errors import StoreError
+from tvae_core.particles import Categories, OriginalFrame, TableRecord
 from tvae_core.store import EmbeddingStore, validate, write_store
+from tvae_core.store_header import ATTRIBUTES, attributes_checksum
 
 
 @pytest.mark.parametrize("z_dim", [1, 2, 32])
@@ -28,6 +31,43 @@ def test_what_is_written_is_read(tmp_path: Path, z_dim: int) -> None:
         assert store.atlas.plane == "z"
         assert store.plane("pca").coordinates.shape == (200, 2)
     assert validate(tmp_path) == []
+
+
+def test_a_store_of_format_1_0_still_opens(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        del file.attrs["minor_version"]
+        checksums = json.loads(file.attrs["checksums"])
+        checksums[ATTRIBUTES] = attributes_checksum(file)
+        file.attrs["checksums"] = json.dumps(checksums, sort_keys=True)
+    with EmbeddingStore(path) as store:
+        assert (store.header.original, store.header.table) == (None, None)
+    assert validate(path) == []
+
+
+def test_what_is_known_of_the_table_is_read_and_validated(tmp_path: Path) -> None:
+    table = TableRecord("/data/particles.star", 1234, "ab" * 32, 250)
+    frame = OriginalFrame(65, 64, 2.0, (-0.5, 0.0))
+    content = store_content()
+    header = replace(content.header, scale=2.0, original=frame, table=table)
+    rows = np.arange(50, 250)
+    for row, wrong in ((rows, []), (rows + 1, ["source/row does not point"]), (None, ["missing"])):
+        columns = content.columns | ({} if row is None else {"source/row": row})
+        names = Categories(np.zeros(200, np.int32), ("a", "µ"))
+        written = replace(
+            content,
+            header=header,
+            columns=columns,
+            thumbnails={},
+            table_columns={"micrograph": names},
+        )
+        write_store(tmp_path / "a.h5", written)
+        with EmbeddingStore(tmp_path / "a.h5") as store:
+            assert (store.header.original, store.header.table) == (frame, table)
+            assert store.categories("source/columns/micrograph") == ["a", "µ"]
+        found = validate(tmp_path / "a.h5")
+        assert len(found) == len(wrong)
+        assert all(words in line for words, line in zip(wrong, found, strict=True))
 
 
 def test_thumbnails_come_in_the_order_asked(tmp_path: Path) -> None:

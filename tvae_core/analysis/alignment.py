@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.analysis.averages import upright
-from tvae_core.analysis.sampling import bilinear, padded_images
+from tvae_core.analysis.sampling import polar_rings
 from tvae_core.geometry import wrap_angle
 
 Array = NDArray[Any]
@@ -99,17 +99,9 @@ def half_set_correlation(images: Array, seed: int = 0) -> RingCorrelation:
 
 def _rings(images: Array, steps: int) -> Array:
     """Images (n, h, w) on rings, (n, radii, steps): mean free, times the root of the radius."""
-    height, width = images.shape[1:]
-    radii = np.arange(1.0, min(height, width) / 2)
-    angle = np.arange(steps) * 2 * np.pi / steps
-    x, y = np.outer(radii, np.cos(angle)).ravel(), np.outer(radii, np.sin(angle)).ravel()
-    shape = (len(images), len(x))
-    row = np.broadcast_to(_float32((height - 1) / 2.0 - y + 1), shape).copy()
-    column = np.broadcast_to(_float32((width - 1) / 2.0 + x + 1), shape).copy()
-    values = bilinear(padded_images(_float32(images), None), row, column)
-    rings = values.reshape(-1, len(radii), steps)
+    rings = polar_rings(_float32(images), steps)
     rings -= rings.mean(2, keepdims=True)
-    rings *= _float32(np.sqrt(radii))[:, None]
+    rings *= _float32(np.sqrt(np.arange(1.0, rings.shape[1] + 1)))[:, None]
     return rings
 
 

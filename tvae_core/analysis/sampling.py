@@ -58,3 +58,26 @@ def _blend(first: Images, second: Images, share: Images) -> Images:
     second *= share
     second += first
     return second
+
+
+def polar_rings(images: Images, steps: int, centre_px: Images | None = None) -> Images:
+    """Sample images (n, h, w) on rings around their centres, (n, radii, steps) float32.
+
+    Ring k has radius k + 1 px; step a lies at the angle 2 pi a / steps, counter-clockwise from x.
+    Outside an image its border mean stands.
+
+    Parameters
+    ----------
+    centre_px : (n, 2), optional
+        Centres (x, y) from the image centre, y up; the image centre when not given.
+    """
+    n, height, width = images.shape
+    radii = np.arange(1.0, min(height, width) / 2)
+    angle = np.arange(steps) * 2 * np.pi / steps
+    x, y = np.outer(radii, np.cos(angle)).ravel(), np.outer(radii, np.sin(angle)).ravel()
+    centre = np.zeros((n, 2)) if centre_px is None else np.asarray(centre_px, dtype=np.float64)
+    row = ((height - 1) / 2.0 + 1 - y)[None] - centre[:, 1:]
+    column = ((width - 1) / 2.0 + 1 + x)[None] + centre[:, :1]
+    source = padded_images(np.ascontiguousarray(images, dtype=np.float32), None)
+    values = bilinear(source, row.astype(np.float32), column.astype(np.float32))
+    return values.reshape(n, len(radii), steps)

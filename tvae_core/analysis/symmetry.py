@@ -6,12 +6,15 @@ continuous, so an object is decoded at many angles and compared with itself at a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tvae_core.analysis.sampling import polar_rings
 
 Array = NDArray[Any]
 ROUND = 0  # order of an object that every rotation leaves as it is
@@ -48,6 +51,40 @@ class Symmetry:
         """The symmetry in words."""
         return {0: "round", 1: "no rotational symmetry"}.get(self.order, f"C{self.order}")
 
+    @property
+    def hint(self) -> str:
+        """The symmetry and how nearly it is kept, such as `C2, 0.97`."""
+        if self.order != 1:
+            return f"{self.name}, {self.score:.2f}"
+        return f"{self.name} ({self.highest})" if self.peaks else self.name
+
+    @property
+    def highest(self) -> str:
+        """The highest peak in words, such as `at most 0.28, at 180°`; empty when there is none."""
+        if not self.peaks:
+            return ""
+        best = self.peaks[0]
+        return f"at most {best.correlation:.2f}, at {best.angle_deg:.0f}°"
+
+
+@dataclass(frozen=True)
+class SetSymmetry:
+    """The symmetry of the mean content of a set, and how it varies over the set.
+
+    low, high (A,) : 10th and 90th percentile over the contents of the correlation at each angle of
+    `mean`. counts : how many contents have which symmetry, by name, most frequent first.
+    """
+
+    mean: Symmetry
+    low: Array
+    high: Array
+    counts: dict[str, int]
+
+    @property
+    def agreement(self) -> float:
+        """Share of the contents that have the symmetry of the mean content."""
+        return self.counts.get(self.mean.name, 0) / max(1, sum(self.counts.values()))
+
 
 def rotation_correlation(images: Array) -> NDArray[np.float64]:
     """Return the Pearson correlation (A,) of images (A, h, w[, 3]) with the first, in a circle.
@@ -71,6 +108,39 @@ def symmetry_of_images(images: Array) -> Symmetry:
 def symmetry_of_decoder(decode: Callable[[Array], Array], angles: int = 360) -> Symmetry:
     """Return the symmetry of what `decode` makes of angles (A,) in radians: images (A, h, w)."""
     return symmetry_of_images(decode(np.arange(angles) * 2 * np.pi / angles))
+
+
+def symmetries_of_contents(images: Array, angles: int = 360) -> list[Symmetry]:
+    """Return the symmetry of each of many decoded images (n, h, w[, 3]), each decoded once.
+
+    An image is sampled on rings and compared with itself turned, by FFT: the same correlation as
+    of images decoded at each angle, up to the interpolation, without decoding each angle.
+    """
+    values = np.asarray(images, dtype=np.float32)
+    channels = [values] if values.ndim == 3 else [values[..., k] for k in range(values.shape[3])]
+    spectrum: Array = np.zeros(1)
+    for channel in channels:
+        rings = polar_rings(channel, angles)
+        area = np.arange(1.0, rings.shape[1] + 1)  # of a ring, to a constant
+        mean = (rings.mean(2) * area).sum(1) / area.sum()
+        turned = np.fft.rfft(rings - mean[:, None, None], axis=2)
+        spectrum = spectrum + (np.abs(turned) ** 2 * area[:, None]).sum(1)
+    profiles = np.fft.irfft(spectrum, angles, axis=1)
+    weight = np.maximum(profiles[:, :1], np.finfo(float).tiny)
+    return [symmetry_of_profile(profile) for profile in profiles / weight]
+
+
+def symmetry_of_set(mean: Symmetry, members: list[Symmetry]) -> SetSymmetry:
+    """Return the symmetry of a set from that of its mean content and those of some members.
+
+    All profiles have the same angles.
+    """
+    profiles = np.array([m.correlation for m in members]).reshape(-1, len(mean.correlation))
+    low, high = (
+        np.percentile(profiles, [10, 90], axis=0) if len(members) else [mean.correlation] * 2
+    )
+    counts = dict(Counter(m.name for m in members).most_common())
+    return SetSymmetry(mean, low, high, counts)
 
 
 def symmetry_of_profile(correlation: Array) -> Symmetry:

@@ -33,13 +33,13 @@ def run(arguments: argparse.Namespace) -> int:
     with EmbeddingStore(arguments.run) as store:
         decoder = Decoder.from_store(store)
         if arguments.z:
-            z = np.array([_numbers(text, decoder.z_dim) for text in arguments.z])
+            z = np.array([numbers(text, decoder.z_dim) for text in arguments.z])
         else:
             z = grid_points(store.z_mean, arguments.grid)
     images = decoder.decode(
         z,
         np.radians(arguments.angle_deg),
-        _numbers(arguments.shift, 2),
+        numbers(arguments.shift, 2),
         arguments.side or decoder.side,
     )
     path = Path(arguments.output)
@@ -48,7 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _numbers(text: str, count: int) -> list[float]:
+def numbers(text: str, count: int) -> list[float]:
+    """Return the numbers of `1,2.5`.
+
+    Raises
+    ------
+    ConfigError
+        Not numbers, or not `count` of them.
+    """
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:

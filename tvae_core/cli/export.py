@@ -1,7 +1,8 @@
 """`tvae export STORE OUT`: chosen images as a stack, their poses as a table, the plane as a figure.
 
 What is written is told by the name of OUT: .mrcs .tif .npy .h5 or a folder of PNG (images); .csv
-.parquet (poses and latents); .png .svg .pdf (the plane).
+.parquet (poses and latents); .png .svg .pdf (the plane); .star .cs .csg (the chosen rows of the
+run's own particle table, unchanged). With --as and no OUT the particles go beside the store.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tvae_core.errors import ConfigError
 from tvae_core.store import EmbeddingStore
 
 _TABLES = (".csv", ".parquet")
+_PARTICLES = (".star", ".cs", ".csg")
 _FIGURES = (".png", ".svg", ".pdf")
 
 
@@ -27,13 +29,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae export`."""
     parser.description = __doc__
     parser.add_argument("store", help="embeddings.h5, or the folder of a run")
-    parser.add_argument("output", help="file or folder to write")
+    parser.add_argument("output", nargs="?", help="file or folder to write")
+    parser.add_argument("--as", dest="kind", choices=("star", "cs", "csg"), help="particle table")
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--set", dest="named_set", help="a named set of the sidecar")
     chosen.add_argument("--cluster", type=int, help="a cluster's number")
     chosen.add_argument("--indices", help="a text file of image numbers, from 0")
     parser.add_argument("--labelling", default="", help="which clustering --cluster means")
-    parser.add_argument("--rest", action="store_true", help="all images but the chosen")
+    parser.add_argument(
+        "--rest",
+        nargs="?",
+        const=True,
+        metavar="PATH",
+        help="all images but the chosen; with PATH the particles that are not chosen go there",
+    )
+    parser.add_argument("--with-pose", action="store_true", help="particles: add inferred poses")
+    parser.add_argument("--table", default="", help="particles: where the table is now")
     parser.add_argument("--upright", action="store_true", help="turned and shifted back")
     parser.add_argument("--model-size", action="store_true", help="as the model sees them")
     parser.add_argument("--overwrite", action="store_true")
@@ -41,15 +52,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    path = Path(arguments.output)
     with EmbeddingStore(arguments.store) as store:
+        path = _output(store, arguments)
         chosen = _chosen(store, arguments)
         suffix = path.suffix.lower()
+        if suffix in _PARTICLES:
+            return _particles(store, path, chosen, arguments)
+        _refuse_particle_options(path, arguments)
         if suffix in _FIGURES:
             return _figure(store, path, chosen, arguments.overwrite)
         if suffix in _TABLES:
             return _table(store, path, chosen, arguments.overwrite)
         return _images(store, path, chosen, arguments)
+
+
+def _output(store: EmbeddingStore, arguments: argparse.Namespace) -> Path:
+    """Return where to write: OUT, or a name beside the store when --as says the kind."""
+    kind = f".{arguments.kind}" if arguments.kind else ""
+    if arguments.output is None:
+        if not kind:
+            raise ConfigError("say where to write, or --as star, cs or csg")
+        cluster = "" if arguments.cluster is None else f"cluster-{arguments.cluster}"
+        chosen = "indices" if arguments.indices else "all"
+        name = arguments.named_set or cluster or chosen
+        return store.path.parent / f"{name.replace('/', '-')}{kind}"
+    path = Path(arguments.output)
+    if kind and path.suffix.lower() != kind:
+        raise ConfigError(f"--as {arguments.kind} and the name differ", path, f"name it *{kind}")
+    return path
+
+
+def _refuse_particle_options(path: Path, arguments: argparse.Namespace) -> None:
+    wrong = "--with-pose" if arguments.with_pose else "--table" if arguments.table else ""
+    wrong = wrong or ("--rest PATH" if isinstance(arguments.rest, str) else "")
+    if wrong:
+        raise ConfigError(f"{wrong} is for particle tables", path, "name it .star, .cs or .csg")
+
+
+def _particles(
+    store: EmbeddingStore, path: Path, chosen: NDArray[np.int64], arguments: argparse.Namespace
+) -> int:
+    from tvae_core.export.particles import export_particles
+    from tvae_core.sidecar import load_sidecar
+
+    clustered = arguments.with_pose and bool(load_sidecar(store).labellings)
+    with tqdm(total=100, disable=not sys.stderr.isatty(), leave=False) as bar:
+        done = export_particles(
+            store,
+            chosen,
+            path,
+            rest=arguments.rest if isinstance(arguments.rest, str) else None,
+            pose=arguments.with_pose,
+            cluster=_labels(store, arguments.labelling) if clustered else None,
+            table=arguments.table,
+            overwrite=arguments.overwrite,
+            progress=lambda share: move(bar, share),
+        )
+    for half in (done.kept, done.rest):
+        if half is not None:
+            counts = f"{half.count:,} of {done.rows:,} rows"
+            print(f"{counts} -> {half.path}, read back, equal row by row")
+    return 0
 
 
 def _chosen(store: EmbeddingStore, arguments: argparse.Namespace) -> NDArray[np.int64]:
@@ -61,7 +124,7 @@ def _chosen(store: EmbeddingStore, arguments: argparse.Namespace) -> NDArray[np.
     elif arguments.indices is not None:
         mask = np.zeros(store.images, dtype=bool)
         mask[_numbers(arguments.indices, store.images)] = True
-    return np.flatnonzero(~mask if arguments.rest else mask)
+    return np.flatnonzero(~mask if arguments.rest is True else mask)
 
 
 def _set_mask(store: EmbeddingStore, name: str) -> NDArray[np.bool_]:
@@ -104,8 +167,7 @@ def _images(
     from tvae_core.images.prepared import open_prepared
 
     data, header = store.header.config.data, store.header
-    scale = 1.0 if arguments.model_size else header.scale
-    poses = Poses(store.angle_rad, store.shift_px, scale) if arguments.upright else None
+    poses = Poses.of_store(store, arguments.model_size) if arguments.upright else None
     pixel = header.pixel_size_angstrom
     if pixel is not None and not arguments.model_size:
         pixel /= header.scale

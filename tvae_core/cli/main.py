@@ -24,6 +24,9 @@ COMMANDS = {
     "cluster": "cluster a store",
     "export": "write chosen images, poses or pictures",
     "average": "average sets or clusters, aligned by their poses",
+    "selftest": "turn and shift a run's images: can its poses be trusted?",
+    "symmetry": "say which rotations leave decoded objects as they are",
+    "mirror": "find latent regions that are each other's mirror image",
     "info": "say what an input, a run or a store is",
     "validate": "check a store for damage",
 }

@@ -32,8 +32,10 @@ from tvae_core.engine.target_vae import TargetVae
 from tvae_core.errors import Cancelled, CheckpointError
 from tvae_core.files import sha256_of_bytes, write_bytes
 from tvae_core.images.prepared import PreparedStack, open_prepared
+from tvae_core.particles import OriginalFrame, TableRecord, described_columns, record_of
 from tvae_core.progress import Embedded, Finished, Record
-from tvae_core.store import Atlas, Plane, StoreContent, StoreHeader, write_store
+from tvae_core.store import Atlas, Plane, StoreContent, write_store
+from tvae_core.store_header import StoreHeader
 
 BLOCK = 2048
 _ATLAS_SIDE = 64
@@ -75,10 +77,14 @@ def embed(
     model = model_from_bytes(weights, run.model).to(choose_device(config.train.device))
     with open_prepared(config.data, model.model.ctf == "likelihood") as images:
         _check_fit(model, images)
-        parts = _Parts(target, sha256_of_bytes(weights + config.data.model_dump_json().encode()))
+        table = images.stack.table
+        record = None if table is None else record_of(table)
+        described = config.data.model_dump_json() + ("" if record is None else record.sha256)
+        parts = _Parts(target, sha256_of_bytes(weights + described.encode()))
         limits = _thumbnail_range(images)
         yield from _embed_blocks(model, images, config, parts, limits, stop)
-        content = _content(run, model, images, config, parts, limits, weights)
+        header = _header(run, model, images, config, weights, record)
+        content = _content(header, model, images, parts, limits, weights)
         write_store(target, content)
     parts.remove()
     yield Finished(str(target), "embedded", time.monotonic() - began)
@@ -202,10 +208,9 @@ def thumbnails(images: NDArray[Any], side: int, limits: tuple[float, float]) -> 
 
 
 def _content(
-    run: RunFolder,
+    header: StoreHeader,
     model: TargetVae,
     images: PreparedStack,
-    config: RunConfig,
     parts: _Parts,
     limits: tuple[float, float],
     weights: bytes,
@@ -219,32 +224,46 @@ def _content(
     if images.stack.labels is not None:
         columns["source/label"] = images.stack.labels
     linear = pca(columns["content/mean"])
+    table = images.stack.table
+    if table is not None:
+        columns["source/row"] = np.arange(len(table))
+        columns |= {} if table.uid is None else {"source/uid": table.uid}
     return StoreContent(
-        header=_header(run, model, images, config, weights),
+        header=header,
         columns=columns,
         source_files=sources.files,
         weights=weights,
         label_names=list(images.stack.label_names),
+        table_columns={} if table is None else described_columns(table),
         planes={"pca": Plane(**vars(linear))},
-        atlas=make_atlas(model, columns["content/mean"], linear, config.embed.atlas_nodes),
+        atlas=make_atlas(model, columns["content/mean"], linear, header.config.embed.atlas_nodes),
         thumbnails={kind: parts.blocks(kind) for kind in kinds},
         thumbnail_range=limits,
     )
 
 
 def _header(
-    run: RunFolder, model: TargetVae, images: PreparedStack, config: RunConfig, weights: bytes
+    run: RunFolder,
+    model: TargetVae,
+    images: PreparedStack,
+    config: RunConfig,
+    weights: bytes,
+    table: TableRecord | None,
 ) -> StoreHeader:
+    stack, preprocessor = images.stack, images.preprocessor
+    scale = float(preprocessor.scale)
     return StoreHeader(
         config=config,
         run=run.path.resolve().name,
         side=model.side,
         channels=model.channels,
-        scale=float(images.preprocessor.scale),
+        scale=scale,
         pixel_size_angstrom=images.pixel_size_angstrom,
         software={name: _version(name) for name in _SOFTWARE},
         weights_sha256=sha256_of_bytes(weights),
         created_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        original=OriginalFrame(stack.height, stack.width, scale, preprocessor.centre_offset_px),
+        table=table,
     )
 
 

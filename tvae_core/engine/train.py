@@ -77,6 +77,8 @@ class Trainer:
         self.split: Split = split_images(len(images), config.data, config.train.seed)
         mask = getattr(images, "mask", None)
         self.model: TargetVae = initial_model(config, self.images, mask, self.device)
+        if config.train.compile and self.device.type == "cuda":
+            self.model.generator.compile()
         self.state = TrainerState(self.model, config, len(self.split.train))
         saved = load_newest(run.checkpoints)
         if saved is not None:

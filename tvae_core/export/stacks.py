@@ -15,6 +15,7 @@ from tvae_core.analysis.averages import upright_fine
 from tvae_core.errors import ImageFileError
 from tvae_core.export.sources import ImageSource
 from tvae_core.export.target import Asked, Exported, Progress, new_file, new_folder, report, verify
+from tvae_core.store import EmbeddingStore
 
 Array = NDArray[Any]
 _BLOCK_BYTES = 1 << 25
@@ -34,6 +35,15 @@ class Poses:
     shift_px: Array
     scale: float = 1.0
     centre_offset_px: tuple[float, float] = (0.0, 0.0)
+
+    @classmethod
+    def of_store(cls, store: EmbeddingStore, model_size: bool = False) -> Poses:
+        """Return the poses of a store for its original images, or for those of the model."""
+        if model_size:
+            return cls(store.angle_rad, store.shift_px)
+        original, scale = store.header.original, store.header.scale
+        offset = (0.0, 0.0) if original is None else original.centre_offset_px
+        return cls(store.angle_rad, store.shift_px, scale, offset)
 
     def of(self, chosen: Array) -> tuple[Array, Array]:
         """Return angles (n,) and shifts (n, 2) in the source's pixels of images `chosen`."""

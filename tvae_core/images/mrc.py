@@ -59,7 +59,7 @@ def open_mrc(path: Path) -> RawStack:
     if path.suffix.lower() == ".gz":
         content = unpack(path, HEADER_BYTES, lambda head: parse_header(head, path).total_bytes)
         header = parse_header(bytes(content[:HEADER_BYTES]), path)
-        return _stack(path, header, MemoryBytes(content), ())
+        return _stack(path, header, MemoryBytes(content), _remarks(header, header.total_bytes))
     source = FileBytes(path)
     try:
         header = read_header(source, path)
@@ -163,8 +163,11 @@ def _explain(head: bytes, path: Path) -> ImageFileError:
 
 
 def _remarks(header: MrcHeader, size: int) -> tuple[str, ...]:
-    extra = size - header.total_bytes
-    return (f"{extra} bytes after the last image are ignored",) if extra else ()
+    extra, form = size - header.total_bytes, header.form
+    remarks = [f"{extra} bytes after the last image are ignored"] if extra else []
+    if form.count == form.height == form.width and form.count > 1:
+        remarks.append(f"a cube of {form.count} pixels a side: if it is a volume, these are slices")
+    return tuple(remarks)
 
 
 def _stack(

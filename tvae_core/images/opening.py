@@ -26,7 +26,7 @@ _PLAIN = {
     ".jpg": open_pictures,
     ".jpeg": open_pictures,
 }
-_KNOWN = ".mrc .mrcs .map .star .cs .tif .tiff .npy .npz .h5 .hdf5 .png .jpg idx, or a folder"
+_KNOWN = ".mrc .mrcs .map .star .cs .csg .tif .tiff .npy .npz .h5 .hdf5 .png .jpg idx, or a folder"
 
 
 def open_stack(path: Path | str, *, dataset: str = "", image_root: str = "") -> ImageStack:
@@ -36,7 +36,7 @@ def open_stack(path: Path | str, *, dataset: str = "", image_root: str = "") -> 
     ----------
     path : path
         A stack (.mrc .mrcs .map, also .gz; .tif .tiff .npy .npz .h5 .hdf5; idx, also .gz), a
-        particle table (.star .cs), a picture, or a folder of pictures.
+        particle table (.star .cs .csg), a picture, or a folder of pictures.
     dataset : str
         Name of the array of an .npz or .h5 file; empty takes the only one.
     image_root : str
@@ -62,7 +62,7 @@ def open_stack(path: Path | str, *, dataset: str = "", image_root: str = "") -> 
 
 def _open_file(path: Path, dataset: str, image_root: str) -> ImageStack:
     kind = path.suffix.lower()
-    if kind in (".star", ".cs"):
+    if kind in (".star", ".cs", ".csg"):
         return open_table(path, image_root)
     if kind == ".npz":
         return open_npz(path, dataset)
@@ -74,4 +74,6 @@ def _open_file(path: Path, dataset: str, image_root: str) -> ImageStack:
         return open_mrc(path)
     if kind in _PLAIN:
         return _PLAIN[kind](path)
+    if kind in (".pkl", ".pickle"):
+        raise ImageFileError("pickles are not read: they can run any program", path, "save .npy")
     raise ImageFileError("unknown kind of file", path, f"known are {_KNOWN}")

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tvae_core.errors import ImageFileError
 from tvae_core.images.limits import check_size
+from tvae_core.particles.table import ParticleTable
 
 FloatImages = NDArray[np.float32]
 
@@ -188,6 +189,11 @@ class ImageStack(ABC):
         count = len(self)
         files = [self.path.name]
         return Sources(files, np.zeros(count, np.int32), np.arange(count, dtype=np.int64))
+
+    @property
+    def table(self) -> ParticleTable | None:
+        """The particle table the images were opened through, or None."""
+        return None
 
     def close(self) -> None:  # noqa: B027 - most readers hold nothing open
         """Close the files."""

@@ -28,10 +28,7 @@ _SUFFIXES = (".mrc", ".mrcs", ".map")
 
 
 class TableStack(ImageStack):
-    """The particles of a table, in the table's order; made by `open_table`.
-
-    `table` is the table itself, with every column.
-    """
+    """The particles of a table, in the table's order; made by `open_table`."""
 
     def __init__(
         self,
@@ -46,11 +43,16 @@ class TableStack(ImageStack):
         form = StackForm(len(table), first.height, first.width, 1, dtype)
         kind = "RELION table" if isinstance(table, StarTable) else "cryoSPARC table"
         super().__init__(table.path, kind, form, _notes(table, headers[0]))
-        self.table = table
+        self._table = table
         self._references = references
         self._paths = paths
         self._headers = headers
         self._open: OrderedDict[int, FileBytes] = OrderedDict()
+
+    @property
+    def table(self) -> ParticleTable:
+        """The table itself, with every column."""
+        return self._table
 
     def sources(self) -> Sources:
         """Return the stacks and places as the table writes them."""

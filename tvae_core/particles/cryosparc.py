@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from tvae_core.errors import TableError
 from tvae_core.files import atomic_write
 from tvae_core.npy_header import read_npy_header
-from tvae_core.particles.references import gather
+from tvae_core.particles.references import free_name, gather
 from tvae_core.particles.table import ImageReferences, ParticleTable
 
 
@@ -80,6 +81,37 @@ class CryosparcTable(ParticleTable):
         """Return the table of the given rows; see `ParticleTable.subset`."""
         return CryosparcTable(self.path, self.records[self._row_numbers(rows)])
 
+    def with_fields(self, fields: Mapping[str, NDArray[Any]]) -> CryosparcTable:
+        """Return the table with fields set, (N, ...) each.
+
+        A field that is there already is replaced; its old values are kept in the slot of the same
+        name with `_original`, such as `alignments2D_original/pose`.
+        """
+        old: Mapping[str, Any] = self.records.dtype.fields or {}
+        kept = {name: free_name(_original(name), old) for name in fields if name in old}
+        forms: list[Any] = [
+            (name, *_form(fields[name])) if name in fields else (name, old[name][0]) for name in old
+        ]
+        forms += [(kept[name], old[name][0]) for name in kept]
+        forms += [(name, *_form(values)) for name, values in fields.items() if name not in old]
+        records = np.zeros(len(self), dtype=forms)
+        for name in old:
+            records[kept.get(name, name)] = self.records[name]
+        for name, values in fields.items():
+            records[name] = values
+        return CryosparcTable(self.path, records)
+
+    def difference_from(self, other: ParticleTable) -> str:
+        """Return the first difference in words; see `ParticleTable.difference_from`."""
+        if not isinstance(other, CryosparcTable) or other.records.dtype != self.records.dtype:
+            return "the fields differ"
+        if len(other) != len(self):
+            return f"{len(other)} rows instead of {len(self)}"
+        width = self.records.dtype.itemsize
+        mine, its = (_bytes_of(table.records, width) for table in (self, other))
+        wrong = np.flatnonzero((mine != its).any(axis=1))
+        return f"row {wrong[0] + 1} differs" if len(wrong) else ""
+
     def write(self, path: Path | str) -> None:
         """Write the records unchanged; see `ParticleTable.write`."""
         target = self._check_target(path)
@@ -88,6 +120,19 @@ class CryosparcTable(ParticleTable):
                 np.lib.format.write_array(stream, self.records, allow_pickle=False)
         except OSError as error:
             raise TableError(f"cannot be written: {error.strerror}", target) from error
+
+
+def _original(name: str) -> str:
+    slot, _, field = name.partition("/")
+    return f"{slot}_original/{field}"
+
+
+def _form(values: NDArray[Any]) -> tuple[Any, ...]:
+    return (values.dtype, values.shape[1:]) if values.ndim > 1 else (values.dtype,)
+
+
+def _bytes_of(records: NDArray[Any], width: int) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(records).view(np.uint8).reshape(-1, width)
 
 
 def read_cryosparc(path: Path) -> CryosparcTable:

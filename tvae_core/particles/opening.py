@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tvae_core.errors import TableError
 from tvae_core.particles.cryosparc import read_cryosparc
+from tvae_core.particles.group import file_of_group
 from tvae_core.particles.star import read_star
 from tvae_core.particles.table import ParticleTable
 
+_READERS: dict[str, Callable[[Path], ParticleTable]] = {".star": read_star, ".cs": read_cryosparc}
+
 
 def read_table(path: Path | str) -> ParticleTable:
-    """Read a RELION .star or cryoSPARC .cs table.
+    """Read a RELION .star or cryoSPARC .cs table, or the .cs table a .csg group points at.
 
     Raises
     ------
@@ -28,9 +32,12 @@ def read_table(path: Path | str) -> ParticleTable:
 
 
 def _read(path: Path) -> ParticleTable:
+    if path.suffix.lower() == ".csg":
+        path = file_of_group(path)
     kind = path.suffix.lower()
-    if kind == ".star":
-        return read_star(path)
-    if kind == ".cs":
-        return read_cryosparc(path)
-    raise TableError("unknown kind of table", path, "known are .star and .cs")
+    state = path.stat()
+    if kind in _READERS:
+        table = _READERS[kind](path)
+        table.read_state = (state.st_size, state.st_mtime_ns)
+        return table
+    raise TableError("unknown kind of table", path, "known are .star, .cs and .csg")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tvae_core.errors import TableError
 from tvae_core.files import atomic_write
-from tvae_core.particles.references import gather
+from tvae_core.particles.references import free_name, gather
 from tvae_core.particles.star_text import (
     StarBlock,
     StarLoop,
@@ -20,6 +21,7 @@ from tvae_core.particles.star_text import (
     plain_text,
     read_lines,
     split_row,
+    with_tags,
 )
 from tvae_core.particles.table import ImageReferences, ParticleTable
 
@@ -123,6 +125,49 @@ class StarTable(ParticleTable):
         lines = [self._rows[row] for row in chosen.tolist()]
         numbers = self._line_numbers[chosen]
         return StarTable(self.path, self.column_names, lines, numbers, self._text)
+
+    @property
+    def has_optics(self) -> bool:
+        """Whether there are optics groups, as RELION 3.1 and later write them."""
+        return bool(self._text.optics)
+
+    def with_columns(self, columns: Mapping[str, Sequence[str]]) -> StarTable:
+        """Return the table with columns set, N words each; other values keep their text.
+
+        A column that is there already is replaced; its old values are kept in a new column of the
+        same name with `Original`. Values stand one space apart, comments behind rows are dropped.
+        """
+        names = self.column_names
+        old = [name for name in columns if name in names]
+        places = [names.index(name) for name in old]
+        kept = [free_name(name + "Original", names) for name in old]
+        new = [name for name in columns if name not in names]
+        replaced = zip(*(columns[name] for name in old), strict=True) if old else repeat(())
+        added = zip(*(columns[name] for name in new), strict=True) if new else repeat(())
+        rows = []
+        for line, values, more in zip(self._rows, replaced, added, strict=False):
+            words = split_row(line)
+            originals = [words[place] for place in places]
+            for place, value in zip(places, values, strict=True):
+                words[place] = value.encode()
+            words += originals + [value.encode() for value in more]
+            rows.append(b" ".join(words) + (b"\r" if line.endswith(b"\r") else b""))
+        fresh = kept + new
+        text = replace(self._text, before=with_tags(self._text.before, len(names), fresh))
+        return StarTable(self.path, names + fresh, rows, self._line_numbers, text)
+
+    def difference_from(self, other: ParticleTable) -> str:
+        """Return the first difference in words; see `ParticleTable.difference_from`."""
+        if not isinstance(other, StarTable) or other.column_names != self.column_names:
+            return "the columns differ"
+        if len(other) != len(self):
+            return f"{len(other)} rows instead of {len(self)}"
+        if other._rows != self._rows:
+            pairs = enumerate(zip(self._rows, other._rows, strict=True))
+            row = next(row for row, (mine, its) in pairs if mine != its)
+            return f"row {row + 1} differs"
+        same = (self._text.before, self._text.after) == (other._text.before, other._text.after)
+        return "" if same else "the text around the rows differs"
 
     def write(self, path: Path | str) -> None:
         """Write every kept line as it was read; see `ParticleTable.write`."""

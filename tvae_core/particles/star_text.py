@@ -50,6 +50,17 @@ def plain_text(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
+def with_tags(lines: list[bytes], count: int, names: list[str]) -> list[bytes]:
+    """Return the lines before a loop's rows with tags added behind the last of its `count`."""
+    last = max(number for number, line in enumerate(lines) if line.lstrip().startswith(b"_"))
+    numbered, ending = b"#" in lines[last], b"\r" if lines[last].endswith(b"\r") else b""
+    tags = [
+        f"_{name} #{count + place}" if numbered else f"_{name}"
+        for place, name in enumerate(names, 1)
+    ]
+    return [*lines[: last + 1], *(tag.encode() + ending for tag in tags), *lines[last + 1 :]]
+
+
 def read_lines(path: Path) -> list[bytes]:
     """Return the lines of a text file without their newlines, and without a byte order mark.
 
@@ -58,12 +69,17 @@ def read_lines(path: Path) -> list[bytes]:
     TableError
         The file is empty or not text.
     """
-    content = path.read_bytes()
-    if not content.strip():
+    with open(path, "rb") as stream:
+        lines = list(stream)  # not read as one: the file would be in memory twice
+    if not any(line.strip() for line in lines):
         raise TableError("empty file", path)
-    if b"\0" in content:
+    if any(b"\0" in line for line in lines):
         raise TableError("not a STAR table: binary content", path, "save it as UTF-8 text")
-    return content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    ended = lines[-1].endswith(b"\n")
+    for number, line in enumerate(lines):
+        lines[number] = line.removesuffix(b"\n")
+    lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+    return [*lines, b""] if ended else lines
 
 
 def parse_blocks(lines: list[bytes], path: Path) -> list[StarBlock]:

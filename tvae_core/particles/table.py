@@ -36,6 +36,7 @@ class ParticleTable(ABC):
     def __init__(self, path: Path, column_names: list[str]) -> None:
         self.path = path
         self.column_names = column_names
+        self.read_state = (0, 0)  # size and time of change of the file when it was read
 
     @abstractmethod
     def __len__(self) -> int:
@@ -99,6 +100,13 @@ class ParticleTable(ABC):
         ------
         TableError
             `path` is the file the table was read from, or cannot be written.
+        """
+
+    @abstractmethod
+    def difference_from(self, other: ParticleTable) -> str:
+        """Return the first way in which `other` differs, in words; empty when it holds the same.
+
+        Compared are the columns and, bit by bit, every row and all that stands around the rows.
         """
 
     def _row_numbers(self, rows: ArrayLike) -> NDArray[np.int64]:

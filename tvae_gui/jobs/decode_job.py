@@ -21,6 +21,7 @@ REST_S = 0.05
 QUICK_S = 0.06  # a full decode that takes less needs no coarse one before it
 PART = 8  # images decoded before looking whether something more urgent waits
 PROBE, HOVER, TILES, EXTRA, CENTRES = "probe", "hover", "tiles", "extra", "centres"
+SYMMETRY = "symmetry"
 
 
 class Decoder(Protocol):
@@ -82,7 +83,7 @@ class DecodeJob(QObject):
 
     Signals: ready(side), unavailable(error), decoded(Decoded), hover_decoded(DecodedMany),
     tiles_decoded(DecodedMany), extra_decoded(DecodedMany), centres_decoded(DecodedMany),
-    failed(error).
+    symmetry_decoded(DecodedMany), failed(error).
     """
 
     ready = pyqtSignal(int)
@@ -92,6 +93,7 @@ class DecodeJob(QObject):
     tiles_decoded = pyqtSignal(object)
     extra_decoded = pyqtSignal(object)
     centres_decoded = pyqtSignal(object)
+    symmetry_decoded = pyqtSignal(object)
     failed = pyqtSignal(object)
 
     def __init__(self, factory: DecoderFactory = engine_decoder, parent: QObject | None = None):
@@ -128,7 +130,7 @@ class DecodeJob(QObject):
         """Forget the decoder and what it was asked."""
         self._decoder = None
         self._seconds.clear()
-        for slot in ("load", PROBE, HOVER, TILES, EXTRA, CENTRES):
+        for slot in ("load", PROBE, HOVER, TILES, EXTRA, CENTRES, SYMMETRY):
             self._worker.forget(slot)
 
     def ask(
@@ -213,6 +215,7 @@ class DecodeJob(QObject):
             TILES: self.tiles_decoded,
             EXTRA: self.extra_decoded,
             CENTRES: self.centres_decoded,
+            SYMMETRY: self.symmetry_decoded,
         }
         signals[slot].emit(answer)
 

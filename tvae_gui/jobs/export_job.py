@@ -17,7 +17,7 @@ from tvae_core.export.target import Exported
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[Any]
-What = Literal["images", "table", "figure"]
+What = Literal["images", "table", "figure", "particles"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,11 @@ class FigureLook:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What to write where. `images_at` replaces a path of the images that moved."""
+    """What to write where. `images_at` replaces a path of the images, or their table, that moved.
+
+    Of particles, `rest` is where those not chosen go; `labelling` names the clusters (N,) that are
+    written with the poses.
+    """
 
     what: What
     store: Path
@@ -49,6 +53,10 @@ class ExportRequest:
     choice: tuple[str, ...] = ()
     extra_columns: dict[str, Array] = field(default_factory=dict)
     look: FigureLook | None = None
+    rest: Path | None = None
+    with_pose: bool = False
+    labelling: str = ""
+    clusters: Array | None = None
 
     @property
     def command(self) -> str:
@@ -57,6 +65,12 @@ class ExportRequest:
         if self.what == "images":
             words += ["--upright"] if self.upright else []
             words += ["--model-size"] if self.model_size else []
+        if self.what == "particles":
+            words += ["--rest", str(self.rest)] if self.rest else []
+            words += ["--with-pose"] if self.with_pose else []
+            named = self.with_pose and self.labelling and "--labelling" not in self.choice
+            words += ["--labelling", self.labelling] if named else []
+            words += ["--table", self.images_at] if self.images_at else []
         words += ["--overwrite"] if self.overwrite else []
         return shlex.join(words)
 
@@ -80,7 +94,32 @@ def run_export(
                 columns, request.target, indices=request.indices, overwrite=request.overwrite,
                 progress=lambda share: progress(share, "rows"), cancelled=cancelled,
             )  # fmt: skip
+        if request.what == "particles":
+            return _particles(store, request, progress, cancelled)
         return _images(store, request, progress, cancelled)
+
+
+def _particles(
+    store: EmbeddingStore,
+    request: ExportRequest,
+    progress: Callable[[float, str], None],
+    cancelled: Callable[[], bool],
+) -> Exported:
+    from tvae_core.export.particles import export_particles
+
+    done = export_particles(
+        store,
+        request.indices,
+        request.target,
+        rest=request.rest,
+        pose=request.with_pose,
+        cluster=request.clusters,
+        table=request.images_at,
+        overwrite=request.overwrite,
+        progress=lambda share: progress(share, "rows"),
+        cancelled=cancelled,
+    )
+    return done.kept
 
 
 def _images(
@@ -94,7 +133,6 @@ def _images(
 
     header = store.header
     data = header.config.data.model_copy(update=_moved(request))
-    scale = 1.0 if request.model_size else header.scale
     pixel = header.pixel_size_angstrom
     if request.model_size:
         source: Any = _ChannelsLast(open_prepared(data))
@@ -105,7 +143,7 @@ def _images(
         source,
         request.indices,
         request.target,
-        poses=Poses(store.angle_rad, store.shift_px, scale) if request.upright else None,
+        poses=Poses.of_store(store, request.model_size) if request.upright else None,
         pixel_size_angstrom=pixel,
         overwrite=request.overwrite,
         progress=lambda share: progress(share, "images"),

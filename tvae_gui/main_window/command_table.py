@@ -78,6 +78,7 @@ def _view(w: MainWindow) -> list[Command]:
                 w.plane_presenter.why_no_tiles),
         Command("clusters", "Find clusters…", "View", w.cluster_drawer.open_drawer, ("K",),
                 lambda: _no_run(w)),
+        Command("poses", "Check the poses…", "View", w.poses.open, ("T",), lambda: _no_run(w)),
         Command("umap", "Compute a UMAP", "View", w.data.compute_umap, (), lambda: _no_run(w)),
         Command("palette", "Find a command…", "View",
                 lambda: w.palette_view.open(w.commands.entries()),
@@ -97,6 +98,8 @@ def _probe(w: MainWindow) -> list[Command]:
     return [
         Command("pose zero", "Put the pose back to zero", "Probe",
                 lambda: s.set_probe_pose(0.0, (0.0, 0.0)), ("0",), lambda: _no_run(w)),
+        Command("mirror", "Mark the mirror image", "Probe", w.poses.toggle_mirror, ("M",),
+                w.poses.why_no_mirror),
         Command("copy", "Copy the decoded image", "Probe", w.data.copy_image, ("Ctrl+C",),
                 lambda: _no_run(w)),
         Command("save image", "Save the decoded image…", "Probe", w.hands.ask_save_image, (),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import Cancelled, TvaeError
+from tvae_core.export.particles import SUFFIXES, why_no_particles
 from tvae_core.export.target import Exported
 from tvae_gui.jobs.background_job import BackgroundJob, BackgroundJobs
 from tvae_gui.jobs.export_job import ExportRequest, FigureLook, run_export
@@ -41,6 +42,7 @@ class ExportPresenter:
         store = self._state.store
         if store is None:
             return
+        self._drawer.show_particles({s: why_no_particles(store, s) for s in SUFFIXES})
         self.show_sources(chosen)
         stem = "selection" if self._state.selection.count else "all"
         stem = str(chosen[1]) if chosen is not None and chosen[0] == "set" else stem
@@ -93,8 +95,10 @@ class ExportPresenter:
 
     def _on_done(self, request: ExportRequest, done: Exported) -> None:
         self._job = None
-        noun = {"table": "row"}.get(request.what, "image")
+        noun = {"table": "row", "particles": "particle"}.get(request.what, "image")
         words = f"{count(done.count, noun)} → {done.path}, verified"
+        if request.rest is not None:
+            words += f"; the other {count(self._state.images - done.count)} → {request.rest}"
         if request.what == "figure":
             words = f"figure → {done.path}"
         self._drawer.show_running(False, words)
@@ -140,6 +144,10 @@ class ExportPresenter:
             choice=chosen,
             extra_columns=self._extra(),
             look=self._look() if choice.what == "figure" else None,
+            rest=_beside(choice.target) if choice.rest else None,
+            with_pose=choice.with_pose,
+            labelling="" if state.clusters is None else CLUSTERING,
+            clusters=None if state.clusters is None else state.clusters.labels,
         )
 
     def _extra(self) -> dict[str, Array]:
@@ -162,3 +170,7 @@ class ExportPresenter:
         return FigureLook(
             state.shown.xy, axes, values=values, value_name=title, cyclic=column.kind == "cyclic"
         )
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f"{target.stem}-rest{target.suffix}")

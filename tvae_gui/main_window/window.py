@@ -15,7 +15,6 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from tvae_core.errors import TvaeError
 from tvae_gui.jobs.background_job import BackgroundJobs
 from tvae_gui.jobs.decode_job import DecodeJob, DecoderFactory, engine_decoder
 from tvae_gui.jobs.picture_job import PictureJob
@@ -31,6 +30,7 @@ from tvae_gui.main_window.hover_presenter import HoverPresenter
 from tvae_gui.main_window.inspector_presenter import InspectorPresenter
 from tvae_gui.main_window.path_presenter import PathPresenter
 from tvae_gui.main_window.plane_presenter import PlanePresenter
+from tvae_gui.main_window.poses import Poses
 from tvae_gui.main_window.probe_presenter import ProbePresenter
 from tvae_gui.main_window.recent import Recent
 from tvae_gui.main_window.selection_presenter import SelectionPresenter
@@ -128,6 +128,7 @@ class MainWindow(QMainWindow):
         self.inspector_presenter = InspectorPresenter(
             self.state, self.inspector, self.tools, self.plane_presenter, self.selection
         )
+        self.poses = Poses(self)
         self.hands = Hands(
             self.state, self, self.plane_presenter, self.sets, self.clusters, self.data, self.paths
         )
@@ -448,9 +449,7 @@ class MainWindow(QMainWindow):
         self.probe.on_probe_moved()
 
     def _on_no_decoder(self, error: Exception) -> None:
-        if isinstance(error, TvaeError):
-            self.messages.error(error)
-        elif isinstance(error, ImportError):
+        if isinstance(error, ImportError):
             self.messages.notice("Decoding needs torch, which is not installed: previews only.")
         else:
             self.messages.error(error)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tvae_core.geometry import wrap_angle
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[Any]
@@ -30,6 +31,8 @@ class Column:
     names: tuple[str, ...] = ()
 
 
+_WHOLE_TURNS = ("angle_rot_deg", "angle_psi_deg")
+_UNITS = {"_angstrom": "Å", "_angstrom2": "Å²", "_deg": "°", "_px": "px", "_kv": "kV", "_mm": "mm"}
 DENSITY = Column("density", "density", "density")
 CLUSTER_KEY = "cluster"
 _FIXED = (
@@ -57,8 +60,7 @@ def columns_of(
         found.append(Column("label", "label", "class", names=label_names(store)))
     found += _FIXED
     found += [Column(f"z{i + 1}", f"z{i + 1}", "magnitude") for i in range(min(store.z_dim, 64))]
-    for name in store.table_names:
-        found.append(_table_column(name, name.rpartition("/")[2], store.column(name)))
+    found += [_described_column(store, name) for name in store.table_names]
     found += [_table_column(f"joined/{name}", name, values) for name, values in joined.items()]
     return found
 
@@ -71,8 +73,12 @@ def column_values(store: EmbeddingStore, joined: Mapping[str, Array], key: str) 
         return np.asarray(store.z_mean[:, int(key[1:]) - 1])
     if key == "label":
         return np.asarray(store.labels)
-    table = joined[key.removeprefix("joined/")] if key.startswith("joined/") else store.column(key)
-    return _numbers(table)
+    if key.startswith("joined/"):
+        return _numbers(joined[key.removeprefix("joined/")])
+    values = _numbers(store.column(key))
+    if key.rpartition("/")[2] in _WHOLE_TURNS:
+        return np.asarray(wrap_angle(np.deg2rad(values)), dtype=np.float32)
+    return values
 
 
 _READ = {
@@ -95,6 +101,26 @@ def label_names(store: EmbeddingStore) -> tuple[str, ...]:
         return tuple(store.label_names)
     top = int(store.labels.max()) if store.labels is not None and len(store.labels) else -1
     return tuple(str(i) for i in range(min(top + 1, MOST_CLASSES)))
+
+
+def _described_column(store: EmbeddingStore, key: str) -> Column:
+    """Return a column of the particle table, its unit taken from its name."""
+    name = key.rpartition("/")[2]
+    names = store.categories(key)
+    if names and len(names) <= MOST_CLASSES:
+        return Column(key, _spaced(name), "class", names=tuple(names))
+    if names:
+        return Column(key, f"{_spaced(name)}, by number", "magnitude")
+    if name in _WHOLE_TURNS:
+        return Column(key, _spaced(name.removesuffix("_deg")), "cyclic", "rad")
+    for suffix, unit in _UNITS.items():
+        if name.endswith(suffix):
+            return Column(key, _spaced(name.removesuffix(suffix)), "magnitude", unit)
+    return _table_column(key, name, store.column(key))
+
+
+def _spaced(name: str) -> str:
+    return f"table: {name.replace('_', ' ')}"
 
 
 def _table_column(key: str, title: str, values: Array) -> Column:

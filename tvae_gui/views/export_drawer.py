@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtGui import QStandardItemModel
 from PyQt6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -25,7 +26,10 @@ from tvae_gui.theme import set_role
 from tvae_gui.views.controls import muted, row, tool_button
 from tvae_gui.views.drawer import Drawer
 
-_MOVED = "Only if the original images have moved: where they are now"
+_MOVED = "Only if the original images, or their table, have moved: where they are now"
+_NOT_HERE = "Only for images and particles: choose such a format above"
+_POSE = "Angle, shift, cluster and confidence as new columns; what they replace is kept"
+_REST = "The rows that are not chosen, in a second file"
 FORMATS = (
     ("images, MRC stack (.mrcs)", "images", ".mrcs"),
     ("images, TIFF", "images", ".tif"),
@@ -37,6 +41,9 @@ FORMATS = (
     ("figure of the plane, PNG", "figure", ".png"),
     ("figure of the plane, SVG", "figure", ".svg"),
     ("figure of the plane, PDF", "figure", ".pdf"),
+    ("particles, RELION (.star)", "particles", ".star"),
+    ("particles, cryoSPARC (.cs)", "particles", ".cs"),
+    ("particles, cryoSPARC group (.csg)", "particles", ".csg"),
 )
 
 
@@ -51,6 +58,8 @@ class ExportChoice:
     model_size: bool
     overwrite: bool
     images_at: str
+    rest: bool = False
+    with_pose: bool = False
 
 
 class ExportDrawer(Drawer):
@@ -67,6 +76,7 @@ class ExportDrawer(Drawer):
         super().__init__("Export", parent)
         self._folder = Path.home()
         self._running = False
+        self._reasons: dict[str, str] = {}
         self._form()
         self._command = QPlainTextEdit()
         self._command.setReadOnly(True)
@@ -92,6 +102,7 @@ class ExportDrawer(Drawer):
         set_role(self.button, "primary")
         self.button.clicked.connect(self._on_button)
         self.column.addWidget(self.button)
+        self._on_format()
 
     def _form(self) -> None:
         form = QFormLayout()
@@ -117,6 +128,8 @@ class ExportDrawer(Drawer):
         self.images_at.setPlaceholderText("where they were")
         self.images_at.setToolTip(_MOVED)
         self.overwrite = QCheckBox("replace what is there")
+        self.rest = QCheckBox("the others too, beside it as …-rest")
+        self.with_pose = QCheckBox("add the inferred poses and clusters")
         for words, widget in (
             ("Images", self.source),
             ("Write", self.format),
@@ -126,7 +139,8 @@ class ExportDrawer(Drawer):
             form.addRow(muted(words), widget)
         form.addRow(muted("To"), row(self.target, browse, spacing=4))
         form.addRow(muted("Source"), self.images_at)
-        form.addRow(muted(""), self.overwrite)
+        for tick in (self.with_pose, self.rest, self.overwrite):
+            form.addRow(muted(""), tick)
         self.column.addLayout(form)
         for box in (self.source, self.format, self._pose, self._size):
             box.setSizeAdjustPolicy(
@@ -136,7 +150,8 @@ class ExportDrawer(Drawer):
         self.format.currentIndexChanged.connect(self._on_format)
         self.target.textEdited.connect(self._on_changed)
         self.images_at.textEdited.connect(self._on_changed)
-        self.overwrite.toggled.connect(self._on_changed)
+        for tick in (self.overwrite, self.rest, self.with_pose):
+            tick.toggled.connect(self._on_changed)
 
     # --- what is shown -----------------------------------------------------------------------
     def show_sources(self, entries: list[tuple[str, Any, int]], chosen: int = 0) -> None:
@@ -148,6 +163,20 @@ class ExportDrawer(Drawer):
         self.source.setCurrentIndex(min(chosen, len(entries) - 1))
         self.source.blockSignals(False)
         self._on_changed()
+
+    def show_particles(self, reasons: dict[str, str]) -> None:
+        """Offer the particle tables; `reasons` says by suffix why one cannot be written."""
+        model = self.format.model()
+        assert isinstance(model, QStandardItemModel)
+        self._reasons = reasons
+        for number, (_, what, suffix) in enumerate(FORMATS):
+            item = model.item(number)
+            if what == "particles" and item is not None:
+                reason = reasons.get(suffix, "")
+                item.setEnabled(not reason)
+                item.setToolTip(reason)
+        if reasons.get(self.format.currentData()[1], ""):
+            self.format.setCurrentIndex(0)
 
     def set_folder(self, folder: Path, stem: str) -> None:
         """Write into `folder` unless the user says otherwise."""
@@ -197,6 +226,8 @@ class ExportDrawer(Drawer):
             model_size=bool(self._size.currentData()),
             overwrite=self.overwrite.isChecked(),
             images_at=self.images_at.text().strip(),
+            rest=self.rest.isChecked() and self.rest.isEnabled(),
+            with_pose=self.with_pose.isChecked() and self.with_pose.isEnabled(),
         )
 
     # --- hands -------------------------------------------------------------------------------
@@ -204,14 +235,24 @@ class ExportDrawer(Drawer):
         suffix = self.format.currentData()[1]
         path = Path(self.target.text())
         self.target.setText(str(path.with_suffix(suffix) if path.name else path))
-        images = self.format.currentData()[0] == "images"
-        for widget, tip in (
-            (self._pose, "Turned upright, or as they are in their files"),
-            (self._size, "At the size of their files, or as the model sees them"),
-            (self.images_at, _MOVED),
+        what = self.format.currentData()[0]
+        images, particles = what == "images", what == "particles"
+        only_images = "Only for images: choose an image format above"
+        only_particles = "Only for particles: choose a particle table above"
+        for widget, usable, tip, why in (
+            (self._pose, images, "Turned upright, or as they are in their files", only_images),
+            (self._size, images, "At the size of their files, or the model's", only_images),
+            (self.images_at, images or particles, _MOVED, _NOT_HERE),
+            (
+                self.rest,
+                particles,
+                "The rows that are not chosen, in a second file",
+                only_particles,
+            ),
+            (self.with_pose, particles, _POSE, only_particles),
         ):
-            widget.setEnabled(images)
-            widget.setToolTip(tip if images else "Only for images: choose an image format above")
+            widget.setEnabled(usable)
+            widget.setToolTip(tip if usable else why)
         self._on_changed()
 
     def _on_changed(self) -> None:
@@ -224,10 +265,10 @@ class ExportDrawer(Drawer):
         if choice is None:
             return
         _, images = self.source.currentData()
-        noun = "row" if choice.what == "table" else "image"
+        noun = {"table": "row", "particles": "particle"}.get(choice.what, "image")
         words = "Draw the figure" if choice.what == "figure" else f"Export {count(images, noun)}"
         self.button.setText(words)
-        reason = _why_not(choice, images)
+        reason = self._reasons.get(self.format.currentData()[1], "") or _why_not(choice, images)
         self.button.setEnabled(not reason)
         self.button.setToolTip(reason or "Write it, read it back and count it")
         self.changed.emit(choice)

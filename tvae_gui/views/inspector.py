@@ -36,7 +36,7 @@ class Inspector(QScrollArea):
     """The left panel.
 
     Signals: colour_chosen(key), filter_column_chosen(key), filter_changed(low, high),
-    filter_cleared(), plane_chosen(PlaneChoice), umap_wanted(), clusters_wanted(),
+    filter_cleared(), plane_chosen(PlaneChoice), umap_wanted(), clusters_wanted(), poses_wanted(),
     class_picked(number, adds), set_picked(name, how), set_menu(name, position).
     """
 
@@ -47,6 +47,7 @@ class Inspector(QScrollArea):
     plane_chosen = pyqtSignal(object)
     umap_wanted = pyqtSignal()
     clusters_wanted = pyqtSignal()
+    poses_wanted = pyqtSignal()
     class_picked = pyqtSignal(int, bool)
     set_picked = pyqtSignal(str, str)
     set_menu = pyqtSignal(str, QPoint)
@@ -61,6 +62,7 @@ class Inspector(QScrollArea):
         self._build_filter()
         self._build_axes()
         self._build_clusters()
+        self._build_poses()
         self._build_sets()
         self._column.addStretch(1)
         self.setWidget(self._frame)
@@ -116,6 +118,17 @@ class Inspector(QScrollArea):
         line = row(self._cluster_words)
         line.addStretch(1)
         line.addWidget(self.cluster_button)
+        self._column.addLayout(line)
+
+    def _build_poses(self) -> None:
+        self.poses_button = tool_button("Check…")
+        self.poses_button.setToolTip("Can the poses be trusted? Symmetry and mirror image (T)")
+        self.poses_button.clicked.connect(lambda: self.poses_wanted.emit())
+        self._poses_words = muted("not tested yet")
+        self._section("Poses", first_gap=True)
+        line = row(self._poses_words)
+        line.addStretch(1)
+        line.addWidget(self.poses_button)
         self._column.addLayout(line)
 
     def _build_sets(self) -> None:
@@ -194,6 +207,10 @@ class Inspector(QScrollArea):
     def show_clusters(self, words: str) -> None:
         """Say which clustering there is."""
         self._cluster_words.setText(words)
+
+    def show_poses(self, words: str) -> None:
+        """Say whether the poses can be trusted."""
+        self._poses_words.setText(words)
 
     def show_sets(self, sets: list[NamedSet]) -> None:
         """List the named sets."""

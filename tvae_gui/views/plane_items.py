@@ -183,7 +183,42 @@ class ProbeItem(_Item):
         return [QPen(colour("plane", 200), 4), QPen(colour("accent"), 1.8)]
 
 
+class MirrorItem(_Item):
+    """Where the mirror image of the probe's object lies: a diamond, and a dashed line to it."""
+
+    def __init__(self) -> None:
+        super().__init__(19)
+        self._at: tuple[float, float] | None = None
+        self._probe: tuple[float, float] | None = None
+
+    @property
+    def at(self) -> tuple[float, float] | None:
+        """The place marked, in plane units; None when nothing is."""
+        return self._at
+
+    def put(self, at: tuple[float, float] | None, probe: tuple[float, float] | None) -> None:
+        """Mark a place; None marks nothing."""
+        if (at, probe) != (self._at, self._probe):
+            self._at, self._probe = at, probe
+            self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw the diamond."""
+        if self._at is None or self._probe is None:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        at, probe = self.to_pixel(*self._at), self.to_pixel(*self._probe)
+        painter.setPen(QPen(colour("accent", 130), 1, Qt.PenStyle.DashLine))
+        painter.drawLine(probe, at)
+        diamond = QPolygonF([at + QPointF(dx * 8, dy * 8) for dx, dy in _DIAMOND])
+        painter.setBrush(colour("plane", 160))
+        for pen in (QPen(colour("plane", 200), 4), QPen(colour("accent"), 1.8)):
+            painter.setPen(pen)
+            painter.drawPolygon(diamond)
+
+
 _COMPASS = ((1, 0), (-1, 0), (0, 1), (0, -1))
+_DIAMOND = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
 
 class ShapeItem(_Item):

@@ -19,6 +19,7 @@ from tvae_gui.views.controls import single_shot
 from tvae_gui.views.plane_items import (
     CountAxis,
     CurveItem,
+    MirrorItem,
     PathItem,
     PictureItem,
     ProbeItem,
@@ -96,9 +97,11 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
         self.curve = CurveItem()
         self.path = PathItem()
         self.shape = ShapeItem()
+        self.mirror = MirrorItem()
         self.probe = ProbeItem()
         for item in (self.tiles, self.scatter, self.thumbnails, self.curve, self.path, self.shape):
             self.box.addItem(item, ignoreBounds=True)
+        self.box.addItem(self.mirror, ignoreBounds=True)
         self.box.addItem(self.probe, ignoreBounds=True)
 
     def apply_theme(self) -> None:

@@ -202,3 +202,47 @@ def test_the_example_of_settings_survives_a_round_trip(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(ConfigError, match="not a JSON"):
         load_config(tmp_path / "bad.json")
+
+
+def test_symmetry_of_all_of_a_set_and_of_a_content(run: Path, capsys: Capture) -> None:
+    from tvae_core.selection import NamedSet
+    from tvae_core.sidecar import load_sidecar, save_sidecar
+
+    with EmbeddingStore(run) as store:
+        sidecar = load_sidecar(store)
+        mask = np.arange(store.images) < 7
+        rule = {"kind": "indices", "indices": list(range(7))}
+        sidecar.sets.append(NamedSet("seven", "#000000", mask, rule))
+        save_sidecar(sidecar, store)
+        middle = store.z_mean[:7].mean(0)
+    assert main(["symmetry", str(run), "--set", "seven", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    np.testing.assert_allclose(facts["z"], middle, rtol=1e-5)
+    assert (facts["images"], len(facts["correlation"])) == (7, 360)
+    assert facts["correlation"][0] == 1
+    assert sum(facts["counts"].values()) == 7
+    assert main(["symmetry", str(run), "--z", "0,0", "--angles", "72"]) == 0
+    assert "mean content:" in capsys.readouterr().out
+    assert main(["symmetry", str(run)]) == 0
+    assert "of 60 of 60 images" in capsys.readouterr().out
+    assert main(["symmetry", str(run), "--set", "none"]) == 2
+    assert "sets: seven" in capsys.readouterr().err
+    assert main(["symmetry", str(run), "--angles", "3"]) == 2
+    assert main(["symmetry", str(run), "--z", "0,0,0"]) == 2
+
+
+def test_mirror_lists_pairs_or_says_there_is_no_atlas(
+    run: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    from tests.factories import store_content
+    from tvae_core.store import write_store
+
+    assert main(["mirror", str(run), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["nodes"] > 0
+    assert isinstance(facts["pairs"], list)
+    content = store_content(images=20)
+    content.atlas = None
+    write_store(tmp_path / "bare.h5", content)
+    assert main(["mirror", str(tmp_path / "bare.h5")]) == 4
+    assert "keeps no atlas" in capsys.readouterr().err

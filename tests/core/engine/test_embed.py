@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from tests.core.engine.runs import SIDE, tiny_run, write_images
+from tests.core.images.makers import mrc_bytes
 from tvae_core.engine import embed as embedding
 from tvae_core.engine.checkpoint import model_bytes, model_from_bytes
 from tvae_core.engine.decode import Decoder
@@ -21,6 +22,7 @@ from tvae_core.engine.inference import infer
 from tvae_core.engine.run_folder import RunFolder
 from tvae_core.engine.train import train
 from tvae_core.errors import Cancelled, CheckpointError, StoreError
+from tvae_core.particles import OriginalFrame, read_table, record_of
 from tvae_core.progress import Embedded, Finished
 from tvae_core.store import EmbeddingStore, validate
 
@@ -154,3 +156,28 @@ def test_a_damaged_model_is_one_clear_line(run: RunFolder, tmp_path: Path) -> No
     (tmp_path / "e.h5").write_bytes(content)
     with EmbeddingStore(tmp_path / "e.h5") as store, pytest.raises(StoreError, match="weights"):
         Decoder.from_store(store)
+
+
+def test_a_store_of_a_particle_table_remembers_its_rows(tmp_path: Path) -> None:
+    raw = np.load(write_images(tmp_path)).astype(np.float32)
+    (tmp_path / "a.mrcs").write_bytes(mrc_bytes(raw[:40]))
+    (tmp_path / "b.mrcs").write_bytes(mrc_bytes(raw[40:]))
+    names = [f"{i + 1}@{name}.mrcs" for name, n in (("b", 20), ("a", 40)) for i in range(n)]
+    head = "data_particles\nloop_\n_rlnImageName\n_rlnMicrographName\n_rlnAnglePsi\n"
+    rows = [f"{name} m{i // 15}.mrc {3 * i - 90}" for i, name in enumerate(names)]
+    table = tmp_path / "particles.star"
+    table.write_text(head + "\n".join(rows) + "\n")
+    run = tiny_run(tmp_path / "run", table, "train.epochs=1", "data.crop_px=11")
+    list(train(run))
+    list(embed(run))
+    assert validate(run.embeddings) == []
+    with EmbeddingStore(run.path) as store:
+        assert store.header.table == record_of(read_table(table))
+        assert store.header.original == OriginalFrame(SIDE, SIDE, 1.0, (-0.5, 0.5))
+        assert store.column("source/row").tolist() == list(range(60))
+        psi = store.column("source/columns/angle_psi_deg")
+        assert psi.tolist() == [3 * i - 90 for i in range(60)]
+        codes = store.column("source/columns/micrograph")
+        names = store.categories("source/columns/micrograph")
+        assert [names[code] for code in codes] == [f"m{i // 15}.mrc" for i in range(60)]
+        assert "source/uid" not in store.names

@@ -170,3 +170,19 @@ def test_a_grid_is_drawn_as_its_points_are() -> None:
     drawn = model.draw(z, angle, shift)
     expected = model.generator(model.points_px, z, angle, shift)
     torch.testing.assert_close(drawn, expected.detach(), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, while it traces
+def test_the_generator_can_be_compiled_whole() -> None:
+    # traced as on a GPU, run by the eager backend: the same numbers, and no break in the graph
+    generator = small_model().generator
+    points, z = torch.randn(40, 2), torch.randn(3, 2)
+    angle = torch.randn(3, requires_grad=True)
+    shift = torch.randn(3, 2)
+    plain = generator(points, z, angle, shift)
+    (expected,) = torch.autograd.grad(plain.square().sum(), angle)
+    generator.compile(backend="eager", fullgraph=True)
+    traced = generator(points, z, angle, shift)
+    (gradient,) = torch.autograd.grad(traced.square().sum(), angle)
+    torch.testing.assert_close(traced, plain)
+    torch.testing.assert_close(gradient, expected)

@@ -58,7 +58,7 @@ def test_stacks_that_open(shared_data, name, kind, form, pixel_size):
         ("cryoem/starfile/one_loop.star", r"and 15 more\) is missing"),
         ("cryoem/starfile/basic_double_quote.star", "no table of particles"),
         ("cryoem/starfile/rln3.1_data_style.star", "several tables of images"),
-        ("cryoem/cryodrgn/hand_rot_trans.pkl", "unknown kind of file"),
+        ("cryoem/cryodrgn/hand_rot_trans.pkl", "pickles are not read"),
         ("structures/adk_dims.dcd", "unknown kind of file"),
         ("structures/1MNF_GroEL.pdb.gz", "unknown kind of file"),
         ("cryoem", "holds no images"),

@@ -45,6 +45,15 @@ def test_paths_are_relative_to_the_table_or_a_folder_above(project):
     assert image_index.tolist() == [1, 0, 2]
 
 
+def test_a_row_that_stands_twice_is_an_image_twice(project):
+    table = project / "particles.star"
+    table.write_text(star_text([ROWS[1], ROWS[0], ROWS[1]]))
+    with open_stack(table) as stack:
+        assert len(stack) == 3
+        assert stack.read([0, 1, 2, 1])[:, 0, 0].tolist() == [0, 101, 0, 101]
+        assert stack.sources().image_index.tolist() == [0, 1, 0]
+
+
 def test_image_root_replaces_the_folder(project, tmp_path_factory):
     table = tmp_path_factory.mktemp("elsewhere") / "particles.star"
     table.write_text(star_text(ROWS))

@@ -122,3 +122,45 @@ def test_real_tables(shared_data, tmp_path, name, rows, columns, stacks, pixel_s
     table.subset(range(rows)).write(tmp_path / "copy.cs")
     copy = np.load(tmp_path / "copy.cs", allow_pickle=False)
     assert copy.tobytes() == np.load(path, allow_pickle=False).tobytes()
+
+
+GROUP = """created: '2026-01-01'
+group:
+  name: particles
+  type: particle
+results:
+  blob:
+    metafile: '>t.cs'
+    num_items: 5
+    type: particle.blob
+  ctf:
+    metafile: '>t.cs'
+    num_items: 5
+    type: particle.ctf
+version: v4.4.0
+"""
+
+
+def test_a_group_is_the_table_it_points_at(path):
+    group = path.with_suffix(".csg")
+    group.write_text(GROUP)
+    table = read_table(group)
+    assert (table.path, len(table)) == (path, 5)
+
+
+def test_a_group_that_is_none_or_spread_is_refused(path):
+    group = path.with_suffix(".csg")
+    for text, message in [
+        (
+            GROUP.replace("  ctf:\n    metafile: '>t.cs'", "  ctf:\n    metafile: '>p.cs'"),
+            "2 files",
+        ),
+        (GROUP.replace("t.cs", "lost.cs"), "lost.cs is not beside it"),
+        ("hello: there\n", "no results with a metafile"),
+    ]:
+        group.write_text(text)
+        with pytest.raises(TableError, match=message):
+            read_table(group)
+    group.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(TableError, match="not text"):
+        read_table(group)

@@ -1,0 +1,81 @@
+"""How many images a second are embedded, against the plain implementation?
+
+    python benchmarks/embed.py --baseline [--threads 2] [--only paper-mnist]
+
+Embedding is content, angle and shift with their deviations and the entropy of q(t, r | y). The row
+"with reconstruction" also draws every pixel of every image for its error and its ELBO, which
+`tvae embed` does unless `embed.quality_share` is less.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import measure
+import torch
+from plain import PlainTargetVae
+from train_step import PLAIN, SIDES
+
+from tvae_core.config import load_preset
+from tvae_core.engine.device import set_threads
+from tvae_core.engine.inference import infer
+from tvae_core.engine.target_vae import TargetVae
+
+BATCHES = {"paper-mnist": (20, 40), "paper-particles": (4, 8)}  # plain (memory), ours
+PLAIN_DRAWN = "plain baseline, with reconstruction"
+SHARES = {"content and pose": 0.0, "1/8 of the pixels": 0.125, "with reconstruction": 1.0}
+
+
+def main() -> None:
+    """Print the table."""
+    options = measure.parser(__doc__)
+    options.add_argument("--only", choices=list(SIDES), action="append")
+    given = options.parse_args()
+    print(measure.machine(given.threads))
+    rows = []
+    for preset in given.only or SIDES:
+        plain, ours = BATCHES[preset]
+        asked = [(PLAIN, plain), (PLAIN_DRAWN, plain)] if given.baseline else []
+        for variant, batch in asked + [(name, ours) for name in SHARES]:
+            arguments = {
+                "what": preset, "variant": variant, "batch": batch,
+                "threads": given.threads, "repeats": given.repeats,
+            }  # fmt: skip
+            rows.append(measure.row_of_child(__file__, arguments))
+            print(f"  {preset}, {variant}: {rows[-1]['ms']:.1f} ms", file=sys.stderr, flush=True)
+    measure.print_table(rows, PLAIN)
+
+
+@torch.no_grad()
+def child(arguments: dict[str, Any]) -> None:
+    """Measure one row."""
+    preset, batch, variant = arguments["what"], arguments["batch"], arguments["variant"]
+    torch.manual_seed(0)
+    images = torch.rand(batch, 1, SIDES[preset], SIDES[preset])
+    config = load_preset(preset)
+    if variant in SHARES:
+        set_threads(arguments["threads"])
+        ours = TargetVae(config.model, SIDES[preset], 1).eval()
+
+        def work() -> None:
+            infer(ours, images, SHARES[variant])
+    else:
+        torch.set_num_threads(arguments["threads"])
+        plain = PlainTargetVae(config.model, SIDES[preset], 1).eval()
+
+        def work() -> None:
+            found = plain.embed(images)
+            if variant == PLAIN_DRAWN:
+                plain.draw(found["z_mean"], found["angle_rad"], found["shift_px"])
+
+    seconds = measure.seconds_of(work, arguments["repeats"])
+    measure.report(arguments, seconds, batch, measure.counted(work, batch))
+
+
+if __name__ == "__main__":
+    asked = measure.child_arguments()
+    main() if asked is None else child(asked)

@@ -1,0 +1,100 @@
+"""How long is a training step, forward, backward and Adam, against the plain implementation?
+
+    python benchmarks/train_step.py --baseline [--threads 2] [--only paper-mnist]
+
+Each row runs in a process of its own on the same random images. The last row of a preset is what
+`tvae train --preset` does; the rows before it add its parts one by one.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import measure
+import torch
+from plain import PlainTargetVae
+
+from tvae_core.config import RunConfig, load_preset
+from tvae_core.engine.data import Batch
+from tvae_core.engine.device import set_threads
+from tvae_core.engine.step import Schedule, micro_batch_size, train_step
+from tvae_core.engine.target_vae import TargetVae
+
+SIDES = {"paper-mnist": 50, "paper-particles": 100}
+BATCHES = {"paper-mnist": (20, 100), "paper-particles": (2, 20)}  # plain (memory), ours
+PLAIN = "plain baseline"
+EVERYTHING = ["train.pixel_share=1", "model.shift_limit_sigmas=0"]
+VARIANTS: dict[str, list[str]] = {
+    "all pixels, all cells": EVERYTHING,
+    "cells within 4 sigma": ["train.pixel_share=1"],
+    "the preset": [],
+}
+
+
+def main() -> None:
+    """Print the table."""
+    options = measure.parser(__doc__)
+    options.add_argument("--only", choices=list(SIDES), action="append")
+    given = options.parse_args()
+    print(measure.machine(given.threads))
+    rows = []
+    for preset in given.only or SIDES:
+        plain, ours = BATCHES[preset]
+        asked = [(PLAIN, plain)] if given.baseline else []
+        for variant, batch in asked + [(name, ours) for name in VARIANTS]:
+            arguments = {
+                "what": preset, "variant": variant, "batch": batch,
+                "threads": given.threads, "repeats": given.repeats,
+            }  # fmt: skip
+            rows.append(measure.row_of_child(__file__, arguments))
+            print(f"  {preset}, {variant}: {rows[-1]['ms']:.1f} ms", file=sys.stderr, flush=True)
+    measure.print_table(rows, PLAIN)
+
+
+def child(arguments: dict[str, Any]) -> None:
+    """Measure one row."""
+    preset, batch = arguments["what"], arguments["batch"]
+    torch.manual_seed(0)
+    images = torch.rand(batch, 1, SIDES[preset], SIDES[preset])
+    config = load_preset(preset).changed([f"train.batch_size={batch}"])
+    if arguments["variant"] == PLAIN:
+        torch.set_num_threads(arguments["threads"])
+        step = _plain_step(config, images)
+    else:
+        set_threads(arguments["threads"])
+        step = _our_step(config.changed(VARIANTS[arguments["variant"]]), images)
+    seconds = measure.seconds_of(step, arguments["repeats"])
+    measure.report(arguments, seconds, batch, measure.counted(step, batch))
+
+
+def _plain_step(config: RunConfig, images: torch.Tensor) -> Any:
+    model = PlainTargetVae(config.model, images.shape[-1], 1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.train.learning_rate)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        (-model(images).mean()).backward()
+        optimizer.step()
+
+    return step
+
+
+def _our_step(config: RunConfig, images: torch.Tensor) -> Any:
+    model = TargetVae(config.model, images.shape[-1], 1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.train.learning_rate)
+    micro = micro_batch_size(model, config, torch.device("cpu"))
+    schedule = Schedule(config.train.learning_rate, 1.0)
+
+    def step() -> None:
+        train_step(model, optimizer, Batch(images), config, schedule, 0, micro, lambda: None)
+
+    return step
+
+
+if __name__ == "__main__":
+    asked = measure.child_arguments()
+    main() if asked is None else child(asked)

@@ -1,0 +1,191 @@
+"""Subsets of the particle table a run was made from: its own rows, unchanged, or with poses."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.errors import TableError
+from tvae_core.export.target import Asked, Exported, Progress, new_file, report
+from tvae_core.particles import ParticleTable, find_again, read_table
+from tvae_core.particles.group import group_text
+from tvae_core.particles.posed import InferredPoses, with_poses
+from tvae_core.particles.poses import to_relion
+from tvae_core.store import EmbeddingStore
+
+SUFFIXES = (".star", ".cs", ".csg")
+
+
+@dataclass(frozen=True)
+class ParticlesExported:
+    """What was written: the chosen rows, the others when asked, and the table they are of."""
+
+    kept: Exported
+    rest: Exported | None
+    source: Path
+    rows: int
+
+
+def why_no_particles(store: EmbeddingStore, suffix: str = "") -> str:
+    """Return why a store's particles cannot be exported as `suffix`, empty when they can.
+
+    Whether the table is still there and unchanged is found out by the export itself.
+    """
+    record = store.header.table
+    if record is None and store.header.original is None:
+        return "the run was embedded by an older program that kept no table: embed it again"
+    if record is None:
+        return "the images did not come from a particle table"
+    kind = Path(record.path).suffix.lower()
+    if suffix and (kind == ".star") != (suffix == ".star"):
+        other = ".star" if kind == ".star" else ".cs or .csg"
+        return f"the run's table is a {kind} table, its rows can be written as {other} only"
+    return ""
+
+
+def export_particles(
+    store: EmbeddingStore,
+    indices: NDArray[Any],
+    path: Path | str,
+    *,
+    rest: Path | str | None = None,
+    pose: bool = False,
+    cluster: NDArray[Any] | None = None,
+    table: str = "",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    cancelled: Asked | None = None,
+) -> ParticlesExported:
+    """Write the rows of chosen images, each as the run's own table has it.
+
+    Parameters
+    ----------
+    store : EmbeddingStore
+        Of a run on a particle table.
+    indices : (n,) int
+        The chosen images; their rows keep the table's order.
+    path : Path or str
+        `.star` of a RELION table; `.cs`, or `.csg` with a `.cs` beside it, of a cryoSPARC table.
+    rest : Path or str, optional
+        Where the rows of all other images go, of the same kind.
+    pose : bool
+        Add what was inferred (`with_poses`).
+    cluster : (N,) int, optional
+        Cluster of every image, written with the poses.
+    table : str
+        Where the table is now, when it has moved.
+    overwrite : bool
+    progress, cancelled : callable, optional
+
+    Returns
+    -------
+    ParticlesExported
+        Counts of rows read back, each equal to what was to be written.
+
+    Raises
+    ------
+    TableError
+        There is no table, it moved or changed, or it cannot be written as this kind.
+    ImageFileError
+        A file of that name is there.
+    Cancelled
+        `cancelled` said so; nothing is left behind.
+    """
+    original = open_original(store, Path(path).suffix.lower(), table)
+    report(1, 10, progress, cancelled)
+    inferred = _inferred(store, cluster) if pose else None
+    halves = [(Path(path), np.unique(np.asarray(indices, dtype=np.int64)))]
+    if rest is not None:
+        others = np.ones(store.images, dtype=bool)
+        others[halves[0][1]] = False
+        halves.append((_rest_path(Path(path), Path(rest)), np.flatnonzero(others)))
+    done = []
+    with ExitStack() as files:
+        for step, (target, chosen) in enumerate(halves):
+            report(2 + 4 * step, 10, progress, cancelled)
+            done.append(_write(store, original, target, chosen, inferred, overwrite, files))
+    report(1, 1, progress)
+    return ParticlesExported(
+        done[0], done[1] if len(done) > 1 else None, original.path, len(original)
+    )
+
+
+def open_original(store: EmbeddingStore, suffix: str, instead: str = "") -> ParticleTable:
+    """Return the unchanged table of a store's run, to be written as `suffix`; see the export."""
+    if suffix not in SUFFIXES:
+        raise TableError(f"no particle table ends in {suffix!r}", "", "use .star, .cs or .csg")
+    reason = why_no_particles(store, suffix)
+    record = store.header.table
+    if reason or record is None:
+        raise TableError(reason, store.path)
+    return find_again(record, instead, lambda table: _other_row(store, table))
+
+
+def _other_row(store: EmbeddingStore, table: ParticleTable) -> str:
+    """Return the first row that is another image than it was, in words."""
+    files, file_index, image_index = table.image_references()
+    old_index = store.column("source/index")
+    old_names = np.asarray(store.source_files, dtype=object)[store.column("source/file_index")]
+    names = np.asarray(files, dtype=object)[file_index]
+    differs = (names != old_names) | (image_index != old_index)
+    if "source/uid" in store.names and table.uid is not None:
+        differs |= table.uid != store.column("source/uid")
+    if not differs.any():
+        return ""
+    row = int(np.flatnonzero(differs)[0])
+    now, was = f"{image_index[row] + 1}@{names[row]}", f"{old_index[row] + 1}@{old_names[row]}"
+    return f"row {row + 1} is {now}, was {was}" + (", of another uid" if now == was else "")
+
+
+def _rest_path(path: Path, rest: Path) -> Path:
+    if rest.suffix.lower() != path.suffix.lower():
+        raise TableError(f"the rest must be a {path.suffix} too", rest)
+    if rest.absolute() == path.absolute():
+        raise TableError("the rest must go to another file", rest)
+    return rest
+
+
+def _inferred(store: EmbeddingStore, cluster: NDArray[Any] | None) -> InferredPoses:
+    frame = store.header.original
+    assert frame is not None
+    poses = to_relion(store.angle_rad, store.shift_px, frame)
+    return InferredPoses(poses, store.column("posterior/peak"), cluster)
+
+
+def _write(
+    store: EmbeddingStore,
+    original: ParticleTable,
+    target: Path,
+    chosen: NDArray[np.int64],
+    inferred: InferredPoses | None,
+    overwrite: bool,
+    files: ExitStack,
+) -> Exported:
+    """Write one half aside and compare what was written; `files` puts all halves in place."""
+    rows = store.column("source/row")[chosen]
+    subset = original.subset(rows)
+    if inferred is not None:
+        subset = with_poses(subset, inferred.take(chosen))
+    main = target.with_suffix(".cs") if target.suffix.lower() == ".csg" else target
+    refuse_original(original.path, main)
+    part = files.enter_context(new_file(main, overwrite))
+    subset.write(part)
+    difference = subset.difference_from(read_table(part))
+    if difference:
+        raise TableError(f"what was read back is not what was written: {difference}", main)
+    if target.suffix.lower() == ".csg":
+        text = group_text(subset.column_names, len(subset), main.name, target.stem)
+        group = files.enter_context(new_file(target, overwrite))
+        group.write_text(text, encoding="utf-8")
+    return Exported(target, len(subset))
+
+
+def refuse_original(original: Path, target: Path) -> None:
+    """Raise a TableError when `target` is the table itself."""
+    if target.exists() and target.samefile(original):
+        raise TableError("would replace the table it was read from", target, "choose a name")
