@@ -18,6 +18,7 @@ from tvae_core.engine.posterior import CellParameters, Posterior, Prior, ShiftGr
 from tvae_core.geometry import group_angles
 
 LOG_STD_BOUND = 4.0
+_ROWS_BYTES = 1 << 20  # of a core's cache, for rows that pass all layers before the next are taken
 
 
 class Encoder(nn.Module):
@@ -57,14 +58,22 @@ class Encoder(nn.Module):
         background.
         """
         lifted = self.lifting(images - border_mean(images), self.grid.padding)
-        # in place on whole matrices: done to a view, autograd copies it (`test_step.py` counts)
-        hidden: Tensor = self.act(lifted.add_(self.lifting_bias)).flatten(0, -2)
-        for layer in self.layers:
-            hidden = self.act(layer(hidden))
+        if torch.is_grad_enabled():
+            # in place on whole matrices: done to a view, autograd copies it (`test_step.py` counts)
+            hidden: Tensor = self._layers(self.act(lifted.add_(self.lifting_bias)).flatten(0, -2))
+        else:
+            hidden = lifted.flatten(0, -2)
+            for rows in torch.split(hidden, max(256, _ROWS_BYTES // (4 * hidden.shape[1]))):
+                rows.copy_(self._layers(self.act(rows.add_(self.lifting_bias))))
         features = hidden.view(len(images), -1, *lifted.shape[-2:])  # (B, S, R, K)
         if self.mix is not None:
             features = self.mix(features.transpose(2, 3)).transpose(2, 3)  # (B, S, 1, K)
         return features
+
+    def _layers(self, hidden: Tensor) -> Tensor:
+        for layer in self.layers:
+            hidden = self.act(layer(hidden))
+        return hidden
 
     def one_bank(self) -> AbstractContextManager[None]:
         """Return a block within which the filters are expanded once (`LiftingConv.one_bank`)."""
