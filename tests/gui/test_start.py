@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+
+from tvae_gui.jobs.picture_job import Thumbnails
+from tvae_gui.main_window import MainWindow
 
 _HEAVY = [
     "torch",
@@ -66,3 +70,11 @@ def test_a_size_that_is_none_is_refused_in_one_line(size: str, tmp_path: Path) -
     done = _run("-m", "tvae_gui.app", "--screenshot", str(tmp_path / "a.png"), "--size", size)
     assert done.returncode == 2
     assert "WIDTHxHEIGHT" in done.stderr
+
+
+def test_images_that_come_late_are_not_drawn_where_none_are_shown(window: MainWindow) -> None:
+    window.plane.fit()  # everything in view: too many for images
+    few = np.arange(3)
+    late = Thumbnails(few, np.zeros((3, 8, 8), np.uint8))
+    window.plane_presenter.on_thumbnails(late)
+    assert not len(window.plane.thumbnails.shown)

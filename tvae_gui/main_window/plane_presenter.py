@@ -199,8 +199,8 @@ class PlanePresenter:
     def on_thumbnails(self, answer: Thumbnails) -> None:
         """Draw the images asked for."""
         shown, frame = self._state.shown, self._frame
-        if shown is None or frame is None:
-            return
+        if shown is None or frame is None or self._in_view(self._view.window_in_view) is None:
+            return  # the view has moved on to where images are not shown
         images = [picture_of(t, *self.contrast) for t in answer.upright]
         place = np.argsort(self._state.index.order)
         levels = frame.levels[place[answer.indices]]

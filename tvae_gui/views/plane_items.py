@@ -292,6 +292,11 @@ class ThumbnailsItem(_Item):
         self._images: list[QImage] = []
         self._tints: list[QColor] = []
 
+    @property
+    def shown(self) -> Array:
+        """Where images are drawn, (n, 2) in plane units."""
+        return self._places
+
     def put(self, places: Array, images: list[QImage], tints: list[QColor]) -> None:
         """Show images at places (n, 2), each underlined in the colour of its point."""
         self._places, self._images, self._tints = places, images, tints
