@@ -4,11 +4,10 @@
 
 digits-u (1,500 turned and moved digits of 24x24 for training, 297 for the ELBO), P8, z 2, 16
 kernels, 64 hidden units, 128 Fourier features, batch 10, learning rate 2e-3, one soft sample a
-step. The first four have the same mathematics; all are measured by the same unbiased ELBO of held-out
-images (cells drawn from q itself, 4 draws). The last variant is another estimate of the same ELBO:
-several distinct cells a step (docs/decisions/0001), smoother features. Time is processor time of
-the steps alone, on one
-thread (with more it counts all of them).
+step. The first four variants have the same mathematics; the last estimates the same ELBO from
+several distinct cells a step (docs/decisions/0001) and has smoother features. All are measured by
+one unbiased ELBO of held-out images (cells drawn from q itself, 4 draws). Time is processor time
+of the steps alone, on one thread (with more it counts all of them).
 """
 
 from __future__ import annotations
