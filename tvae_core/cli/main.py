@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train a run, or resume one",
     "embed": "embed images with a trained run",
     "decode": "draw contents at any pose and size",
+    "detect": "find the objects in larger images with a trained run",
     "project": "compute a plane (PCA, UMAP) of a store",
     "cluster": "cluster a store",
     "export": "write chosen images, poses or pictures",

@@ -54,12 +54,23 @@ class Encoder(nn.Module):
         The mean of each image's border is taken off first, so that the zero padding continues the
         background.
         """
-        lifted = self.lifting(images - border_mean(images), self.grid.padding)
+        return self.features_of(self.lifting(images - border_mean(images), self.grid.padding))
+
+    def features_of(self, lifted: Tensor) -> Tensor:
+        """Return the features (B, S, R, K) of what the lifting layer gave, (B, h, w, R, K).
+
+        `lifted` is overwritten.
+        """
         # in place on whole matrices: done to a view, autograd copies it (`test_step.py` counts)
         hidden: Tensor = self.act(lifted.add_(self.lifting_bias)).flatten(0, -2)
         for layer in self.layers:
             hidden = self.act(layer(hidden))
-        return hidden.view(len(images), -1, *lifted.shape[-2:])  # (B, S, R, K)
+        return hidden.view(len(lifted), -1, *lifted.shape[-2:])  # (B, S, R, K)
+
+    def attention(self, features: Tensor) -> Tensor:
+        """Return a(y), (B, S, R), from features (B, S, R, K): the logits without the prior."""
+        logits = features @ self.head.weight[0].to(features.dtype) + self.head.bias[0]
+        return logits.to(self.angles.dtype)
 
     def one_bank(self) -> AbstractContextManager[None]:
         """Return a block within which the filters are expanded once (`LiftingConv.one_bank`)."""
@@ -67,8 +78,7 @@ class Encoder(nn.Module):
 
     def log_q(self, features: Tensor, prior: Prior) -> Tensor:
         """Return log q(t, r | y), (B, S, R), from features (B, S, R, K)."""
-        logits = features @ self.head.weight[0].to(features.dtype) + self.head.bias[0]
-        return _normalised(logits.to(self.angles.dtype) + prior.log_cell)
+        return _normalised(self.attention(features) + prior.log_cell)
 
     def cells(self, features: Tensor, angles: Tensor, prior: Prior) -> CellParameters:
         """Return what the heads say of cells whose features are (..., K) and angles (...)."""
