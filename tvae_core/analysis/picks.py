@@ -10,9 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
 
 Array = NDArray[Any]
 Float = NDArray[np.float64]
@@ -80,6 +77,8 @@ def peaks(values: Array, radius_px: float, lowest: float) -> Int:
     radius_px : float
         At least 1.
     """
+    from scipy import ndimage  # not with the window: it shows before any is needed
+
     reach = max(1, int(radius_px / np.sqrt(2.0)))  # a square within the disc: the filter is fast
     highest = ndimage.maximum_filter(values, size=2 * reach + 1, mode="constant", cval=-np.inf)
     places = np.argwhere((values >= highest) & (values >= lowest))
@@ -94,6 +93,8 @@ def suppressed(places: Array, scores: Array, radius_px: float) -> Int:
     order = np.argsort(-np.asarray(scores), kind="stable")
     if not len(order):
         return order.astype(np.int64)
+    from scipy.spatial import cKDTree
+
     neighbours = cKDTree(places).query_ball_point(places, radius_px)
     alive = np.ones(len(order), dtype=bool)
     kept = []
@@ -120,6 +121,8 @@ def match(places: Array, truth: Array, tolerance_px: float) -> Matching:
     if not len(places) or not len(truth):
         nothing = np.zeros(0, dtype=np.int64)
         return Matching(nothing, nothing, np.zeros(0))
+    from scipy.optimize import linear_sum_assignment
+
     apart = np.linalg.norm(np.asarray(places)[:, None] - np.asarray(truth)[None], axis=-1)
     far = tolerance_px * (min(apart.shape) + 1)
     pick, true = linear_sum_assignment(np.where(apart <= tolerance_px, apart, far))
