@@ -18,6 +18,7 @@ from tvae_core.files import write_text
 Normalisation = Literal["none", "unit", "image", "ring"]
 BadPixels = Literal["refuse", "zero", "mean"]
 Likelihood = Literal["bernoulli", "gaussian", "gaussian-learned"]
+System = Literal["target-vae", "vae", "beta-vae", "spatial-vae"]
 
 
 def _field(default: Any, help: str, unit: str = "", **bounds: Any) -> Any:
@@ -65,6 +66,11 @@ class DataConfig(_Section):
 class ModelConfig(_Section):
     """The TARGET-VAE: encoder, posterior, priors and generator (paper section 3)."""
 
+    system: System = _field(
+        "target-vae",
+        "The model, or one it is compared with: plain VAE, beta-VAE (give beta) or spatial-VAE, "
+        "which take as many free parameters as the TARGET-VAE of the same settings",
+    )
     rotations: int = _field(8, "Discrete rotations R of the group P_R", ge=1, le=64)
     z_dim: int = _field(2, "Dimensions of the content latent z", ge=1, le=512)
     kernel_px: int = _field(
@@ -98,6 +104,23 @@ class ModelConfig(_Section):
         1.0, "Standard deviation of the fixed Gaussian likelihood", gt=0, le=1e4
     )
     subpixel_shift: bool = _field(True, "Infer a Gaussian shift offset within each cell")
+    group_conv: bool = _field(
+        True, "Turned kernels; off: plain ones and no rotation axis (ablation 1 of table 4)"
+    )
+    rotation_inference: bool = _field(
+        True, "q over the rotation axis; off: the axis is mixed down to one (ablation 2)"
+    )
+    rotation_offset: bool = _field(
+        True, "Add the turned kernel's angle to q(theta); off: ablation 3, the prior keeps it"
+    )
+    beta: float = _field(1.0, "Weight of KL_z in the loss; 4 makes a beta-VAE", gt=0, le=1000)
+    mlp_hidden: int = _field(
+        0,
+        "Units of the fully-connected layers of vae, beta-vae and spatial-vae; 0: as many free "
+        "parameters as the TARGET-VAE of the same settings",
+        ge=0,
+        le=8192,
+    )
     rotation_prior: Literal["uniform", "normal"] = _field("uniform", "Prior on r")
     rotation_prior_std_rad: float = _field(
         0.785398, "Deviation of the normal prior on rotation", "rad", gt=0, le=100
@@ -108,6 +131,12 @@ class ModelConfig(_Section):
     shift_limit_sigmas: float = _field(
         4.0, "Shift cells beyond so many deviations are not computed; 0 computes all", ge=0
     )
+
+    @property
+    def rotation_cells(self) -> int:
+        """Number of rotations that q(t, r | y) tells apart: R, or 1 where there is no such axis."""
+        whole = self.group_conv and self.rotation_inference and self.system == "target-vae"
+        return self.rotations if whole else 1
 
     def prior_std_px(self, side: int) -> float:
         """Return the deviation of the shift prior in pixels for images of `side` pixels."""

@@ -17,7 +17,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from tvae_core.errors import ConfigError
@@ -161,6 +160,8 @@ def _filter(
     padding: float,
     signs_only: bool,
 ) -> Float32Array:
+    from scipy import fft
+
     _check_images(images, ctf, padding)
     side = images.shape[-1]
     padded = padded_side(side, padding)
@@ -173,17 +174,19 @@ def _filter(
             transfer = np.where(transfer < 0.0, np.float32(-1), np.float32(1))
         else:
             transfer = _ctf_of_one(row, _frequency_grid(padded, pixels[index]))
-        spectrum = scipy.fft.rfft2(image.astype(np.float32), s=(padded, padded))
+        spectrum = fft.rfft2(image.astype(np.float32), s=(padded, padded))
         spectrum *= transfer.astype(np.float32, copy=False)
-        result[index] = scipy.fft.irfft2(spectrum, s=(padded, padded))[:side, :side]
+        result[index] = fft.irfft2(spectrum, s=(padded, padded))[:side, :side]
     return result
 
 
 def padded_side(side: int, padding: float) -> int:
     """Return the side of the padded image that is quick to transform, at least side x padding."""
+    from scipy import fft
+
     if padding == 1.0:
         return side
-    return int(scipy.fft.next_fast_len(int(np.ceil(side * padding)), real=True))
+    return int(fft.next_fast_len(int(np.ceil(side * padding)), real=True))
 
 
 def _check_images(images: FloatArray, ctf: Ctf, padding: float) -> None:
@@ -205,8 +208,8 @@ def _frequency_grid(side: int, pixel_size_angstrom: float) -> tuple[FloatArray, 
     """Return k^2, k^2 cos(2 azimuth) and k^2 sin(2 azimuth), 1/Angstrom^2, on the rfft2 grid."""
     if not pixel_size_angstrom > 0.0:
         raise ConfigError(f"pixel size {pixel_size_angstrom} A is not positive")
-    y = scipy.fft.fftfreq(side, pixel_size_angstrom)[:, None]
-    x = scipy.fft.rfftfreq(side, pixel_size_angstrom)[None, :]
+    y = np.fft.fftfreq(side, pixel_size_angstrom)[:, None]
+    x = np.fft.rfftfreq(side, pixel_size_angstrom)[None, :]
     return x**2 + y**2, x**2 - y**2, 2.0 * x * y
 
 

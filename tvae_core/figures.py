@@ -190,6 +190,67 @@ def field_figure(
     return _save(figure, Path(path), overwrite)
 
 
+@_styled
+def confusion_figure(
+    path: Path | str, counts: Array, names: Sequence[str], overwrite: bool = False
+) -> Path:
+    """Draw counts (labels, clusters) as a matrix, shares of a label in grey, counts in figures."""
+    from matplotlib.colors import to_rgba
+
+    side_cm = float(np.clip(2.5 + 0.85 * len(counts), 6.0, 20.0))
+    figure, drawing = _figure(side_cm, side_cm)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    drawing.imshow(share, cmap="Greys", vmin=0, vmax=1)
+    for (row, column), number in np.ndenumerate(counts):
+        ink = to_rgba("white" if share[row, column] > 0.5 else "black")
+        drawing.text(column, row, f"{number:,}", ha="center", va="center", size=6, color=ink)
+    places = np.arange(len(counts))
+    drawing.set_yticks(places, labels=list(names))
+    drawing.set_xticks(places, labels=list(names), rotation=90 * (max(map(len, names)) > 3))
+    drawing.set(xlabel="cluster, by the label it is matched with", ylabel="label")
+    return _save(figure, Path(path), overwrite)
+
+
+@_styled
+def rotation_figure(
+    path: Path | str,
+    found_rad: Array,
+    true_rad: Array,
+    labels: Array | None = None,
+    names: Sequence[str] = (),
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Draw inferred against true rotations, one panel a class (paper figure 7).
+
+    found_rad (x axis) and true_rad (y axis) are (N,) radians; labels (N,) from 0, or None for one
+    panel. At most twenty classes are drawn.
+    """
+    from matplotlib.figure import Figure
+
+    classes = [None] if labels is None else [int(k) for k in np.unique(labels[labels >= 0])[:20]]
+    across = min(5, len(classes))
+    rows = -(-len(classes) // across)
+    panel_cm = 8.0 if len(classes) == 1 else 3.6
+    size = (panel_cm * across / 2.54 + 0.4, (panel_cm + 0.2) * rows / 2.54 + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(rows, across, sharex=True, sharey=True, squeeze=False)
+    ticks = ([-np.pi, 0, np.pi], ["-π", "0", "π"])
+    for panel, label in zip(panels.ravel(), classes, strict=False):
+        chosen = slice(None) if label is None else labels == label
+        wrapped = [(angle[chosen] + np.pi) % (2 * np.pi) - np.pi for angle in (found_rad, true_rad)]
+        _draw_points(panel, np.stack(wrapped, 1), color=CLASS_COLOURS[(label or 0) % 10])
+        name = "" if label is None else names[label] if label < len(names) else str(label)
+        panel.set(xlim=(-np.pi, np.pi), ylim=(-np.pi, np.pi), aspect="equal", title=name)
+        panel.set_xticks(*ticks)
+        panel.set_yticks(*ticks)
+    for panel in panels.ravel()[len(classes) :]:
+        panel.set_axis_off()
+    figure.supxlabel("inferred rotation")
+    figure.supylabel("true rotation")
+    return _save(figure, Path(path), overwrite)
+
+
 def montage(images: Array, columns: int) -> NDArray[np.float64]:
     """Return images (n, h, w[, 3]) on one sheet with a line of their highest value between them."""
     n, height, width = images.shape[:3]

@@ -24,7 +24,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Started(Record):
-    """Work began."""
+    """Work began.
+
+    `reference_parameters` is what the TARGET-VAE of the same settings has, where `system` is one it
+    is compared with; otherwise 0.
+    """
 
     kind: ClassVar[str] = "started"
     run: str
@@ -33,6 +37,8 @@ class Started(Record):
     device: str
     parameters: int = 0
     first_epoch: int = 0
+    system: str = "target-vae"
+    reference_parameters: int = 0
 
 
 @dataclass(frozen=True)

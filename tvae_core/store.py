@@ -383,7 +383,7 @@ def _write_blocks(file: h5py.File, name: str, blocks: Iterable[Array]) -> str:
 
 
 def _wrong_shapes(file: h5py.File, store: EmbeddingStore) -> list[str]:
-    lengths = {"D": store.z_dim, "2": 2, "R": store.header.config.model.rotations}
+    lengths = {"D": store.z_dim, "2": 2, "R": store.header.config.model.rotation_cells}
     wrong = []
     for name, (dtype, letters) in PER_IMAGE.items():
         if name not in file:

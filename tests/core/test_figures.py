@@ -10,7 +10,13 @@ from PIL import Image
 
 from tvae_core import figures
 from tvae_core.errors import ConfigError, ImageFileError
-from tvae_core.figures import montage, montage_figure, plane_figure
+from tvae_core.figures import (
+    confusion_figure,
+    montage,
+    montage_figure,
+    plane_figure,
+    rotation_figure,
+)
 
 XY = np.random.default_rng(0).normal(size=(3000, 2)).astype(np.float32)
 
@@ -78,3 +84,18 @@ def test_an_atlas_is_drawn_with_its_first_row_at_the_bottom(tmp_path: Path) -> N
     assert picture[height // 4, width // 4] == 0
     colour = np.random.default_rng(0).random((5, 8, 8, 3))
     montage_figure(tmp_path / "b.png", colour, captions=["one", "two"])
+
+
+def test_confusion_and_rotation_figures_are_drawn(tmp_path: Path) -> None:
+    counts = np.diag(np.arange(1, 5)) + 1
+    drawn = confusion_figure(tmp_path / "confusion.svg", counts, ["a", "b", "c", "d"])
+    text = drawn.read_text()
+    assert all(f">{number}<" in text for number in (1, 2, 5))
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0, 2 * np.pi, 90)
+    labels = np.arange(90) % 3
+    rotation_figure(tmp_path / "r.svg", true + 0.1, true, labels, ["one", "two", "three"])
+    assert all(name in (tmp_path / "r.svg").read_text() for name in ("one", "two", "three"))
+    alone = rotation_figure(tmp_path / "alone.png", true, true)
+    with Image.open(alone) as picture:
+        assert picture.width > 150  # at 60 dots an inch

@@ -147,3 +147,67 @@ def clustering_accuracy(truth: Array, found: Array) -> float:
 
 def _resultant(angle: Array) -> complex:
     return complex(np.mean(np.exp(1j * angle)))
+
+
+@dataclass(frozen=True)
+class TurnErrors:
+    """Rotation errors over known turns of each image (n,), degrees, under two protocols.
+
+    `unturned`: each prediction minus that of the unturned image (paper appendix A.3). `aligned`:
+    minus the image's best constant, which does not hang on one prediction.
+    """
+
+    unturned_deg: Array
+    aligned_deg: Array
+
+    def by_class(self, labels: Array) -> dict[int, tuple[float, float]]:
+        """Return the mean of both over the images of each class, as in the paper's table 3."""
+        return {
+            int(label): (
+                float(self.unturned_deg[labels == label].mean()),
+                float(self.aligned_deg[labels == label].mean()),
+            )
+            for label in np.unique(labels)
+        }
+
+
+def turn_errors(found_rad: Array, turns_rad: Array, unturned_rad: Array) -> TurnErrors:
+    """Return the root mean square error of the angles found as images are turned (table 3).
+
+    Parameters
+    ----------
+    found_rad : (n, T)
+        The angle found of image n turned by turn T.
+    turns_rad : (T,)
+        Counter-clockwise.
+    unturned_rad : (n,)
+        The angle found of each image as it is.
+    """
+    rest = wrap_angle(found_rad - unturned_rad[:, None] - turns_rad)
+    unturned = np.degrees(np.sqrt(np.mean(rest**2, axis=1)))
+    aligned = [rotation_error(turns_rad, found).rmse_deg for found in found_rad]
+    return TurnErrors(unturned, np.array(aligned))
+
+
+def aligned_by_class(true_rad: Array, found_rad: Array, labels: Array) -> Array:
+    """Return the found angles (N,) minus the best constant of each class: its zero is arbitrary."""
+    aligned = np.array(found_rad, dtype=np.float64)
+    for label, error in rotation_error_by_class(true_rad, found_rad, labels).items():
+        aligned[labels == label] -= error.offset_rad
+    return wrap_angle(aligned)
+
+
+@dataclass(frozen=True)
+class FactorCorrelation:
+    """How well z tells a true factor: best |Spearman| of one axis, and R of a linear fit."""
+
+    best_axis: float
+    linear: float
+
+
+def factor_correlation(z: Array, factor: Array) -> FactorCorrelation:
+    """Return how contents z (N, D) go with a known factor (N,), such as a hinge's angle."""
+    by_axis = [abs(rank_correlation(axis, factor)) for axis in z.T]
+    centred = np.column_stack([z - z.mean(0), np.ones(len(z))])
+    fitted = centred @ np.linalg.lstsq(centred, factor, rcond=None)[0]
+    return FactorCorrelation(float(np.nanmax(by_axis)), pearson(fitted, factor))

@@ -221,6 +221,21 @@ def _reduced(z: Array) -> Array:
     return (z - mean) @ vectors[:_PCA_BEFORE_UMAP].T
 
 
+def neighbour_plane(z: Array, seed: int = 0) -> tuple[NDArray[np.float32], str]:
+    """Return a plane (N, 2) of a few thousand latents that keeps neighbours, and its method.
+
+    UMAP where umap-learn is installed, otherwise scikit-learn's t-SNE (paper figure 3).
+    """
+    try:
+        return umap_plane(z, seed=seed), "UMAP"
+    except DeviceError:
+        from sklearn.manifold import TSNE
+
+        perplexity = min(30.0, max(1.0, (len(z) - 1) / 3))
+        plane = TSNE(perplexity=perplexity, init="pca", random_state=seed)
+        return _float32(plane.fit_transform(_float32(_reduced(z)))), "t-SNE"
+
+
 def _principal(z: Array) -> tuple[Array, Array, Array]:
     """Mean (D,), variances (D,) falling and components (D, D) as rows, from the covariance."""
     mean = z.mean(0, dtype=np.float64)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from tvae_core.analysis.class_averages import AveragedClass
 from tvae_core.cli.reporting import move
 from tvae_core.errors import ConfigError
 from tvae_core.export.averaging import WIENER, average_classes, open_averaging
@@ -86,12 +87,17 @@ def run(arguments: argparse.Namespace) -> int:
         done = write_class_averages(averages, names, path, pixel, arguments.overwrite)
     if images.size == "thumbnails":
         print("the images are not where they were: thumbnails were averaged")
-    unit = "px" if pixel is None else "A"
     for name, average in zip(names, averages, strict=True):
-        resolution = average.resolution_px() * (pixel or 1.0)
-        print(f"{name}: {average.count:,} images, {resolution:.1f} {unit} at FRC 0.143")
+        print(f"{name}: {average.count:,} images, {_resolution(average, pixel)}")
     print(f"{done.count:,} averages -> {done.stack}, {done.deviations}, {done.table}, verified")
     return 0
+
+
+def _resolution(average: AveragedClass, pixel_size_angstrom: float | None) -> str:
+    length = average.resolution_px() * (pixel_size_angstrom or 1.0)
+    if not np.isfinite(length):
+        return "its halves do not agree"
+    return f"{length:.1f} {'A' if pixel_size_angstrom else 'px'} at FRC 0.143"
 
 
 def _correction(store: EmbeddingStore, arguments: argparse.Namespace) -> Correction:

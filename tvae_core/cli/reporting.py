@@ -102,9 +102,10 @@ class _Display:
 
 def _sentence(record: Record) -> str:
     if isinstance(record, Started):
+        of = f" (TARGET-VAE: {record.reference_parameters:,})" * bool(record.reference_parameters)
         return (
-            f"{record.run}: {record.images:,} images, {record.parameters:,} parameters, "
-            f"on {record.device}"
+            f"{record.run}: {record.images:,} images, {record.system} of "
+            f"{record.parameters:,} parameters{of}, on {record.device}"
         )
     if isinstance(record, Epoch):
         held_out = record.validation_elbo

@@ -18,6 +18,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from tvae_core.config import ModelConfig
+from tvae_core.engine.baselines import build_model
 from tvae_core.engine.target_vae import TargetVae
 from tvae_core.errors import CheckpointError
 from tvae_core.files import sha256_of_bytes, write_bytes, write_text
@@ -100,9 +101,10 @@ def load_newest(folder: Path) -> Checkpoint | None:
 def model_bytes(model: TargetVae) -> bytes:
     """Return the model as one safetensors file: weights, expanded filters, description."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    with torch.no_grad():
-        tensors[_FILTERS] = model.encoder.lifting.filters().detach().cpu().contiguous()
-    tensors.pop("encoder.lifting.weights", None)
+    if model.encoder.lifting is not None:
+        with torch.no_grad():
+            tensors[_FILTERS] = model.encoder.lifting.filters().detach().cpu().contiguous()
+        tensors.pop("encoder.lifting.weights", None)
     description = {
         "model": model.model.model_dump(),
         "side": model.side,
@@ -126,11 +128,12 @@ def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:
         about = _description(content)
         config = ModelConfig.model_validate(about["model"])
         side, channels = int(about["side"]), int(about["channels"])
-        model = TargetVae(config, side, channels, trainable=False)
+        model = build_model(config, side, channels, trainable=False)
         model.compared = tensors["compared"]
-        filters = tensors.pop(_FILTERS)
+        filters = tensors.pop(_FILTERS, None)
         model.load_state_dict(tensors)
-        model.encoder.lifting.freeze(filters)
+        if model.encoder.lifting is not None:
+            model.encoder.lifting.freeze(filters)
     except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"not a model this program can use ({line})", where) from None

@@ -124,8 +124,7 @@ class Decoder:
         if size not in self._grids:
             generator, axis = self.model.generator, self._axis(size)
             tables = generator.grid_tables(axis, -axis, torch.zeros(()), torch.zeros(2))
-            hidden = generator.coordinate_layer.out_features
-            branch = torch.empty(size, size, hidden)
+            branch = torch.empty(size, size, generator.branch_units)
             for part in self._parts(size):
                 branch[part] = generator.grid_branch(tables, part).view(branch[part].shape)
             self._grids[size] = branch

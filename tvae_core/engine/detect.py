@@ -25,6 +25,7 @@ from tvae_core.analysis.picks import (
 from tvae_core.engine.checkpoint import model_from_bytes
 from tvae_core.engine.device import choose_device
 from tvae_core.engine.explain_away import Explainer, Objects, Scale, levelled
+from tvae_core.engine.group_conv import LiftingConv
 from tvae_core.engine.inference import Inferred, infer
 from tvae_core.engine.likelihood import expected_pixels
 from tvae_core.engine.target_vae import TargetVae
@@ -90,6 +91,11 @@ class Detector:
         self.settings = settings or DetectSettings()
         self.header = store.header
         model = model_from_bytes(store.weights(), store.path).eval()
+        if not isinstance(model.encoder.lifting, LiftingConv):
+            raise ConfigError(
+                "only an encoder of turned kernels can look at a larger image",
+                store.path, "take a run of the target-vae system",
+            )  # fmt: skip
         if model.model.ctf == "likelihood":
             raise ConfigError(
                 "the model sees through each image's CTF, and that of a field is not known",

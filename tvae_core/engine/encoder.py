@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from tvae_core.config import ModelConfig
 from tvae_core.engine.generator import activation
-from tvae_core.engine.group_conv import LiftingConv
+from tvae_core.engine.plain_conv import lifting_layer
 from tvae_core.engine.posterior import CellParameters, Posterior, Prior, ShiftGrid
 from tvae_core.geometry import group_angles
 
 LOG_STD_BOUND = 4.0
+_ROWS_BYTES = 1 << 20  # of a core's cache, for rows that pass all layers before the next are taken
 
 
 class Encoder(nn.Module):
@@ -38,14 +39,16 @@ class Encoder(nn.Module):
         self.model = model
         self.grid = grid
         kernels = model.encoder_kernels
-        self.lifting = LiftingConv(channels, kernels, model.rotations, grid.kernel, trainable)
+        self.lifting = lifting_layer(model, channels, grid.kernel, trainable)
         self.lifting_bias = nn.Parameter(torch.zeros(kernels))
         self.layers = nn.ModuleList(
             nn.Linear(kernels, kernels) for _ in range(model.encoder_layers)
         )
         self.head = nn.Linear(kernels, 3 + 2 * model.z_dim + 3 * model.subpixel_shift)
         self.act = activation(model.activation)
-        angles = torch.tensor(group_angles(model.rotations), dtype=torch.float32)
+        mixed = model.group_conv and not model.rotation_inference
+        self.mix = nn.Linear(model.rotations, 1) if mixed else None
+        angles = torch.tensor(group_angles(model.rotation_cells), dtype=torch.float32)
         self.register_buffer("angles", angles, persistent=False)
 
     def features(self, images: Tensor) -> Tensor:
@@ -61,16 +64,27 @@ class Encoder(nn.Module):
 
         `lifted` is overwritten.
         """
-        # in place on whole matrices: done to a view, autograd copies it (`test_step.py` counts)
-        hidden: Tensor = self.act(lifted.add_(self.lifting_bias)).flatten(0, -2)
-        for layer in self.layers:
-            hidden = self.act(layer(hidden))
-        return hidden.view(len(lifted), -1, *lifted.shape[-2:])  # (B, S, R, K)
+        if torch.is_grad_enabled():
+            # in place on whole matrices: done to a view, autograd copies it (`test_step.py` counts)
+            hidden: Tensor = self._layers(self.act(lifted.add_(self.lifting_bias)).flatten(0, -2))
+        else:
+            hidden = lifted.flatten(0, -2)
+            for rows in torch.split(hidden, max(256, _ROWS_BYTES // (4 * hidden.shape[1]))):
+                rows.copy_(self._layers(self.act(rows.add_(self.lifting_bias))))
+        features = hidden.view(len(lifted), -1, *lifted.shape[-2:])  # (B, S, R, K)
+        if self.mix is not None:
+            features = self.mix(features.transpose(2, 3)).transpose(2, 3)  # (B, S, 1, K)
+        return features
 
     def attention(self, features: Tensor) -> Tensor:
         """Return a(y), (B, S, R), from features (B, S, R, K): the logits without the prior."""
         logits = features @ self.head.weight[0].to(features.dtype) + self.head.bias[0]
         return logits.to(self.angles.dtype)
+
+    def _layers(self, hidden: Tensor) -> Tensor:
+        for layer in self.layers:
+            hidden = self.act(layer(hidden))
+        return hidden
 
     def one_bank(self) -> AbstractContextManager[None]:
         """Return a block within which the filters are expanded once (`LiftingConv.one_bank`)."""
@@ -99,13 +113,23 @@ class Encoder(nn.Module):
             shift_mean = turn(local, angles)
             shift_log_std = bounded(out[..., 5 + 2 * d]) + math.log(prior.shift_std_px)
         return CellParameters(
-            angle_mean=out[..., 1] * prior.angle_std_rad,
+            angle_mean=self.within_component(out[..., 1] * prior.angle_std_rad, angles),
             angle_log_std=bounded(out[..., 2]) + math.log(prior.angle_std_rad),
             z_mean=out[..., 3 : 3 + d],
             z_log_std=bounded(out[..., 3 + d : 3 + 2 * d]),
             shift_mean=shift_mean,
             shift_log_std=shift_log_std,
         )
+
+    def within_component(self, angle: Tensor, offset: Tensor) -> Tensor:
+        """Return angles as the posterior holds them, counted from each rotation's own `offset`.
+
+        Without `rotation_offset` (ablation 3) the network's angle is the whole angle, and p(theta |
+        r) stays where the paper puts it, at r 2 pi / R.
+        """
+        if self.model.rotation_offset:
+            return angle
+        return torch.remainder(angle - offset + torch.pi, 2 * torch.pi) - torch.pi
 
     def forward(self, images: Tensor, prior: Prior) -> Posterior:
         """Return the posterior of images (B, C, H, W)."""

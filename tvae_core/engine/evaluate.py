@@ -1,14 +1,24 @@
-"""The ELBO of held-out images, estimated without bias from samples of the posterior itself."""
+"""Held-out images: the ELBO, without bias from samples of the posterior, and angles under turns."""
 
 from __future__ import annotations
 
-import torch
+from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tvae_core.analysis.averages import upright
 from tvae_core.engine.data import CachedImages, Indices, batch_of, blocks_of
 from tvae_core.engine.device import mixed_precision
+from tvae_core.engine.inference import infer
 from tvae_core.engine.sampling import categorical_sample
 from tvae_core.engine.step import TERMS, add_terms, noise
 from tvae_core.engine.target_vae import TargetVae
+
+Pictures = NDArray[np.float32]
+Values = NDArray[Any]
+_BATCH = 100
 
 
 @torch.no_grad()
@@ -32,3 +42,43 @@ def mean_elbo(
             terms = model.elbo_terms(part.images, posterior, sample, ctf=part.ctf)
             add_terms(sums, terms)
     return {name: value / len(indices) for name, value in sums.items()}
+
+
+@torch.no_grad()
+def angles_of(model: TargetVae, images: Pictures) -> NDArray[np.float32]:
+    """Return the most likely rotation of images (n, C, H, W), (n,) radians; nothing is drawn."""
+    found = infer(model, torch.from_numpy(np.ascontiguousarray(images)), pixel_share=0)
+    return np.asarray(found.angle_rad.numpy())
+
+
+def unturned_angles(
+    model: TargetVae, images: CachedImages, indices: Indices, angle_rad: Values, shift_px: Values
+) -> NDArray[np.float32]:
+    """Return the rotation inferred of images turned back by their true poses, (n,) radians.
+
+    angle_rad (n,) and shift_px (n, 2) are the poses of `indices`.
+    """
+    found = []
+    for block in blocks_of(len(indices), _BATCH):
+        back = turned_back(images.read(indices[block]), angle_rad[block], shift_px[block])
+        found.append(angles_of(model, back))
+    return np.concatenate(found)
+
+
+def turned_angles(model: TargetVae, images: Pictures, turns_rad: Values) -> NDArray[np.float32]:
+    """Return the rotation inferred as images (n, C, H, W) are turned by each of T turns, (n, T).
+
+    Each image is turned about its centre by bilinear interpolation (paper appendix A.3).
+    """
+    none = np.zeros((len(images), 2))
+    columns = [
+        angles_of(model, turned_back(images, np.full(len(images), -turn), none))
+        for turn in turns_rad
+    ]
+    return np.stack(columns, axis=1)
+
+
+def turned_back(images: Pictures, angle_rad: Values, shift_px: Values) -> Pictures:
+    """Return images (n, C, H, W) with their poses taken out, interpolated bilinearly."""
+    flat = upright(np.moveaxis(images, 1, -1), angle_rad, shift_px)
+    return np.ascontiguousarray(np.moveaxis(flat, -1, 1))

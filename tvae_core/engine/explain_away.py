@@ -290,7 +290,8 @@ class _Residual:
         self._padded *= self._inside
 
     def _corners(self, places: Places) -> list[list[int]]:
-        return (np.asarray(places) + self._side - self._at).tolist()
+        corners: list[list[int]] = (np.asarray(places) + self._side - self._at).tolist()
+        return corners
 
 
 def levelled(images: Tensor) -> Tensor:

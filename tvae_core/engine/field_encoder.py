@@ -142,7 +142,8 @@ class FieldEncoder:
         lifting = self.encoder.lifting
         lifted = windows.flatten(1) @ self._filters.T
         shape = (len(windows), 1, 1, lifting.rotations, lifting.kernels)
-        return self.encoder.features_of(lifted.view(shape))
+        features: Tensor = self.encoder.features_of(lifted.view(shape))
+        return features
 
     def _windows(self, values: Tensor, places: Places) -> Any:
         kernel = self.model.grid.kernel

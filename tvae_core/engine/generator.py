@@ -145,6 +145,11 @@ class Generator(nn.Module):
         """Return raw outputs (B, P, C) of z (B, D) at pose angle (B,), shift (B, 2)."""
         return self.content_branch(self.coordinate_branch(points_px, angle_rad, shift_px), z)
 
+    @property
+    def branch_units(self) -> int:
+        """Numbers a pixel in a coordinate branch, H."""
+        return self.coordinate_layer.out_features
+
     def part_pixels(self) -> int:
         """Return how many pixels make a part of a few milliseconds and of little memory."""
         features, hidden = len(self.phases), self.coordinate_layer.out_features

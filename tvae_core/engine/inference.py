@@ -115,12 +115,13 @@ def _most_likely(model: TargetVae, features: Tensor, log_q: Tensor) -> dict[str,
     if at.shift_mean is not None and at.shift_log_std is not None:
         shift = shift + at.shift_mean
         spread = at.shift_log_std.exp()[:, None].expand(-1, 2)
+    angle = wrap(at.angle_mean + turn)
     return {
         "z_mean": at.z_mean,
         "z_std": at.z_log_std.exp(),
-        "angle_rad": wrap(at.angle_mean + turn),
+        "angle_rad": angle,
         "angle_std_rad": at.angle_log_std.exp(),
-        "shift_px": shift,
+        "shift_px": model.placed(angle, shift),
         "shift_std_px": spread,
         "peak": peak.exp(),
     }

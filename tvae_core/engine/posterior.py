@@ -74,12 +74,14 @@ class Prior:
     def of(cls, model: ModelConfig, grid: ShiftGrid) -> Prior:
         """Return the discretised priors of a model on its cells, each summing to one."""
         log_t = -grid.positions_px().square().sum(1) / (2 * grid.prior_std_px**2)
-        angles = torch.tensor(group_angles(model.rotations), dtype=torch.float32)
+        angles = torch.tensor(group_angles(model.rotation_cells), dtype=torch.float32)
         log_r = torch.zeros_like(angles)
         if model.rotation_prior == "normal":
             log_r = -angles.square() / (2 * model.rotation_prior_std_rad**2)
         log_cell = log_t.log_softmax(0)[:, None] + log_r.log_softmax(0)[None]
-        return cls(log_cell, math.pi / model.rotations)
+        if len(angles) == 1 and model.rotation_prior == "normal":
+            return cls(log_cell, model.rotation_prior_std_rad)
+        return cls(log_cell, math.pi / len(angles))
 
 
 class CellParameters(NamedTuple):

@@ -63,8 +63,11 @@ def cells_sample(
     """Draw distinct cells and a latent at each; nothing is averaged over cells.
 
     A sample is always a pose the posterior means, and the likelihoods of several poses of one image
-    are compared at every step, which is what leaves the rotation-symmetric plateau early.
+    are compared at every step, which is what leaves the rotation-symmetric plateau early. A system
+    of one cell has no others: all samples are drawn at it.
     """
+    if posterior.log_q[0].numel() == 1:
+        return categorical_sample(posterior, cells, samples, generator)
     chosen, weight = distinct_cells(posterior.log_q.flatten(1), samples, generator)
     rotations = posterior.log_q.shape[2]
     z, angle, shift = _parameters_at(posterior, cells, chosen, rotations, generator)

@@ -6,6 +6,7 @@ Shapes: B batch, C channels, H W image, P pixels, S cells, R rotations, M sample
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,12 +66,10 @@ class TargetVae(nn.Module):
         if model.likelihood == "bernoulli" and channels not in (1, 3):
             raise ConfigError(f"{channels} channels", todo="grey or RGB images are needed")
         self.model, self.side, self.channels = model, side, channels
-        self.grid = ShiftGrid(
-            side, model.kernel_side(side), model.prior_std_px(side), model.shift_limit_sigmas
-        )
-        self.encoder = Encoder(model, channels, self.grid, trainable)
-        self.generator = Generator(model, channels)
-        prior = Prior.of(model, self.grid)
+        self.grid = self.make_grid()
+        self.encoder: Any = self.make_encoder(trainable)  # `Encoder`, or another system's
+        self.generator = self.make_generator()
+        prior = self.make_prior()
         self._widths = (prior.angle_std_rad, prior.shift_std_px)
         self.register_buffer("log_cell", prior.log_cell, persistent=False)
         self.register_buffer("positions_px", self.grid.positions_px(), persistent=False)
@@ -78,6 +77,27 @@ class TargetVae(nn.Module):
         self.register_buffer("points_px", points, persistent=False)
         inside = torch.ones(side, side, dtype=torch.bool) if mask is None else mask
         self.register_buffer("compared", inside.flatten().nonzero()[:, 0], persistent=True)
+
+    def make_grid(self) -> ShiftGrid:
+        """Return the shift cells; this and the next three are where another system differs."""
+        m, side = self.model, self.side
+        return ShiftGrid(side, m.kernel_side(side), m.prior_std_px(side), m.shift_limit_sigmas)
+
+    def make_encoder(self, trainable: bool) -> nn.Module:
+        """Return the encoder: images and prior to `Posterior`, with the cells' `angles`."""
+        return Encoder(self.model, self.channels, self.grid, trainable)
+
+    def make_generator(self) -> Generator:
+        """Return the generator."""
+        return Generator(self.model, self.channels)
+
+    def make_prior(self) -> Prior:
+        """Return the priors."""
+        return Prior.of(self.model, self.grid)
+
+    def placed(self, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
+        """Return where the posterior's shift (..., 2) at an angle (...) moves the object."""
+        return shift_px
 
     @property
     def prior(self) -> Prior:
@@ -142,7 +162,7 @@ class TargetVae(nn.Module):
             self.points_px if ctf is not None else self.points_px[chosen],
             sample.z.flatten(0, 1),
             sample.angle_rad.flatten(),
-            sample.shift_px.flatten(0, 1),
+            self.placed(sample.angle_rad, sample.shift_px).flatten(0, 1),
         )
         raw = self.through_ctf(raw, ctf)
         raw = raw if ctf is None else raw[:, chosen]

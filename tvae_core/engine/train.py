@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from tvae_core.config import RunConfig
 from tvae_core.engine import previews
+from tvae_core.engine.baselines import compared_with, free_parameters
 from tvae_core.engine.checkpoint import load_newest, save_checkpoint, save_step
 from tvae_core.engine.data import (
     Batch,
@@ -89,15 +90,16 @@ class Trainer:
     def records(self) -> Iterator[Record]:
         """Train to the end, yielding records."""
         began = time.monotonic()
-        parameters = sum(p.numel() for p in self.model.parameters())
         epochs = self.config.train.epochs
         yield Started(
             str(self.run.path),
             len(self.images),
             epochs,
             str(self.device),
-            parameters,
+            free_parameters(self.model),
             self.state.epoch,
+            self.config.model.system,
+            compared_with(self.model),
         )
         while not self.state.finished:
             yield from self._epoch()
@@ -156,7 +158,8 @@ class Trainer:
                 size = min(256, self.micro_batch * 2)
                 parts = mean_elbo(self.model, self.images, self.split.validation, size)
                 validation = parts["elbo"]
-            score = means["elbo"] if validation is None else validation
+            judged = means if validation is None else parts
+            score = judged["elbo"] - (config.model.beta - 1) * judged["kl_content"]
             if not math.isfinite(score):
                 raise TrainingError(f"the validation ELBO became {score}", self.run.path)
             if state.is_best(score):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tvae_core.config import RunConfig
+from tvae_core.engine.baselines import build_model
 from tvae_core.engine.checkpoint import Checkpoint
 from tvae_core.engine.data import PreparedImages
 from tvae_core.engine.step import TERMS, Schedule
@@ -44,7 +45,7 @@ def initial_model(
     with torch.random.fork_rng():
         torch.manual_seed(config.train.seed)
         inside = None if mask is None else torch.from_numpy(np.asarray(mask, dtype=bool))
-        model = TargetVae(config.model, images.side, images.channels, inside)
+        model = build_model(config.model, images.side, images.channels, inside)
     return model.to(device)
 
 
@@ -89,7 +90,7 @@ class TrainerState:
         temperature = train.temperature + (train.temperature_end - train.temperature) * share
         risen = min(1.0, share / train.content_warmup) if train.content_warmup else 1.0
         weight = CONTENT_WEIGHT + (1 - CONTENT_WEIGHT) * risen
-        return Schedule(rate, temperature, weight)
+        return Schedule(rate, temperature, weight * self.config.model.beta)
 
     def after_step(self, sums: dict[str, float], images: int) -> None:
         """Count a step and move the average of the weights."""
@@ -166,7 +167,8 @@ class TrainerState:
                 adam_steps[name] = float(moments["step"])
         values: dict[str, Any] = {name: getattr(self, name) for name in _COUNTERS}
         values["best"] = None if math.isinf(self.best) else self.best
-        values["lifting"] = self.model.encoder.lifting.method
+        if self.model.encoder.lifting is not None:
+            values["lifting"] = self.model.encoder.lifting.method
         return Checkpoint(tensors, values | {"adam_steps": adam_steps})
 
     def restore(self, saved: Checkpoint) -> None:
@@ -196,7 +198,8 @@ class TrainerState:
         for name in _COUNTERS:
             setattr(self, name, saved.values[name])
         self.best = -math.inf if self.best is None else self.best
-        self.model.encoder.lifting.method = saved.values.get("lifting")
+        if self.model.encoder.lifting is not None:
+            self.model.encoder.lifting.method = saved.values.get("lifting")
 
 
 def _copy(model: TargetVae, values: dict[str, Tensor]) -> None:

@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
 from tvae_core.geometry import wrap_angle
 
@@ -125,14 +124,38 @@ def relion_matrix(rot_deg: ArrayLike, tilt_deg: ArrayLike, psi_deg: ArrayLike) -
     intrinsic ZYZ rotation by rot, tilt, psi (RELION's Euler_angles2matrix).
     """
     angles = np.stack(np.broadcast_arrays(rot_deg, tilt_deg, psi_deg), axis=-1)
-    turn = Rotation.from_euler("ZYZ", angles.reshape(-1, 3), degrees=True).as_matrix()
-    return np.asarray(np.swapaxes(turn, -1, -2))
+    rot, tilt, psi = np.deg2rad(angles.reshape(-1, 3).T.astype(np.float64))
+    return np.asarray(_about_z(psi) @ _about_y(tilt) @ _about_z(rot))
 
 
 def cryosparc_matrix(rotation_vector: ArrayLike) -> FloatArray:
-    """Return the matrix A, (n, 3, 3) as `relion_matrix`, of alignments3D/pose, (n, 3) radians."""
-    turn = Rotation.from_rotvec(np.reshape(rotation_vector, (-1, 3))).as_matrix()
+    """Return the matrix A, (n, 3, 3) as `relion_matrix`, of alignments3D/pose, (n, 3) radians.
+
+    Rodrigues: A^T = 1 + sin(t) K + (1 - cos(t)) K^2, K the cross product with the axis, t the
+    vector's length.
+    """
+    vector = np.reshape(np.asarray(rotation_vector, dtype=np.float64), (-1, 3))
+    angle = np.linalg.norm(vector, axis=1)[:, None, None]
+    x, y, z = (vector / np.maximum(angle[..., 0], 1e-300)).T
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)
+    turn = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
     return np.asarray(np.swapaxes(turn, -1, -2))
+
+
+def _about_z(angle_rad: FloatArray) -> FloatArray:
+    cos, sin, zero, one = _parts(angle_rad)
+    return np.stack([cos, sin, zero, -sin, cos, zero, zero, zero, one], -1).reshape(-1, 3, 3)
+
+
+def _about_y(angle_rad: FloatArray) -> FloatArray:
+    cos, sin, zero, one = _parts(angle_rad)
+    return np.stack([cos, zero, -sin, zero, one, zero, sin, zero, cos], -1).reshape(-1, 3, 3)
+
+
+def _parts(angle_rad: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    zero = np.zeros_like(angle_rad)
+    return np.cos(angle_rad), np.sin(angle_rad), zero, zero + 1.0
 
 
 def euler_angles(matrix: FloatArray) -> FloatArray:

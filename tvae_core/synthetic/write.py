@@ -79,7 +79,7 @@ def write_truth(truth: Truth, path: Path | str) -> None:
 
 
 def read_truth(path: Path | str) -> Truth:
-    """Read back what `write_truth` wrote; columns of whole numbers come back as int64."""
+    """Read back what `write_truth` wrote: whole numbers as int64, others as float64 or text."""
     with open(path, newline="", encoding="utf-8") as stream:
         names, *rows = csv.reader(stream)
     columns = zip(*rows, strict=True) if rows else iter([()] * len(names))
@@ -103,7 +103,9 @@ def _write_rows(truth: Truth, stream: TextIO) -> None:
 
 
 def _parsed(column: tuple[str, ...]) -> np.ndarray:
-    try:
-        return np.array([int(text) for text in column], dtype=np.int64)
-    except ValueError:
-        return np.array([float(text) for text in column])
+    for kind, dtype in ((int, np.int64), (float, np.float64)):
+        try:
+            return np.array([kind(text) for text in column], dtype=dtype)
+        except ValueError:
+            continue
+    return np.array(column)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtWidgets import QMessageBox
 
+from tvae_core.errors import TvaeError
 from tvae_core.export.movies import why_no_mp4
 from tvae_gui.main_window.commands import Command, always
 from tvae_gui.main_window.demo import demo_path, why_no_demo
+from tvae_gui.state.evaluation_view import evaluation_of, why_no_evaluation
 from tvae_gui.views.path_bar import SAVES
 from tvae_gui.views.plane_view import CIRCLE, LASSO, PATH, PROBE, RECTANGLE
 
@@ -80,6 +82,8 @@ def _view(w: MainWindow) -> list[Command]:
                 w.plane_presenter.why_no_tiles),
         Command("clusters", "Find clusters…", "View", w.cluster_drawer.open_drawer, ("K",),
                 lambda: _no_run(w)),
+        Command("evaluation", "Show the evaluation", "View", lambda: _show_evaluation(w), (),
+                lambda: why_no_evaluation(s.store)),
         Command("poses", "Check the poses…", "View", w.poses.open, ("T",), lambda: _no_run(w)),
         Command("umap", "Compute a UMAP", "View", w.data.compute_umap, (), lambda: _no_run(w)),
         Command("palette", "Find a command…", "View",
@@ -139,6 +143,15 @@ def _path(w: MainWindow) -> list[Command]:
 
 def _help(w: MainWindow) -> list[Command]:
     return [Command("keys", "Keys", "Help", lambda: _show_keys(w), ("?", "F1"))]
+
+
+def _show_evaluation(w: MainWindow) -> None:
+    if w.state.store is None:
+        return
+    try:
+        w.evaluation_drawer.show_evaluation(evaluation_of(w.state.store))
+    except TvaeError as error:
+        w.messages.error(error)
 
 
 def _show_keys(w: MainWindow) -> None:

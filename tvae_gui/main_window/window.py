@@ -39,14 +39,15 @@ from tvae_gui.main_window.session import Session
 from tvae_gui.main_window.set_presenter import SetPresenter
 from tvae_gui.main_window.training import Training
 from tvae_gui.messages import Messages
+from tvae_gui.state.evaluation_view import facts_of
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.path_state import PathState
-from tvae_gui.state.words import count
 from tvae_gui.theme import GRID, apply_theme, named_theme
 from tvae_gui.views.average_drawer import AverageDrawer
 from tvae_gui.views.cluster_drawer import ClusterDrawer
 from tvae_gui.views.command_palette import CommandPalette
 from tvae_gui.views.controls import single_shot
+from tvae_gui.views.evaluation_drawer import EvaluationDrawer
 from tvae_gui.views.explorer_page import ExplorerPage
 from tvae_gui.views.export_drawer import ExportDrawer
 from tvae_gui.views.gallery import Gallery
@@ -146,6 +147,7 @@ class MainWindow(QMainWindow):
         self.hover_card = HoverCard(self.plane)
         self.cluster_drawer = ClusterDrawer(self.plane)
         self.export_drawer = ExportDrawer(self.plane)
+        self.evaluation_drawer = EvaluationDrawer(self.plane)
         self.average_drawer = AverageDrawer(self.plane)
         self.path_bar = PathBar()
         self.job_bar = JobBar()
@@ -434,9 +436,8 @@ class MainWindow(QMainWindow):
         self.message_bar.foot_px = self.gallery.height() + 4 * GRID
         name = store.path.parent.name if store.path.name == "embeddings.h5" else store.path.stem
         self.inspector_presenter.show_store()
-        model = store.header.config.model
-        facts = [count(len(store), "image"), f"z {store.z_dim}", f"P{model.rotations}"]
-        self.top_bar.show_run(name, " · ".join(facts))
+        self.top_bar.show_run(name, facts_of(store))
+        self.evaluation_drawer.close_drawer()
         self.setWindowTitle(f"{name} – TARGET-VAE")
         self.pictures.open(store.path, store.has_thumbnails)
         self.decoder.open(store.path)

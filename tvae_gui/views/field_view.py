@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QPointF, QRectF, QSignalBlocker, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QCheckBox, QProgressBar, QPushButton, QSizePolicy, QSpinBox, QWidget
 
@@ -130,17 +130,14 @@ class FieldDrawer(Drawer):
 
     def show_fields(self, count: int, threshold: float) -> None:
         """Make ready for a file of `count` images; none hides what belongs to one."""
-        for widget in (self.picture, self.threshold, self.drawn, self.save):
-            widget.setVisible(count > 0)
+        parts: tuple[QWidget, ...] = (self.picture, self.threshold, self.drawn, self.save)
+        for part in parts:
+            part.setVisible(count > 0)
         self.image.setVisible(count > 1)
-        for widget, value in ((self.drawn, False), (self.image, None)):
-            widget.blockSignals(True)
-            if value is None:
-                self.image.setRange(1, max(1, count))
-                self.image.setValue(1)
-            else:
-                self.drawn.setChecked(False)
-            widget.blockSignals(False)
+        with QSignalBlocker(self.drawn), QSignalBlocker(self.image):
+            self.drawn.setChecked(False)
+            self.image.setRange(1, max(1, count))
+            self.image.setValue(1)
         self.threshold.set_value(threshold)
         self.place()
 

@@ -8,16 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tvae_core.analysis.metrics import (
+    aligned_by_class,
     circular_correlation,
     clustering_accuracy,
     confusion_matrix,
+    factor_correlation,
     matched_clusters,
     pearson,
     rank_correlation,
     rotation_error,
     rotation_error_by_class,
     shift_correlation,
+    turn_errors,
 )
+from tvae_core.geometry import wrap_angle
 
 
 def test_pearson_of_a_line_is_one_and_of_a_constant_is_nan() -> None:
@@ -116,3 +120,40 @@ def test_accuracy_does_not_depend_on_the_names_of_clusters() -> None:
     )
     assert clustering_accuracy(truth, np.full(1000, -1)) == 0.0
     assert np.isnan(clustering_accuracy(np.full(5, -1), np.zeros(5, int)))
+
+
+def test_known_turns_give_known_errors() -> None:
+    turns = np.linspace(0, 2 * np.pi, 160, endpoint=False)
+    start = np.array([0.3, -2.0, 1.0, 2.5])
+    found = start[:, None] + turns
+    found[1] += 0.1  # the prediction on the unturned image is what is off
+    found[2, ::2] += np.pi
+    found[3] = 2.5  # it does not follow at all
+    errors = turn_errors(wrap_angle(found), turns, start)
+    assert errors.unturned_deg[0] == pytest.approx(0, abs=1e-5)
+    assert errors.unturned_deg[1] == pytest.approx(np.degrees(0.1))
+    assert errors.unturned_deg[2] == pytest.approx(180 / np.sqrt(2))
+    assert errors.unturned_deg[3] == pytest.approx(180 / np.sqrt(3), abs=0.1)
+    assert errors.aligned_deg[:2] == pytest.approx(0, abs=1e-4)
+    assert errors.aligned_deg[2] == pytest.approx(90)  # half way between the two
+    by_class = errors.by_class(np.array([5, 5, 7, 7]))
+    assert by_class[5][0] == pytest.approx(np.degrees(0.1) / 2, abs=1e-5)
+    assert set(by_class) == {5, 7}
+
+
+def test_alignment_by_class_takes_each_class_its_own_constant() -> None:
+    a = np.linspace(-3, 3, 100)
+    labels = np.arange(100) % 2
+    found = a + np.where(labels == 1, 2.0, -1.0)
+    np.testing.assert_allclose(wrap_angle(aligned_by_class(a, found, labels) - a), 0, atol=1e-6)
+
+
+def test_a_factor_that_lies_across_the_axes_is_found_by_the_fit() -> None:
+    rng = np.random.default_rng(4)
+    factor, other = rng.normal(size=(2, 2000))
+    turned = np.stack([factor + other, factor - other], 1)
+    across = factor_correlation(turned, factor)
+    assert across.linear == pytest.approx(1)
+    assert across.best_axis == pytest.approx(0.69, abs=0.03)  # 6 / pi asin(r / 2), r = 1 / sqrt 2
+    assert factor_correlation(np.stack([-factor, other], 1), factor).best_axis == pytest.approx(1)
+    assert factor_correlation(rng.normal(size=(2000, 2)), factor).linear < 0.1

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from tvae_core.analysis import projection
-from tvae_core.analysis.projection import LocalLifter, lift_linear, lift_local, pca, umap_plane
+from tvae_core.analysis.projection import (
+    LocalLifter,
+    lift_linear,
+    lift_local,
+    neighbour_plane,
+    pca,
+    umap_plane,
+)
 from tvae_core.errors import Cancelled, ConfigError, DeviceError
 from tvae_core.store import Plane
 
@@ -150,3 +157,14 @@ def test_the_real_umap_keeps_groups_apart_and_can_be_stopped() -> None:
     assert shares[-1] == 1.0
     with pytest.raises(Cancelled):
         umap_plane(z, None, lambda: True)
+
+
+def test_neighbours_are_kept_without_umap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "umap", None)
+    labels = np.arange(150) % 3
+    z = _latents(150) + 30 * np.eye(5, dtype="f4")[labels]
+    plane, method = neighbour_plane(z)
+    assert method == "t-SNE"
+    assert plane.shape == (150, 2)
+    distance = np.linalg.norm(plane[:, None] - plane[None], axis=2) + 1e9 * np.eye(150)
+    assert (labels[distance.argmin(1)] == labels).mean() > 0.95

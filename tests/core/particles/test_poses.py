@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from tvae_core.config import DataConfig
 from tvae_core.geometry import rotation_matrix, wrap_angle
@@ -74,6 +75,15 @@ def test_the_matrix_is_the_one_of_relions_source():
         [sc, ss, cb],
     ]
     np.testing.assert_allclose(relion_matrix(20, 50, -70)[0], expected, atol=1e-15)
+
+
+@given(st.lists(st.floats(-180, 180), min_size=3, max_size=3))
+def test_matrices_are_those_of_an_independent_library(angles):
+    intrinsic = Rotation.from_euler("ZYZ", angles, degrees=True).as_matrix()
+    np.testing.assert_allclose(relion_matrix(*angles)[0], intrinsic.T, atol=1e-12)
+    vector = np.deg2rad(angles)
+    active = Rotation.from_rotvec(vector).as_matrix()
+    np.testing.assert_allclose(cryosparc_matrix(vector)[0], active.T, atol=1e-12)
 
 
 @given(st.floats(-179, 179), st.floats(0, 180), st.floats(-179, 179))

@@ -1,0 +1,285 @@
+"""What `evidence.py` runs: the image sets, the systems, and the columns of each page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tvae_core.images import open_stack
+from tvae_core.synthetic import plan_set, write_set
+from tvae_core.synthetic.write import read_truth, write_truth
+
+Make = Callable[[Path, Path, int], Path]
+Column = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class System:
+    """A row: name, what it is, the settings that make it, and the paper's figures by column."""
+
+    name: str
+    words: str
+    settings: tuple[str, ...] = ()
+    preset: str = ""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A page: `make(data, folder, images)` writes the set and returns the images' path.
+
+    settings hold for every system of the page; `systems` may overrule them.
+    """
+
+    name: str
+    title: str
+    about: str
+    images: int
+    epochs: int
+    make: Make
+    settings: tuple[str, ...]
+    systems: tuple[System, ...]
+    columns: tuple[Column, ...]
+    paper: dict[str, dict[str, str]]
+    preset: str = "fast-cpu"
+
+
+ELBO: Column = ("elbo/elbo", "ELBO", 1)
+SHIFT: tuple[Column, ...] = (("shift/x", "shift x", 3), ("shift/y", "shift y", 3))
+ROTATION: tuple[Column, ...] = (
+    ("rotation/unturned/uniform", "rotation", 3),
+    ("rotation/aligned/uniform", "rotation, aligned per class", 3),
+    ("rotation/unturned/js", "rotation, JS (unreliable if uniform)", 3),
+    ("rotation/unturned/rmse", "RMSE deg", 1),
+)
+TURNS: Column = ("turns/aligned/mean", "RMSE over turns deg", 1)
+CLUSTERS: tuple[Column, ...] = (
+    ("clustering/ward/z", "Ward", 3),
+    ("clustering/ward/z-and-spread", "Ward, z and spread", 3),
+    ("clustering/k-means/z", "k-means", 3),
+    ("clustering/gaussian-mixture/z", "GMM", 3),
+)
+
+OURS = System("target-p8", "TARGET-VAE P8")
+VAE = System("vae", "VAE, z 4", ("model.system=vae", "model.z_dim=4"), "vae-mnist")
+BETA = System(
+    "beta-vae",
+    "beta-VAE, beta 4, z 4",
+    ("model.system=beta-vae", "model.beta=4", "model.z_dim=4"),
+    "beta-vae-mnist",
+)
+SPATIAL = System("spatial-vae", "spatial-VAE", ("model.system=spatial-vae",), "spatial-vae-mnist")
+WIDE = System(
+    "spatial-vae-500",
+    "spatial-VAE of 500 units, more parameters than TARGET-VAE",
+    ("model.system=spatial-vae", "model.mlp_hidden=500"),
+    "spatial-vae-mnist",
+)
+P4 = System("target-p4", "TARGET-VAE P4", ("model.rotations=4",))
+P16 = System("target-p16", "TARGET-VAE P16", ("model.rotations=16",))
+Z32 = System("target-p8-z32", "TARGET-VAE P8, z 32", ("model.z_dim=32",))
+WHOLE_CELLS = System(
+    "target-p8-whole-cells", "TARGET-VAE P8, no sub-pixel shift", ("model.subpixel_shift=false",)
+)
+ABLATIONS = tuple(
+    System(f"ablation-{n}", f"ablation {n}: {words}", (setting, "model.rotations=4"))
+    for n, words, setting in (
+        (1, "translation only", "model.group_conv=false"),
+        (2, "group convolution, no rotation inferred", "model.rotation_inference=false"),
+        (3, "P4 without the angle offset", "model.rotation_offset=false"),
+    )
+)
+COMPARED = (OURS, VAE, SPATIAL)
+NORMAL = ("model.rotation_prior=normal",)
+
+
+def mnist(kind: str) -> Make:
+    """Return the maker of MNIST(N) or MNIST(U) at half the pixels: 50 px averaged to 25 px."""
+
+    def make(data: Path, folder: Path, images: int) -> Path:
+        written = write_set(plan_set(kind, count=images, **_digits(data)), folder)
+        pixels = np.load(written.stack)
+        count, side = len(pixels), pixels.shape[1]
+        halves = pixels.reshape(count, side // 2, 2, side // 2, 2).mean((2, 4))
+        truth = read_truth(written.truth)
+        moved = {name: truth[name] / 2 for name in ("shift_x_px", "shift_y_px")}
+        write_truth(truth | moved, written.truth)
+        np.save(written.stack, halves.astype(np.float32))
+        return written.stack
+
+    return make
+
+
+def whole_mnist(kind: str) -> Make:
+    """Return the maker of MNIST(N) or MNIST(U) in the paper's 50 pixels."""
+
+    def make(data: Path, folder: Path, images: int) -> Path:
+        return write_set(plan_set(kind, count=images, **_digits(data)), folder).stack
+
+    return make
+
+
+def made(kind: str, **options: Any) -> Make:
+    """Return the maker of a simulated set."""
+
+    def make(data: Path, folder: Path, images: int) -> Path:
+        return write_set(plan_set(kind, count=images, **options), folder).stack
+
+    return make
+
+
+def galaxies(data: Path, folder: Path, images: int) -> Path:
+    """Write the galaxies as RGB with their class, spiral or not."""
+    with np.load(data / "galaxy" / "galaxy_zoo_1400_64x64x3.npz", allow_pickle=False) as arrays:
+        return _labelled(folder, arrays["images"][:images], arrays["spiral"][:images])
+
+
+def cells(data: Path, folder: Path, images: int) -> Path:
+    """Write the red blood cells with their class."""
+    with open_stack(data / "rbc" / "rbc_chula_64x64_gray.npz") as stack:
+        some = np.arange(min(images, len(stack)))
+        labels = np.asarray(stack.labels)[some]
+        return _labelled(folder, stack.read(some).astype(np.uint8), labels)
+
+
+def ribosomes(data: Path, folder: Path, images: int) -> Path:
+    """Write both simulated ribosome stacks as one, shuffled, with the class of each image."""
+    parts = []
+    for letter in "DE":
+        with open_stack(data / "cryoem" / "tomodrgn" / f"10076_class{letter}_32_sim.mrcs") as stack:
+            parts.append(stack.read(np.arange(len(stack))))
+    labels = np.repeat([0, 1], [len(part) for part in parts])
+    order = np.random.default_rng(0).permutation(len(labels))[:images]
+    return _labelled(folder, np.concatenate(parts)[order], labels[order])
+
+
+def _labelled(folder: Path, images: np.ndarray, labels: np.ndarray) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "images.npy", images)
+    write_truth({"label": labels.astype(np.int64)}, folder / "truth.csv")
+    return folder / "images.npy"
+
+
+def _digits(data: Path) -> dict[str, Path]:
+    return {
+        "images": data / "mnist" / "train-images-idx3-ubyte.gz",
+        "labels": data / "mnist" / "train-labels-idx1-ubyte.gz",
+    }
+
+
+SMALL = ("model.encoder_kernels=32", "data.validation_share=0.1", "data.test_share=0.2")
+DIGITS = (*SMALL, "model.kernel_px=17", "model.shift_prior_std_px=2.5")
+PARTICLES = (*SMALL, "model.shift_prior_std_px=2", "model.kernel_px=31")
+GREY = ("model.likelihood=gaussian", "data.downsample_px=32", "model.kernel_px=21")
+
+_TABLE_1_U = {
+    "spatial-vae": {"shift/x": "0.982", "shift/y": "0.983", "rotation/unturned/js": "0.005"},
+    "target-p4": {"shift/x": "0.975", "shift/y": "0.976", "rotation/unturned/js": "0.80"},
+    "target-p8": {"shift/x": "0.972", "shift/y": "0.971", "rotation/unturned/js": "0.859"},
+    "target-p16": {"shift/x": "0.974", "shift/y": "0.971", "rotation/unturned/js": "0.93"},
+    "ablation-1": {"shift/x": "0.966", "shift/y": "0.967", "rotation/unturned/js": "0.005"},
+    "ablation-2": {"shift/x": "0.967", "shift/y": "0.967", "rotation/unturned/js": "0.005"},
+    "ablation-3": {"shift/x": "0.968", "shift/y": "0.972", "rotation/unturned/js": "0.008"},
+}
+_TABLE_1_N = {
+    "spatial-vae": {"shift/x": "0.994", "shift/y": "0.993", "rotation/unturned/js": "0.564"},
+    "target-p4": {"shift/x": "0.97", "shift/y": "0.972", "rotation/unturned/js": "0.814"},
+    "target-p8": {"shift/x": "0.981", "shift/y": "0.981", "rotation/unturned/js": "0.89"},
+    "target-p16": {"shift/x": "0.969", "shift/y": "0.972", "rotation/unturned/js": "0.898"},
+}
+_WARD_U = {"vae": "0.128", "beta-vae": "0.180", "spatial-vae": "0.282", "target-p4": "0.566",
+           "target-p8": "0.571", "target-p16": "0.634", "target-p8-z32": "0.691",
+           "ablation-1": "0.338", "ablation-2": "0.371", "ablation-3": "0.366"}  # fmt: skip
+_WARD_N = {"vae": "0.153", "beta-vae": "0.151", "spatial-vae": "0.371", "target-p4": "0.564",
+           "target-p8": "0.601", "target-p16": "0.601", "target-p8-z32": "0.777"}  # fmt: skip
+_TURNS_U = {"spatial-vae": "97.97", "target-p4": "20.75", "target-p8": "16.85",
+            "target-p16": "10.47"}  # fmt: skip
+
+
+def _paper(
+    poses: dict[str, dict[str, str]], ward: dict[str, str], turns: dict[str, str]
+) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for name, values in poses.items():
+        found.setdefault(name, {}).update(values)
+    for name, value in ward.items():
+        found.setdefault(name, {})["clustering/ward/z"] = value
+    for name, value in turns.items():
+        found.setdefault(name, {})[TURNS[0]] = value
+    return found
+
+
+_MNIST_COLUMNS = (ELBO, *SHIFT, *ROTATION, TURNS, *CLUSTERS)
+_MNIST_N = ImageSet(
+    "mnist-n", "MNIST(N)", "MNIST digits, rotation N(0, pi^2 / 16), shift N(0, 5^2) px, averaged "
+    "from 50 to 25 px.", 2000, 36, mnist("mnist-n"), (*DIGITS, *NORMAL),
+    (P4, OURS, P16, Z32, VAE, BETA, SPATIAL, WIDE), _MNIST_COLUMNS,
+    _paper(_TABLE_1_N, _WARD_N, {}),
+)  # fmt: skip
+_MNIST_U = ImageSet(
+    "mnist-u", "MNIST(U)", "MNIST digits, rotation U(0, 2 pi), shift N(0, 5^2) px, averaged from "
+    "50 to 25 px.", 2000, 36, mnist("mnist-u"), DIGITS,
+    (P4, OURS, P16, Z32, WHOLE_CELLS, VAE, BETA, SPATIAL, WIDE, *ABLATIONS), _MNIST_COLUMNS,
+    _paper(_TABLE_1_U, _WARD_U, _TURNS_U),
+)  # fmt: skip
+CPU = (
+    _MNIST_U,
+    _MNIST_N,
+    ImageSet(
+        "dsprites", "dSprites", "Squares, ellipses and hearts of six scales, made at 32 px.",
+        2000, 25, made("sprites", side=32),
+        (*SMALL, "model.kernel_px=21", "model.shift_prior_std_px=4"), COMPARED,
+        (ELBO, *SHIFT, *ROTATION, ("factor/scale/linear", "scale, R of a fit", 3), *CLUSTERS), {},
+    ),
+    ImageSet(
+        "galaxies", "Galaxies", "1,400 RGB galaxies of Galaxy Zoo, 64 reduced to 32 px, spiral or "
+        "not; no pose truth.", 1400, 25, galaxies,
+        (*SMALL, *GREY, "model.noise_std=0.1", "model.shift_prior_std_px=2"), COMPARED,
+        (ELBO, TURNS, *CLUSTERS), {},
+    ),
+    ImageSet(
+        "cells", "Red blood cells", "2,667 cells of eight classes, 64 reduced to 32 px, real "
+        "random orientation; no pose truth.", 2667, 25, cells,
+        (*SMALL, *GREY, "model.noise_std=0.4", "model.shift_prior_std_px=1", "data.mask=true",
+         "data.normalise=image"), COMPARED,
+        (ELBO, TURNS, *CLUSTERS), {},
+    ),
+    ImageSet(
+        "hinge", "Hinge (as 5HDB), z 1", "Simulated particles with a leg on a hinge, CTF, SNR 0.1, "
+        "40 px.", 2000, 25, made("hinge", side=40, pixel_size_angstrom=4.8),
+        (*PARTICLES, "model.z_dim=1"), COMPARED,
+        (ELBO, *SHIFT, *ROTATION[:1], *ROTATION[3:],
+         ("factor/hinge_rad/axis", "hinge, Spearman", 3)), {}, "fast-particles",
+    ),
+    ImageSet(
+        "two-arm", "Two arms (as CODH/ACS), z 2", "Simulated particles with two independent arms, "
+        "CTF, SNR 0.1, 40 px.", 2000, 25, made("two-arm", side=40, pixel_size_angstrom=4.8),
+        PARTICLES, COMPARED,
+        (ELBO, *SHIFT, *ROTATION[:1], *ROTATION[3:], ("factor/hinge_rad/linear", "arm 1, R", 3),
+         ("factor/hinge2_rad/linear", "arm 2, R", 3)), {}, "fast-particles",
+    ),
+    ImageSet(
+        "ribosome", "Two classes of ribosome", "1,296 simulated tilt images of classes D and E of "
+        "EMPIAR-10076, 32 px; no in-plane truth.", 1296, 25, ribosomes,
+        (*SMALL, "model.kernel_px=25", "model.shift_prior_std_px=1", "data.invert=true"), COMPARED,
+        (ELBO, TURNS, *CLUSTERS), {}, "fast-particles",
+    ),
+)  # fmt: skip
+
+_PAPER_SPLIT = ("data.validation_share=0.05", "data.test_share=0.14286")  # 10,000 of 70,000
+GPU = tuple(
+    replace(
+        page,
+        about=page.about.replace(", averaged from 50 to 25 px", ", 50 px"),
+        images=70_000,
+        epochs=500,
+        make=whole_mnist(page.name),
+        settings=(*_PAPER_SPLIT, *(NORMAL if page.name == "mnist-n" else ())),
+        preset="paper-mnist",
+    )
+    for page in (_MNIST_U, _MNIST_N)
+)
+TIERS = {"cpu": CPU, "gpu": GPU}

@@ -1,0 +1,81 @@
+"""The plan of the evidence: every row is a config that holds, and a row not run says so."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from argparse import Namespace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tvae_core.analysis.evaluation import Row
+from tvae_core.cli.train import add_arguments
+from tvae_core.config import RunConfig
+from tvae_core.evaluation.file import Evaluation
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def evidence(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    for name in ("evidence", "evidence_plan"):
+        sys.modules.pop(name, None)
+    return importlib.import_module("evidence")
+
+
+def config_of(evidence: ModuleType, page: object, system: object, folder: Path) -> RunConfig:
+    """Return the config that `tvae train` would write for a job."""
+    import argparse
+
+    from tvae_core.cli.settings import config_from
+
+    job = evidence.Job(page, system, 1, folder / "run", folder / "images.npy")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return config_from(parser.parse_args(job.train_words(1)[1:]))
+
+
+@pytest.mark.parametrize("tier", ["cpu", "gpu"])
+def test_every_row_is_a_config_of_the_same_size(
+    evidence: ModuleType, tmp_path: Path, tier: str
+) -> None:
+    for page in evidence.TIERS[tier]:
+        configs = {s.name: config_of(evidence, page, s, tmp_path) for s in page.systems}
+        widths = {
+            (c.model.encoder_kernels, c.model.generator_hidden, c.model.kernel_px, c.train.epochs)
+            for c in configs.values()
+        }
+        assert len(widths) == 1, page.name
+        assert all(c.data.test_share > 0 for c in configs.values())
+        assert configs["vae"].model.system == "vae"
+        assert configs["target-p8"].model.rotation_cells == 8
+        assert page.paper.keys() <= configs.keys()
+    names = [page.name for page in evidence.TIERS[tier]]
+    assert len(set(names)) == len(names)
+
+
+def test_a_page_tells_mean_spread_and_what_was_not_run(
+    evidence: ModuleType, tmp_path: Path
+) -> None:
+    page = evidence.TIERS["cpu"][0]
+    for seed, accuracy in ((0, 0.5), (2, 0.7)):
+        folder = tmp_path / page.name / f"target-p8-{seed}"
+        folder.mkdir(parents=True)
+        about = {"run": "r", "system": "target-vae", "parameters": 1234, "split": "test"}
+        about |= {"reference_parameters": 0, "images": 9, "of": 10, "truth": ""}
+        Evaluation(about, [Row("clustering/ward/z", "g", "n", accuracy)]).save(folder)
+        (folder / "minutes.json").write_text("2.5")
+    (tmp_path / page.name / "vae-1").mkdir()
+    (tmp_path / page.name / "vae-1" / "failed.txt").write_text("tvae: error")
+    arguments = Namespace(tier="cpu", out=tmp_path, seeds=[0, 1, 2])
+    lines = evidence.page_text(page, arguments).splitlines()
+    row = next(line for line in lines if line.startswith("| TARGET-VAE P8 |"))
+    assert "| 0, 2 | 1,234 | 2.5 ± 0.0 |" in row
+    assert "0.600 ± 0.141" in row
+    assert next(line for line in lines if line.startswith("| VAE, z 4 |")).count("failed") > 5
+    assert next(line for line in lines if line.startswith("| spatial-VAE |")).count("not run") > 5
+    widths = {line.count("|") for line in lines if line.startswith("|")}
+    assert len(widths) == 1
