@@ -272,7 +272,7 @@ class Calibration:
         source = "the run's own images" if self.on_images else "images drawn by the run's model"
         share = f"{c.false / c.picks:.1%}" if c.picks else "none"
         return (
-            f"threshold {c.threshold:.2f}: on fields put together from {source}, {c.false} of "
+            f"threshold {c.threshold:.2g}: on fields put together from {source}, {c.false} of "
             f"{c.picks} picks were false ({share}) and {c.found} of {c.objects} objects were found"
         )
 
