@@ -14,6 +14,7 @@ from typing import Any, ParamSpec
 import numpy as np
 from numpy.typing import NDArray
 
+from tvae_core.analysis.picks import FieldPicks
 from tvae_core.analysis.support import density_image, label_image, robust_range, value_image
 from tvae_core.errors import ConfigError, ImageFileError
 from tvae_core.files import atomic_write
@@ -154,6 +155,38 @@ def montage_figure(
         drawing.text(
             column * (width + 1) + 1, row * (height + 1) + 1, text, va="top", color="white", size=6
         )
+    return _save(figure, Path(path), overwrite)
+
+
+@_styled
+def field_figure(
+    path: Path | str, found: FieldPicks, lowest: float, *, overwrite: bool = False
+) -> Path:
+    """Draw a field with its picks, and beside it its objects as drawn.
+
+    A circle holds an object; its line points along the object's angle. Picks of less confidence
+    than `lowest` are left out.
+    """
+    figure, left = _figure(18.0, 9.5)
+    left.remove()
+    picks = found.picks.chosen(found.picks.confidence >= lowest)
+    height, width = found.raw_shape
+    column, row = picks.pixels(height, width)
+    low, high = np.percentile(found.values, [0.5, 99.5])
+    for place, values in enumerate((found.values, found.drawn), 1):
+        drawing = figure.add_subplot(1, 2, place)
+        drawing.set_axis_off()
+        shown = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+        sheet = shown[0] if len(shown) == 1 else np.moveaxis(shown, 0, -1)
+        drawing.imshow(sheet, cmap="gray", extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+        if place == 2:
+            continue
+        turn = np.linspace(0, 2 * np.pi, 48)
+        for x, y, angle in zip(column, row, picks.angle_rad, strict=True):
+            r = found.radius_px
+            drawing.plot(x + r * np.cos(turn), y - r * np.sin(turn), color="#DDCC77", lw=0.7)
+            drawing.plot([x, x + r * np.cos(angle)], [y, y - r * np.sin(angle)],
+                         color="#DDCC77", lw=0.7)  # fmt: skip
     return _save(figure, Path(path), overwrite)
 
 

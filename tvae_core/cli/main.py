@@ -21,6 +21,7 @@ COMMANDS = {
     "embed": "embed images with a trained run",
     "evaluate": "judge a run on the images held out: tables and figures of the paper",
     "decode": "draw contents at any pose and size",
+    "detect": "find the objects in larger images with a trained run",
     "project": "compute a plane (PCA, UMAP) of a store",
     "cluster": "cluster a store",
     "export": "write chosen images, poses or pictures",

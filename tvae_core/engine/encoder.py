@@ -57,7 +57,13 @@ class Encoder(nn.Module):
         The mean of each image's border is taken off first, so that the zero padding continues the
         background.
         """
-        lifted = self.lifting(images - border_mean(images), self.grid.padding)
+        return self.features_of(self.lifting(images - border_mean(images), self.grid.padding))
+
+    def features_of(self, lifted: Tensor) -> Tensor:
+        """Return the features (B, S, R, K) of what the lifting layer gave, (B, h, w, R, K).
+
+        `lifted` is overwritten.
+        """
         if torch.is_grad_enabled():
             # in place on whole matrices: done to a view, autograd copies it (`test_step.py` counts)
             hidden: Tensor = self._layers(self.act(lifted.add_(self.lifting_bias)).flatten(0, -2))
@@ -65,10 +71,15 @@ class Encoder(nn.Module):
             hidden = lifted.flatten(0, -2)
             for rows in torch.split(hidden, max(256, _ROWS_BYTES // (4 * hidden.shape[1]))):
                 rows.copy_(self._layers(self.act(rows.add_(self.lifting_bias))))
-        features = hidden.view(len(images), -1, *lifted.shape[-2:])  # (B, S, R, K)
+        features = hidden.view(len(lifted), -1, *lifted.shape[-2:])  # (B, S, R, K)
         if self.mix is not None:
             features = self.mix(features.transpose(2, 3)).transpose(2, 3)  # (B, S, 1, K)
         return features
+
+    def attention(self, features: Tensor) -> Tensor:
+        """Return a(y), (B, S, R), from features (B, S, R, K): the logits without the prior."""
+        logits = features @ self.head.weight[0].to(features.dtype) + self.head.bias[0]
+        return logits.to(self.angles.dtype)
 
     def _layers(self, hidden: Tensor) -> Tensor:
         for layer in self.layers:
@@ -81,8 +92,7 @@ class Encoder(nn.Module):
 
     def log_q(self, features: Tensor, prior: Prior) -> Tensor:
         """Return log q(t, r | y), (B, S, R), from features (B, S, R, K)."""
-        logits = features @ self.head.weight[0].to(features.dtype) + self.head.bias[0]
-        return _normalised(logits.to(self.angles.dtype) + prior.log_cell)
+        return _normalised(self.attention(features) + prior.log_cell)
 
     def cells(self, features: Tensor, angles: Tensor, prior: Prior) -> CellParameters:
         """Return what the heads say of cells whose features are (..., K) and angles (...)."""

@@ -32,6 +32,8 @@ def _file(w: MainWindow) -> list[Command]:
         Command("demo", "Explore the demo", "File", lambda: w.open(demo_path()), (), why_no_demo),
         Command("join", "Join a table of columns…", "File", w.hands.ask_join, (),
                 lambda: _no_run(w), separated=True),
+        Command("field", "Find objects in an image…", "File", w.fields.open, ("Ctrl+F",),
+                lambda: _no_run(w)),
         Command("export", "Export…", "File", w.export.open, ("Ctrl+E",), lambda: _no_run(w)),
         Command("close run", "Close the run", "File", w.close_run, (), lambda: _no_run(w)),
         Command("quit", "Quit", "File", w.close, ("Ctrl+Q",), separated=True),

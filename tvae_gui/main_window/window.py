@@ -25,6 +25,7 @@ from tvae_gui.main_window.commands import Commands
 from tvae_gui.main_window.data_presenter import DataPresenter
 from tvae_gui.main_window.demo import why_no_demo
 from tvae_gui.main_window.export_presenter import ExportPresenter
+from tvae_gui.main_window.fields import Fields
 from tvae_gui.main_window.hands import Hands
 from tvae_gui.main_window.hover_presenter import HoverPresenter
 from tvae_gui.main_window.inspector_presenter import InspectorPresenter
@@ -130,6 +131,7 @@ class MainWindow(QMainWindow):
             self.state, self.inspector, self.tools, self.plane_presenter, self.selection
         )
         self.poses = Poses(self)
+        self.fields = Fields(self)
         self.hands = Hands(
             self.state, self, self.plane_presenter, self.sets, self.clusters, self.data, self.paths
         )

@@ -246,3 +246,25 @@ def test_mirror_lists_pairs_or_says_there_is_no_atlas(
     write_store(tmp_path / "bare.h5", content)
     assert main(["mirror", str(tmp_path / "bare.h5")]) == 4
     assert "keeps no atlas" in capsys.readouterr().err
+
+
+def test_detect_writes_picks_and_a_picture(run: Path, tmp_path: Path, capsys: Capture) -> None:
+    field = np.zeros((3, 40, 52), np.float32)
+    images = np.load(run.parent / "images.npy")
+    for number, one in enumerate(field):
+        one[5:17, 8:20], one[22:34, 30:42] = images[number], images[number + 3]
+    np.save(tmp_path / "fields.npy", field)
+    words = ["detect", str(run), str(tmp_path / "fields.npy"), "--threshold", "0", "--json"]
+    files = [tmp_path / f"picks.{kind}" for kind in ("star", "csv")]
+    outputs = [word for file in files for word in ("-o", str(file))]
+    assert main([*words, *outputs, "--picture", str(tmp_path / "field.png")]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["images"] == 3
+    assert figures["threshold"] == 0
+    assert "of 60 objects were found" in figures["calibration"]
+    rows = files[1].read_text().splitlines()
+    assert len(rows) == figures["picks"] + 1
+    with Image.open(tmp_path / "field.png") as picture:
+        assert picture.width > 500
+    assert main([*words, *outputs]) == 2  # already there
+    assert main([*words[:3], "--threshold", "7"]) == 2

@@ -1,0 +1,137 @@
+"""Detection: tiles without edges, and objects that the model draws found again where they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.core.engine.models import blob_images, small_model
+from tvae_core.engine.explain_away import Explainer, Scale
+from tvae_core.engine.field_encoder import FieldEncoder, Looks
+from tvae_core.engine.target_vae import TargetVae
+
+SCALE = Scale(variance=0.01, radius_px=5.0, lowest_attention=-np.inf)
+
+
+class Oracle(FieldEncoder):
+    """A field encoder that knows which blob the drawn objects are: it correlates with it."""
+
+    def __init__(self, model: TargetVae, pattern: Tensor) -> None:
+        super().__init__(model)
+        self.pattern = pattern
+
+    def attention(self, values: Tensor, before: Any = None, near: Any = None) -> Any:
+        return self._correlation(values).numpy()
+
+    def attention_at(self, values: Tensor, places: Any) -> Any:
+        return self._correlation(values).numpy()[tuple(np.asarray(places).T)]
+
+    def look(self, values: Tensor, places: Any, rotations: int = 1) -> Looks:
+        count = len(places)
+        attention = torch.as_tensor(self.attention_at(values, places))
+        nothing = torch.zeros(count, 1, 2)
+        return Looks(attention, nothing, torch.zeros(count, 1), nothing)
+
+    def _correlation(self, values: Tensor) -> Tensor:
+        half = self.pattern.shape[-1] // 2
+        return torch.conv2d(values[None], self.pattern[None, None], padding=half)[0, 0]
+
+
+@pytest.fixture(scope="module")
+def model() -> TargetVae:
+    return small_model(17).eval()
+
+
+def oracle_explainer(model: TargetVae) -> tuple[Explainer, Tensor]:
+    """Return an explainer that knows the one object its model now draws, and that object."""
+    explainer = Explainer(model, SCALE)
+    rows, columns = np.indices((17, 17)) - 8
+    blob = np.exp(-((rows - 1) ** 2 / 5.0 + columns**2 / 18.0)).astype(np.float32)
+    pattern = torch.from_numpy(blob)
+    explainer.draw = lambda z, a, s: pattern[None, None].repeat(len(z), 1, 1, 1)  # type: ignore[method-assign]
+    explainer.encoder = Oracle(model, pattern)
+    explainer.scale = Scale(0.01, 5.0, 0.3 * float(pattern.square().sum()))
+    return explainer, pattern
+
+
+def field_of(pattern: Tensor, places: list[tuple[int, int]], shape: tuple[int, int]) -> Tensor:
+    """Return the sum of the pattern about places (row, column)."""
+    total = torch.zeros(1, shape[0] + 34, shape[1] + 34)
+    for row, column in places:
+        total[0, row + 9 : row + 26, column + 9 : column + 26] += pattern
+    return total[:, 17:-17, 17:-17].contiguous()
+
+
+@pytest.mark.parametrize("tile", [7, 20, 64])
+def test_the_attention_does_not_depend_on_the_tiles(model: TargetVae, tile: int) -> None:
+    values = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 41, 53)).astype("f4"))
+    whole = FieldEncoder(model, 53).attention(values)
+    tiled = FieldEncoder(model, tile).attention(values)
+    assert np.allclose(whole, tiled, atol=1e-4)  # products in another order, float32
+
+
+def test_the_attention_is_that_of_the_encoder_on_a_single_image(model: TargetVae) -> None:
+    image = blob_images(1)
+    image = image - torch.zeros(())  # its border vanishes: nothing is levelled
+    encoder = FieldEncoder(model)
+    with torch.no_grad():
+        features = model.encoder.features(image)
+        expected = model.encoder.attention(features)[0].logsumexp(-1) - encoder.empty
+    grid = model.grid
+    inner = slice(grid.first, grid.first + grid.cells_per_axis)
+    found = encoder.attention(image[0])[inner, inner]
+    # the encoder takes off what is left of the border's mean, 1e-3 of the range
+    assert np.allclose(found.ravel(), expected.numpy(), atol=0.05)
+
+
+def test_looking_at_places_agrees_with_the_map(model: TargetVae) -> None:
+    values = torch.from_numpy(np.random.default_rng(1).normal(size=(1, 30, 40)).astype("f4"))
+    encoder = FieldEncoder(model)
+    places = np.array([[0, 0], [29, 39], [12, 20]])
+    whole = encoder.attention(values)
+    assert np.allclose(encoder.attention_at(values, places), whole[tuple(places.T)], atol=1e-4)
+    looks = encoder.look(values, places, 2)
+    assert np.allclose(looks.attention, whole[tuple(places.T)], atol=1e-4)
+    assert looks.z.shape == (3, 2, 2)
+
+
+def test_only_what_changed_is_looked_at_again(model: TargetVae) -> None:
+    values = torch.zeros(1, 96, 96)
+    encoder = FieldEncoder(model, 32)
+    before = encoder.attention(values)
+    values[0, 40:45, 50:55] = 1.0
+    after = encoder.attention(values, before, np.array([[42, 52]]))
+    assert np.allclose(after, encoder.attention(values), atol=1e-4)
+    assert not np.allclose(after, before, atol=1e-3)
+
+
+def test_objects_are_found_at_their_places_and_the_rest_is_empty(model: TargetVae) -> None:
+    explainer, pattern = oracle_explainer(model)
+    places = [(10, 12), (40, 12), (25, 60), (3, 72)]
+    values = field_of(pattern, places, (50, 80))
+    found, drawn = explainer.explain(values)
+    assert sorted(map(tuple, found.place.tolist())) == sorted(places)
+    assert torch.allclose(drawn, values, atol=1e-5)
+    x, y = found.places_px(50, 80)[found.place.tolist().index([10, 12])]
+    assert (x, y) == (12 - 39.5, 24.5 - 10)
+
+
+def test_touching_objects_are_told_apart_by_explaining_away(model: TargetVae) -> None:
+    explainer, pattern = oracle_explainer(model)
+    places = [(20, 20), (20, 26), (26, 23)]
+    values = field_of(pattern, places, (50, 50))
+    found, _ = explainer.explain(values)
+    assert sorted(map(tuple, found.place.tolist())) == sorted(places)
+    alone = Explainer.peaks_of(explainer, values)
+    assert len(alone) < len(places)  # what appendix A.4 struggles with
+
+
+def test_nothing_is_found_where_nothing_is(model: TargetVae) -> None:
+    explainer, _ = oracle_explainer(model)
+    found, drawn = explainer.explain(torch.zeros(1, 40, 40))
+    assert len(found) == 0
+    assert not drawn.any()

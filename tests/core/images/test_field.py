@@ -1,0 +1,66 @@
+"""Fields as the model sees them: background, contrast, size and where a place lies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tvae_core.config import DataConfig
+from tvae_core.errors import ConfigError, ImageFileError
+from tvae_core.geometry import axis_px
+from tvae_core.images.field import background, prepare_field, resampled
+from tvae_core.images.fourier import fourier_crop
+
+FLOAT = np.dtype(np.float32)
+
+
+def blob(shape: tuple[int, int], x: float, y: float, width: float = 3.0) -> np.ndarray:
+    """Return a Gaussian at (x, y) from the centre, y up."""
+    across, up = axis_px(shape[1])[None], -axis_px(shape[0])[:, None]
+    return np.exp(-((across - x) ** 2 + (up - y) ** 2) / (2 * width**2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("side", [48, 47, 96, 64])
+def test_resampling_is_that_of_the_models_images(side: int) -> None:
+    image = np.random.default_rng(0).normal(size=(1, 96, 96)).astype(np.float32)
+    both = resampled(resampled(image, side, 1), side, 2)
+    expected = fourier_crop(image, side) if side < 96 else image
+    assert np.allclose(both, expected, atol=1e-5)  # float32 transforms
+
+
+def test_an_object_keeps_its_place_at_any_size() -> None:
+    field = prepare_field(blob((130, 200), 40, -30), DataConfig(normalise="none"), 16, 2.5, FLOAT)
+    assert field.values.shape == (1, 52, 80)
+    weight = np.maximum(field.values[0], 0) ** 2
+    x = (weight.sum(0) @ axis_px(80)) / weight.sum()
+    y = -(weight.sum(1) @ axis_px(52)) / weight.sum()
+    assert field.raw_places(np.array([[x, y]]))[0] == pytest.approx([40, -30], abs=0.05)
+
+
+def test_a_slope_is_taken_off_and_objects_stay() -> None:
+    slope = np.linspace(100, 200, 192, dtype=np.float32)[None, :] + np.zeros((160, 1), np.float32)
+    levelled = (slope + 50 * blob((160, 192), 10, 10)) - background(
+        (slope + 50 * blob((160, 192), 10, 10))[None], 32
+    )[0]
+    inner = levelled[16:-16, 16:-16]  # beyond the outermost block centres it is continued flat
+    assert np.median(np.abs(inner)) < 0.5
+    # the object covers a fifth of its block, which moves the median along the slope
+    assert inner.max() == pytest.approx(50, abs=4)
+    assert np.all(background(np.full((1, 64, 64), 7.0, np.float32), 32) == 7.0)
+
+
+def test_contrast_is_that_of_the_models_images() -> None:
+    eight = prepare_field(np.full((32, 32), 51, np.float32), DataConfig(), 16, 1, np.dtype("u1"))
+    assert np.all(eight.values == 0)
+    noise = np.random.default_rng(1).normal(5, 3, (128, 128)).astype(np.float32)
+    ring = prepare_field(noise, DataConfig(normalise="ring"), 16, 1, FLOAT)
+    assert ring.values.std() == pytest.approx(1, abs=0.03)
+
+
+def test_what_cannot_be_looked_at_is_refused() -> None:
+    small = np.zeros((12, 40), np.float32)
+    with pytest.raises(ConfigError, match="smaller than one image"):
+        prepare_field(small, DataConfig(), 16, 1, FLOAT)
+    bad = np.full((40, 40), np.nan, np.float32)
+    with pytest.raises(ImageFileError, match="1600 NaN"):
+        prepare_field(bad, DataConfig(), 16, 1, FLOAT)

@@ -1,0 +1,292 @@
+"""Detection: the objects of larger images, found with a run's model (paper, appendix A.4).
+
+Shapes: n images, C channels, W model side, D content dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tvae_core.analysis.picks import (
+    Calibration,
+    Confidence,
+    FieldPicks,
+    Picks,
+    agreement,
+)
+from tvae_core.engine.checkpoint import model_from_bytes
+from tvae_core.engine.device import choose_device
+from tvae_core.engine.explain_away import Explainer, Objects, Scale, levelled
+from tvae_core.engine.group_conv import LiftingConv
+from tvae_core.engine.inference import Inferred, infer
+from tvae_core.engine.likelihood import expected_pixels
+from tvae_core.engine.target_vae import TargetVae
+from tvae_core.errors import Cancelled, ConfigError, ImageFileError, StoreError
+from tvae_core.geometry import axis_px
+from tvae_core.images.field import Field, prepare_field
+from tvae_core.images.opening import open_stack
+from tvae_core.images.prepared import open_prepared
+from tvae_core.images.stack import ImageStack
+from tvae_core.store import EmbeddingStore
+
+Array = NDArray[Any]
+_EMPTY_SHARE = 1 / 3  # of the windows of a calibration field hold no object
+_WEAK = 0.05  # quantile of the own attention that, mirrored at the median, bounds the candidates
+_ENERGY = 0.9  # of a drawn object's squares lie within its radius
+_TOLERANCE = 0.5  # of the radius: a pick this near to a true place is that object
+
+
+@dataclass(frozen=True)
+class DetectSettings:
+    """How to look.
+
+    Parameters
+    ----------
+    explain : bool
+        Subtract what was found and look again; otherwise the peaks of the attention, as in A.4.
+    scale : float
+        The model's pixel over the field's; 0 takes it from the pixel sizes, else the run's.
+    tile_px : int
+        Places along each side of a tile, 0 chooses. The picks do not depend on it.
+    images, seed : int
+        How many of the run's images the threshold is found on, and which.
+    """
+
+    explain: bool = True
+    scale: float = 0.0
+    tile_px: int = 0
+    images: int = 96
+    seed: int = 0
+
+
+class Detector:
+    """Finds objects in fields with a run's model; made once, used for many fields.
+
+    Parameters
+    ----------
+    store : EmbeddingStore
+    settings : DetectSettings
+    images_at : str
+        Replaces the path of the run's images, when they moved.
+
+    Raises
+    ------
+    ConfigError
+        The model sees through a CTF, which is not known of a field.
+    CheckpointError, StoreError, ImageFileError
+        No usable model, or the images named are not those of the run.
+    """
+
+    def __init__(
+        self, store: EmbeddingStore, settings: DetectSettings | None = None, images_at: str = ""
+    ) -> None:
+        self.settings = settings or DetectSettings()
+        self.header = store.header
+        model = model_from_bytes(store.weights(), store.path).eval()
+        if not isinstance(model.encoder.lifting, LiftingConv):
+            raise ConfigError(
+                "only an encoder of turned kernels can look at a larger image",
+                store.path, "take a run of the target-vae system",
+            )  # fmt: skip
+        if model.model.ctf == "likelihood":
+            raise ConfigError(
+                "the model sees through each image's CTF, and that of a field is not known",
+                store.path,
+                "train on phase-flipped images to detect with the run",
+            )
+        self.model = model.to(choose_device("auto"))
+        own, on_images = own_images(store, self.model, self.settings, images_at)
+        self.explainer, self.calibration = calibrated(self.model, own, on_images, self.settings)
+
+    def prepared(self, raw: Array, stack: ImageStack) -> Field:
+        """Return an image (H, W[, 3]) of a stack as the model sees it."""
+        scale = self.settings.scale
+        own, theirs = self.header.pixel_size_angstrom, stack.pixel_size_angstrom
+        if not scale:
+            scale = own / theirs if own and theirs else self.header.scale
+        return prepare_field(raw, self.header.config.data, self.model.side, scale, stack.dtype)
+
+    @torch.no_grad()
+    def detect(self, field: Field, image: int = 0) -> FieldPicks:
+        """Return the objects of a field."""
+        values = torch.from_numpy(field.values).to(self.model.points_px.device)
+        found, drawn = find(self.explainer, values, self.settings.explain)
+        places = field.raw_places(found.places_px(*field.values.shape[1:]))
+        confidence = self.calibration.confidence.of(evidence(found, self.settings.explain))
+        order = np.argsort(-confidence, kind="stable")
+        picks = Picks(
+            np.full(len(found), image), places, found.angle_rad, found.z, found.score,
+            confidence, found.attention,
+        )  # fmt: skip
+        radius = self.calibration.radius_px * float(np.mean(field.scale))
+        return FieldPicks(
+            image, picks.chosen(order), field.values, drawn.cpu().numpy(), field.raw_shape, radius
+        )
+
+
+def detect(
+    detector: Detector,
+    path: Path | str,
+    progress: Callable[[float], None] = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[FieldPicks]:
+    """Yield what is found in each image of a stack of fields.
+
+    Raises
+    ------
+    ImageFileError, ConfigError
+        The fields cannot be read or do not fit the model.
+    Cancelled
+        `cancelled()` turned true.
+    """
+    with open_stack(path) as stack:
+        channels = detector.model.channels
+        if stack.channels != channels:
+            raise ImageFileError(
+                f"{stack.channels} channels, but the run's images have {channels}", path
+            )
+        for image in range(len(stack)):
+            if cancelled():
+                raise Cancelled("the search was stopped")
+            raw = stack.read([image])[0]
+            yield detector.detect(detector.prepared(raw, stack), image)
+            progress((image + 1) / len(stack))
+
+
+def find(explainer: Explainer, values: Tensor, explain: bool) -> tuple[Objects, Tensor]:
+    """Return the objects of a field and their sum as drawn, either way."""
+    if explain:
+        return explainer.explain(values)
+    found = explainer.peaks_of(values)
+    return found, explainer.drawn_sum(found, values)
+
+
+def evidence(found: Objects, explain: bool) -> NDArray[np.float64]:
+    """Return what the confidence is a function of: log(1 + gain), or the attention."""
+    return np.log1p(np.maximum(found.score, 0.0)) if explain else found.score
+
+
+def own_images(
+    store: EmbeddingStore, model: TargetVae, settings: DetectSettings, images_at: str
+) -> tuple[Tensor, bool]:
+    """Return a sample (n, C, W, W) of the run's images and whether they were read from its files.
+
+    Where they are gone and no other place is named, they are drawn: contents and poses of the
+    store, with noise of its reconstruction error.
+    """
+    rng = np.random.default_rng([settings.seed, len(store)])
+    chosen = np.sort(rng.permutation(len(store))[: settings.images])
+    config = store.header.config.data
+    data = config.model_copy(update={"path": images_at} if images_at else {})
+    if not images_at and not (data.path and Path(data.path).exists()):
+        return _drawn_images(store, model, chosen, rng), False
+    with open_prepared(data) as images:
+        if len(images) != len(store) or images.side != model.side:
+            raise StoreError(
+                f"{len(images):,} images of {images.side} px here, but the run embedded "
+                f"{len(store):,} of {model.side} px", images.stack.path,
+                "name the images of this run with --data",
+            )  # fmt: skip
+        return torch.from_numpy(images.read(chosen)), True
+
+
+def _drawn_images(
+    store: EmbeddingStore, model: TargetVae, chosen: Array, rng: np.random.Generator
+) -> Tensor:
+    device = model.points_px.device
+    columns = (store.z_mean, store.angle_rad, store.shift_px)
+    z, angle, shift = (torch.as_tensor(np.array(c[chosen]), device=device) for c in columns)
+    with torch.no_grad():
+        seen = expected_pixels(model.draw(z.float(), angle.float(), shift.float()), model.model)
+    images = seen.transpose(1, 2).reshape(len(chosen), -1, model.side, model.side).cpu()
+    deviation = float(np.sqrt(np.nanmedian(store.column("quality/reconstruction_error"))))
+    noise = rng.normal(0.0, deviation, images.shape).astype(np.float32)
+    return images + torch.from_numpy(noise)
+
+
+def calibrated(
+    model: TargetVae, images: Tensor, on_images: bool, settings: DetectSettings
+) -> tuple[Explainer, Calibration]:
+    """Return an explainer with its scale and what a pick's score means, from images (n, C, W, W).
+
+    The images are put side by side in random order into one field; between them stand windows
+    whose object has been taken away. What is found there is compared with where they are.
+    """
+    own = infer(model, images)
+    values, truth = mosaic(images, own, settings.seed)
+    variance = float(np.median(own.reconstruction_error.numpy()))
+    radius = object_radius_px(model, own.z_mean)
+    values = values.to(model.points_px.device)
+    free = Explainer(model, Scale(max(variance, 1e-9), radius, -np.inf), settings.tile_px)
+    height, width = values.shape[1:]
+    row, column = (height - 1) / 2 - truth[:, 1], truth[:, 0] + (width - 1) / 2
+    at = np.rint(np.stack([row, column], 1)).astype(np.int64)
+    seen = free.encoder.attention_at(values, np.clip(at, 0, [height - 1, width - 1]))
+    weak, middle = np.quantile(seen, [_WEAK, 0.5])
+    lowest = float(2 * weak - middle)
+    explainer = Explainer(model, Scale(max(variance, 1e-9), radius, lowest), settings.tile_px)
+    found, _ = find(explainer, values, settings.explain)
+    picks = _as_picks(found, found.places_px(height, width))
+    tolerance = max(2.0, _TOLERANCE * radius)
+    _, true = agreement(picks, np.zeros(len(truth), np.int64), truth, tolerance)
+    nothing = 0.0 if settings.explain else lowest
+    confidence = Confidence.fitted(evidence(found, settings.explain), true, len(truth), nothing)
+    return explainer, Calibration(confidence, radius, on_images)
+
+
+def _as_picks(found: Objects, places: NDArray[np.float64]) -> Picks:
+    nowhere = np.zeros(len(found), dtype=np.int64)
+    return Picks(nowhere, places, found.angle_rad, found.z, found.score,
+                 np.zeros(len(found)), found.attention)  # fmt: skip
+
+
+def mosaic(images: Tensor, own: Inferred, seed: int) -> tuple[Tensor, NDArray[np.float64]]:
+    """Return a field (C, h, w) of images and empty windows, and where its objects are (n, 2)."""
+    assert own.reconstruction is not None
+    count, channels, side, _ = images.shape
+    rest = levelled(images - own.reconstruction)
+    empty = round(count * _EMPTY_SHARE / (1 - _EMPTY_SHARE))
+    grid = int(np.ceil(np.sqrt(count + empty)))
+    rng = np.random.default_rng([seed, 2])
+    order = rng.permutation(grid * grid)
+    windows = torch.zeros(grid * grid, channels, side, side)
+    windows[order[:count]] = levelled(images)
+    others = order[count:]
+    windows[others] = rest[rng.integers(count, size=len(others))].flip(-1)
+    field = windows.view(grid, grid, channels, side, side).permute(2, 0, 3, 1, 4)
+    centre = axis_px(grid) * side
+    row, column = np.divmod(order[:count], grid)
+    shift = own.shift_px.double().numpy()
+    truth = np.stack([centre[column], -centre[row]], 1) + shift
+    return field.reshape(channels, grid * side, grid * side).contiguous(), truth
+
+
+@torch.no_grad()
+def object_radius_px(model: TargetVae, z: Tensor) -> float:
+    """Return the radius that holds most of a drawn object's squares, the median over z (n, D)."""
+    device, count = model.points_px.device, len(z)
+    nowhere = torch.zeros(count, 2, device=device)
+    raw = model.draw(z.to(device), torch.zeros(count, device=device), nowhere)
+    seen = expected_pixels(raw, model.model).transpose(1, 2)
+    drawn = levelled(seen.reshape(count, -1, model.side, model.side))
+    energy = drawn.square().sum(1).cpu().double().numpy()
+    axis = axis_px(model.side)
+    total = np.maximum(energy.sum((1, 2)), 1e-30)
+    x, y = energy.sum(1) @ axis / total, -(energy.sum(2) @ axis) / total
+    distance = np.hypot(
+        axis[None, None] - x[:, None, None], -axis[None, :, None] - y[:, None, None]
+    )
+    radii = []
+    for one, away in zip(energy.reshape(count, -1), distance.reshape(count, -1), strict=True):
+        order = np.argsort(away)
+        inside = np.cumsum(one[order])
+        radii.append(away[order][np.searchsorted(inside, _ENERGY * inside[-1])])
+    return float(max(2.0, np.median(radii)))
