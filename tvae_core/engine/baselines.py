@@ -138,7 +138,7 @@ class PlainGenerator(Generator):
         """Return raw outputs (B, P, C) at object points (B or 1, P, 2) of z (B, D)."""
         return self._sampled(coordinates, self.content_layer(z))
 
-    def part_pixels(self) -> int:
+    def part_pixels(self, branch_kept: bool = False) -> int:
         """Return how many pixels are drawn between two looks at whether to stop."""
         return 1 << 16
 

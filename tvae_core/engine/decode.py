@@ -24,6 +24,7 @@ from tvae_core.geometry import axis_px
 from tvae_core.store import EmbeddingStore
 
 _GRIDS_KEPT = 6
+_PART_PIXELS = 2048  # of a kept branch, which is copied part by part
 
 
 class Decoder:
@@ -99,7 +100,7 @@ class Decoder:
             tables = None
             if branch is None:
                 tables = generator.grid_tables(axis, -axis, angle[index], shift[index])
-            for part in self._parts(size):
+            for part in self._parts(size, branch is not None):
                 if cancelled is not None and cancelled():
                     raise Cancelled("a newer request came")
                 if tables is not None:
@@ -113,8 +114,9 @@ class Decoder:
         images = pixels.numpy()
         return images[..., 0] if self.channels == 1 else images
 
-    def _parts(self, size: int) -> list[GridPart]:
-        return grid_parts(size, size, self.model.generator.part_pixels())
+    def _parts(self, size: int, branch_kept: bool = False) -> list[GridPart]:
+        pixels = self.model.generator.part_pixels(branch_kept)
+        return grid_parts(size, size, min(pixels, _PART_PIXELS))
 
     def _axis(self, size: int) -> Tensor:
         return _tensor((axis_px(size) * (self.side / size)).astype(np.float32))

@@ -150,10 +150,16 @@ class Generator(nn.Module):
         """Numbers a pixel in a coordinate branch, H."""
         return self.coordinate_layer.out_features
 
-    def part_pixels(self) -> int:
-        """Return how many pixels make a part of a few milliseconds and of little memory."""
-        features, hidden = len(self.phases), self.coordinate_layer.out_features
-        return max(16, int(_PART_MULTIPLY_ADDS / (hidden * (features + hidden * len(self.shared)))))
+    def part_pixels(self, branch_kept: bool = False) -> int:
+        """Return how many pixels make a part of a few milliseconds and of little memory.
+
+        `branch_kept`: the coordinate branch is there already.
+        """
+        hidden = self.coordinate_layer.out_features
+        each = hidden * hidden * len(self.shared) + (
+            0 if branch_kept else hidden * len(self.phases)
+        )
+        return max(64, int(_PART_MULTIPLY_ADDS / max(each, 1)))
 
     def grid_tables(
         self, x_px: Tensor, y_px: Tensor, angle_rad: Tensor, shift_px: Tensor
