@@ -37,6 +37,10 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `tvae` and return its exit status: 0; 2 input, 3 machine, 4 damage, 130 interrupt."""
+    # Threads that wait for each other sleep instead of spinning: with another busy process beside
+    # it, spinning made a training step six to ten times slower (docs/performance.md). The window
+    # does without: an image drawn for somebody who waits is a third faster with spinning.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
