@@ -52,6 +52,21 @@ def row_of_child(script: str, arguments: dict[str, Any]) -> Row:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+def rows_of(
+    script: str, what: str, asked: list[tuple[str, int]], given: argparse.Namespace
+) -> list[Row]:
+    """Return a row for each (variant, batch), each measured by a child of `script`."""
+    rows = []
+    for variant, batch in asked:
+        arguments = {
+            "what": what, "variant": variant, "batch": batch,
+            "threads": given.threads, "repeats": given.repeats,
+        }  # fmt: skip
+        rows.append(row_of_child(script, arguments))
+        print(f"  {what}, {variant}: {rows[-1]['ms']:.1f} ms", file=sys.stderr, flush=True)
+    return rows
+
+
 def child_arguments() -> dict[str, Any] | None:
     """Return what the parent asks of this process, None in the parent."""
     if "--child" not in sys.argv:

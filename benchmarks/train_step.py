@@ -48,17 +48,12 @@ def main() -> None:
     options.add_argument("--only", choices=list(SIDES), action="append")
     given = options.parse_args()
     print(measure.machine(given.threads))
-    rows = []
+    rows: list[measure.Row] = []
     for preset in given.only or SIDES:
         plain, ours = BATCHES[preset]
         asked = [(PLAIN, plain)] if given.baseline else []
-        for variant, batch in asked + [(name, ours) for name in VARIANTS]:
-            arguments = {
-                "what": preset, "variant": variant, "batch": batch,
-                "threads": given.threads, "repeats": given.repeats,
-            }  # fmt: skip
-            rows.append(measure.row_of_child(__file__, arguments))
-            print(f"  {preset}, {variant}: {rows[-1]['ms']:.1f} ms", file=sys.stderr, flush=True)
+        asked += [(name, ours) for name in VARIANTS]
+        rows += measure.rows_of(__file__, preset, asked, given)
     measure.print_table(rows, PLAIN)
 
 

@@ -129,7 +129,7 @@ class Encoder(nn.Module):
         """
         if self.model.rotation_offset:
             return angle
-        return torch.remainder(angle - offset + torch.pi, 2 * torch.pi) - torch.pi
+        return wrap(angle - offset)
 
     def forward(self, images: Tensor, prior: Prior) -> Posterior:
         """Return the posterior of images (B, C, H, W)."""
@@ -153,6 +153,11 @@ def border_mean(images: Tensor) -> Tensor:
     rows = images[..., [0, -1], :].mean((-2, -1), keepdim=True)
     columns = images[..., [0, -1]].mean((-2, -1), keepdim=True)
     return 0.5 * (rows + columns)
+
+
+def wrap(angle: Tensor) -> Tensor:
+    """Return the same angles in [-pi, pi)."""
+    return torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
 
 
 def turn(vectors: Tensor, angles: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from tvae_core.engine.inference import wrap
+from tvae_core.engine.encoder import wrap
 from tvae_core.engine.target_vae import TargetVae
 
 Places = NDArray[np.int64]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tvae_core.engine.data import Batch
 from tvae_core.engine.device import mixed_precision, working_set_bytes
+from tvae_core.engine.encoder import wrap
 from tvae_core.engine.likelihood import expected_pixels, log_likelihood
 from tvae_core.engine.posterior import entropy, kl_terms
 from tvae_core.engine.target_vae import TargetVae
@@ -42,11 +43,6 @@ class Inferred:
     reconstruction_error: Tensor
     elbo: Tensor
     reconstruction: Tensor | None = None
-
-
-def wrap(angle: Tensor) -> Tensor:
-    """Return the same angles in [-pi, pi)."""
-    return torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
 
 
 @torch.no_grad()

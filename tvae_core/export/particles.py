@@ -99,11 +99,7 @@ def export_particles(
     original = open_original(store, Path(path).suffix.lower(), table)
     report(1, 10, progress, cancelled)
     inferred = _inferred(store, cluster) if pose else None
-    halves = [(Path(path), np.unique(np.asarray(indices, dtype=np.int64)))]
-    if rest is not None:
-        others = np.ones(store.images, dtype=bool)
-        others[halves[0][1]] = False
-        halves.append((_rest_path(Path(path), Path(rest)), np.flatnonzero(others)))
+    halves = _halves(store.images, indices, Path(path), rest)
     done = []
     with ExitStack() as files:
         for step, (target, chosen) in enumerate(halves):
@@ -113,6 +109,18 @@ def export_particles(
     return ParticlesExported(
         done[0], done[1] if len(done) > 1 else None, original.path, len(original)
     )
+
+
+def _halves(
+    images: int, indices: NDArray[Any], path: Path, rest: Path | str | None
+) -> list[tuple[Path, NDArray[np.int64]]]:
+    """Return each file to write with its images: the chosen ones, and the others when asked."""
+    chosen = np.unique(np.asarray(indices, dtype=np.int64))
+    if rest is None:
+        return [(path, chosen)]
+    others = np.ones(images, dtype=bool)
+    others[chosen] = False
+    return [(path, chosen), (_rest_path(path, Path(rest)), np.flatnonzero(others))]
 
 
 def open_original(store: EmbeddingStore, suffix: str, instead: str = "") -> ParticleTable:

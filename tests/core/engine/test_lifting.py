@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tvae_core.engine import lifting_method
+from tvae_core.engine import fourier_conv, lifting_method
 from tvae_core.engine.fourier_conv import FourierPlan
 from tvae_core.engine.group_conv import LiftingConv, all_turns, steerable_basis
 
@@ -90,7 +90,26 @@ def test_the_period_is_the_least_that_keeps_copies_of_the_image_away() -> None:
     plan = FourierPlan(100, 65, 22)  # the cryo-EM setting: 80 x 80 places of 100 x 100
     assert (plan.places, plan.period) == (80, 122)
     direct = 80**2 * 65**2 * 1024
-    assert direct / plan.multiply_adds(512) > 12  # half the kernels, all turns
+    assert 13 < direct / plan.multiply_adds(512) < 14  # half the kernels, all turns
+
+
+def test_a_shorter_period_would_let_copies_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    plan, images, kernels = (
+        FourierPlan(20, 13, 3),
+        torch.randn(1, 1, 20, 20),
+        torch.randn(2, 1, 13, 13),
+    )
+    right = plan.correlate(images, plan.spectrum(kernels), (1, 2))
+    period = plan.period
+    assert period > plan.side
+    monkeypatch.setattr(FourierPlan, "period", period - 2)
+    fourier_conv._matrices.cache_clear()
+    wrong = plan.correlate(images, plan.spectrum(kernels), (1, 2))
+    fourier_conv._matrices.cache_clear()
+    middle = slice(2, -2)
+    torch.testing.assert_close(wrong[:, middle, middle], right[:, middle, middle], **CLOSE)
+    assert (wrong - right).abs().max() > 0.1  # the outermost places see the image's copy
 
 
 def test_only_the_turns_that_differ_are_kept() -> None:
