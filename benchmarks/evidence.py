@@ -20,12 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evidence_plan import TIERS, ImageSet, System
+from defaults_plan import DEFAULTS, PLATEAU
+from evidence_plan import CPU, GPU, ImageSet, System
 
 from tvae_core.evaluation.file import NAME, Evaluation, load_evaluation, spread
 from tvae_core.files import write_text
 
 NOT_RUN = "not run"
+TIERS = {"cpu": CPU, "gpu": GPU, "defaults": DEFAULTS}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,13 @@ class Job:
         settings += [f"train.seed={self.seed}", f"train.threads={threads}"]
         settings += ["train.preview_images=16", "embed.thumbnail_px=0", "embed.atlas_nodes=0"]
         return [*words, *(f"--set={setting}" for setting in settings)]
+
+    @property
+    def program(self) -> list[str]:
+        """Return the words that start `tvae`, from another initialisation if the row asks."""
+        if self.system.start:
+            return [sys.executable, str(Path(__file__).with_name("starts.py")), self.system.start]
+        return [sys.executable, "-m", "tvae_core.cli.main"]
 
 
 def main() -> None:
@@ -93,8 +102,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=0, help="fewer passes, for a trial")
     arguments = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
-    arguments.workers = arguments.workers or (cores if arguments.tier == "cpu" else 1)
-    arguments.threads = 1 if arguments.tier == "cpu" else 0
+    arguments.workers = arguments.workers or (1 if arguments.tier == "gpu" else cores)
+    arguments.threads = 0 if arguments.tier == "gpu" else 1
     return arguments
 
 
@@ -122,12 +131,12 @@ def _run(job: Job, arguments: argparse.Namespace, ends: float) -> None:
         return
     began = time.monotonic()
     threads = str(arguments.threads)
-    words = ["evaluate", str(job.folder), "--threads", threads, "--turned-images", "5"]
+    words = ["evaluate", str(job.folder), "--threads", threads, "--turned-images", "2"]
     steps = [words]
     if not (job.folder / "embeddings.h5").exists():
         steps = [job.train_words(arguments.threads), words]
     for step in steps:
-        command = [sys.executable, "-m", "tvae_core.cli.main", *step]
+        command = [*job.program, *step]
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
         if finished.returncode:
             job.folder.mkdir(parents=True, exist_ok=True)
@@ -180,11 +189,23 @@ def _cells(page: ImageSet, system: System, arguments: argparse.Namespace) -> lis
     minutes = [json.loads((folders[seed] / "minutes.json").read_text()) for seed in found]
     parameters = next(iter(found.values())).about["parameters"]
     values = [
-        spread([one.value(key) for one in found.values()], digits)
-        for key, _, digits in page.columns
+        _left_plateau(page, [folders[seed] for seed in found])
+        if (key, name, digits) == PLATEAU
+        else spread([one.value(key) for one in found.values()], digits)
+        for key, name, digits in page.columns
     ]
     seeds = ", ".join(map(str, found))
     return [system.words, seeds, f"{parameters:,}", spread(minutes, 1), *values]
+
+
+def _left_plateau(page: ImageSet, folders: list[Path]) -> str:
+    """Return for each seed after how many steps the mean ELBO of an epoch was off the plateau."""
+    steps = []
+    for folder in folders:
+        records = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+        epochs = [record for record in records if record["kind"] == "epoch"]
+        steps.append(next((str(e["step"]) for e in epochs if e["elbo"] > page.plateau), "never"))
+    return ", ".join(steps)
 
 
 def _listed(settings: tuple[str, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,19 +20,21 @@ Column = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class System:
-    """A row: name, what it is, the settings that make it, and the paper's figures by column."""
+    """A row: name, what it is and the settings that make it; `start`: of `starts.py`."""
 
     name: str
     words: str
     settings: tuple[str, ...] = ()
     preset: str = ""
+    start: str = ""
 
 
 @dataclass(frozen=True)
 class ImageSet:
     """A page: `make(data, folder, images)` writes the set and returns the images' path.
 
-    settings hold for every system of the page; `systems` may overrule them.
+    settings hold for every system of the page; `systems` may overrule them. `paper` has the
+    paper's figures by system and column; `plateau` is the ELBO above which it is left.
     """
 
     name: str
@@ -45,6 +48,7 @@ class ImageSet:
     columns: tuple[Column, ...]
     paper: dict[str, dict[str, str]]
     preset: str = "fast-cpu"
+    plateau: float = math.nan
 
 
 ELBO: Column = ("elbo/elbo", "ELBO", 1)
@@ -282,4 +286,3 @@ GPU = tuple(
     )
     for page in (_MNIST_U, _MNIST_N)
 )
-TIERS = {"cpu": CPU, "gpu": GPU}

@@ -82,6 +82,12 @@ class ModelConfig(_Section):
     )
     encoder_kernels: int = _field(128, "Kernels of the lifting layer", ge=1, le=2048)
     encoder_layers: int = _field(2, "Hidden 1x1 group convolutions after lifting", ge=0, le=8)
+    rotation_mixing: int = _field(
+        0,
+        "Neighbours over r, on either side, that a 1x1 group convolution mixes; 0: the paper's",
+        ge=0,
+        le=8,
+    )
     generator_hidden: int = _field(512, "Units of each generator layer", ge=4, le=4096)
     generator_layers: int = _field(2, "Shared layers of the generator", ge=1, le=16)
     content_layers: int = _field(

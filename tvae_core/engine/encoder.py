@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tvae_core.config import ModelConfig
 from tvae_core.engine.generator import activation
+from tvae_core.engine.group_linear import GroupLinear
 from tvae_core.engine.plain_conv import lifting_layer
 from tvae_core.engine.posterior import CellParameters, Posterior, Prior, ShiftGrid
 from tvae_core.geometry import group_angles
@@ -42,7 +43,8 @@ class Encoder(nn.Module):
         self.lifting = lifting_layer(model, channels, grid.kernel, trainable)
         self.lifting_bias = nn.Parameter(torch.zeros(kernels))
         self.layers = nn.ModuleList(
-            nn.Linear(kernels, kernels) for _ in range(model.encoder_layers)
+            GroupLinear(kernels, model.rotations if model.group_conv else 1, model.rotation_mixing)
+            for _ in range(model.encoder_layers)
         )
         self.head = nn.Linear(kernels, 3 + 2 * model.z_dim + 3 * model.subpixel_shift)
         self.act = activation(model.activation)
@@ -69,7 +71,7 @@ class Encoder(nn.Module):
             hidden: Tensor = self._layers(self.act(lifted.add_(self.lifting_bias)).flatten(0, -2))
         else:
             hidden = lifted.flatten(0, -2)
-            for rows in torch.split(hidden, max(256, _ROWS_BYTES // (4 * hidden.shape[1]))):
+            for rows in torch.split(hidden, self._rows_at_once(hidden)):
                 rows.copy_(self._layers(self.act(rows.add_(self.lifting_bias))))
         features = hidden.view(len(lifted), -1, *lifted.shape[-2:])  # (B, S, R, K)
         if self.mix is not None:
@@ -85,6 +87,11 @@ class Encoder(nn.Module):
         for layer in self.layers:
             hidden = self.act(layer(hidden))
         return hidden
+
+    def _rows_at_once(self, hidden: Tensor) -> int:
+        """Return how many rows stay in a core's cache, whole groups of R."""
+        rows = max(256, _ROWS_BYTES // (4 * hidden.shape[1]))
+        return -(-rows // self.model.rotations) * self.model.rotations
 
     def one_bank(self) -> AbstractContextManager[None]:
         """Return a block within which the filters are expanded once (`LiftingConv.one_bank`)."""

@@ -1,0 +1,89 @@
+"""What `evidence.py --tier defaults` runs: one change at a time to the default presets.
+
+Short trainings of equal length, so that a row tells what leaves the plateau soonest and stands
+highest when the budget of a laptop ends.
+"""
+
+from __future__ import annotations
+
+from evidence_plan import CLUSTERS, ELBO, GREY, ROTATION, SHIFT, TURNS, ImageSet, System, cells, made
+
+PLATEAU = ("plateau", "steps to leave the plateau", 0)
+_POSE = (*SHIFT, ROTATION[0], ROTATION[3])
+_HELD_OUT = ("data.validation_share=0.1", "data.test_share=0.2")
+
+
+def _one(name: str, words: str, *settings: str, start: str = "") -> System:
+    return System(name, words, settings, start=start)
+
+
+_GUMBEL = "train.sampler=gumbel-softmax"
+DEFAULT = _one("default", "the preset")
+PATHS = (
+    _one("gumbel-1", "soft samples (Gumbel), temperature 1", _GUMBEL),
+    _one(
+        "gumbel-half", "soft samples, temperature 0.5", _GUMBEL, "train.temperature=0.5",
+        "train.temperature_end=0.5",
+    ),
+    _one(
+        "gumbel-cooled", "soft samples, temperature 1 to 0.3", _GUMBEL, "train.temperature_end=0.3"
+    ),
+    _one("warm-content", "KL_z warmed up over a quarter", "train.content_warmup=0.25"),
+    _one("mixing", "1x1 layers mix neighbours over r", "model.rotation_mixing=1"),
+)  # fmt: skip
+STEPS = (
+    _one("rate-low", "learning rate 1.5e-3", "train.learning_rate=1.5e-3"),
+    _one("rate-high", "learning rate 6e-3", "train.learning_rate=6e-3"),
+    _one("batch-20", "batch 20 (half the steps)", "train.batch_size=20"),
+    _one("samples-4", "4 cells an image", "train.samples=4"),
+    _one("samples-16", "16 cells an image", "train.samples=16"),
+    _one("pixels-eighth", "an eighth of the pixels", "train.pixel_share=0.125"),
+)
+MODELS = (
+    _one("fourier-2", "Fourier scale 2 px", "model.fourier_scale_px=2"),
+    _one("fourier-5", "Fourier scale 5 px", "model.fourier_scale_px=5"),
+    _one("decoder-64", "generator of 64 units", "model.generator_hidden=64"),
+    _one("decoder-256", "generator of 256 units", "model.generator_hidden=256"),
+    _one("decoder-deep", "generator of three layers", "model.generator_layers=3"),
+    _one("content-2", "two content layers", "model.content_layers=2"),
+    _one("relu", "leaky ReLU", "model.activation=leaky-relu"),
+)
+STARTS = (
+    _one("start-he", "He initialisation of the encoder's 1x1 layers", start="he"),
+    _one("start-small-head", "heads a tenth: q starts as the prior", start="small-head"),
+    _one("start-wide-z", "the generator's z weights four times", start="wide-z"),
+)
+
+
+def _priors(narrow: str, wide: str) -> tuple[System, ...]:
+    name = "model.shift_prior_std_px="
+    return (
+        _one("prior-narrow", f"prior on t {narrow} px", name + narrow),
+        _one("prior-wide", f"prior on t {wide} px", name + wide),
+    )
+
+
+DEFAULTS = (
+    ImageSet(
+        "digits-u", "Defaults on digits-u", "1,797 small digits, rotation U(0, 2 pi), shift N(0, 2^2) "
+        "px, 24 px. Plateau: left at the end of the first epoch whose mean training ELBO is above "
+        "-125.", 1797, 16, made("digits-u"), ("data.validation_share=0.07", "data.test_share=0.165"),
+        (DEFAULT, *PATHS, *STEPS, *MODELS, *_priors("1.6", "3.2"), *STARTS),
+        (PLATEAU, ELBO, *_POSE, *CLUSTERS[:1]), {}, plateau=-125.0,
+    ),
+    ImageSet(
+        "cells", "Defaults on red blood cells", "2,667 cells of eight classes, 64 reduced to 32 px.",
+        2667, 10, cells,
+        (*_HELD_OUT, *GREY, "model.noise_std=0.4", "model.shift_prior_std_px=1", "data.mask=true",
+         "data.normalise=image"),
+        (DEFAULT, *PATHS, STEPS[1], STEPS[3], *MODELS[:2]), (ELBO, TURNS, *CLUSTERS), {},
+    ),
+    ImageSet(
+        "hinge", "Defaults on the hinge", "Simulated particles with a leg on a hinge, CTF, SNR 0.1, "
+        "40 px.", 2000, 14, made("hinge", side=40, pixel_size_angstrom=4.8),
+        (*_HELD_OUT, "model.shift_prior_std_px=2", "model.kernel_px=31", "model.z_dim=1"),
+        (DEFAULT, *PATHS[:3], _one("cold-content", "no warm-up of KL_z", "train.content_warmup=0"),
+         PATHS[4], STEPS[1], STEPS[3], *MODELS[:2]),
+        (ELBO, *_POSE, ("factor/hinge_rad/axis", "hinge, Spearman", 3)), {}, "fast-particles",
+    ),
+)  # fmt: skip
