@@ -6,7 +6,7 @@ highest when the budget of a laptop ends.
 
 from __future__ import annotations
 
-from evidence_plan import CLUSTERS, ELBO, GREY, ROTATION, SHIFT, TURNS, ImageSet, System, cells, made
+from evidence_plan import CLUSTERS, ELBO, GREY, ROTATION, SHIFT, TURNS, ImageSet, System, cells, made, particles
 
 PLATEAU = ("plateau", "steps to leave the plateau", 0)
 _POSE = (*SHIFT, ROTATION[0], ROTATION[3])
@@ -37,21 +37,16 @@ STEPS = (
     _one("batch-20", "batch 20 (half the steps)", "train.batch_size=20"),
     _one("samples-4", "4 cells an image", "train.samples=4"),
     _one("samples-16", "16 cells an image", "train.samples=16"),
-    _one("pixels-eighth", "an eighth of the pixels", "train.pixel_share=0.125"),
 )
 MODELS = (
     _one("fourier-2", "Fourier scale 2 px", "model.fourier_scale_px=2"),
     _one("fourier-5", "Fourier scale 5 px", "model.fourier_scale_px=5"),
     _one("decoder-64", "generator of 64 units", "model.generator_hidden=64"),
     _one("decoder-256", "generator of 256 units", "model.generator_hidden=256"),
-    _one("decoder-deep", "generator of three layers", "model.generator_layers=3"),
-    _one("content-2", "two content layers", "model.content_layers=2"),
-    _one("relu", "leaky ReLU", "model.activation=leaky-relu"),
 )
 STARTS = (
     _one("start-he", "He initialisation of the encoder's 1x1 layers", start="he"),
     _one("start-small-head", "heads a tenth: q starts as the prior", start="small-head"),
-    _one("start-wide-z", "the generator's z weights four times", start="wide-z"),
 )
 
 
@@ -76,14 +71,15 @@ DEFAULTS = (
         2667, 10, cells,
         (*_HELD_OUT, *GREY, "model.noise_std=0.4", "model.shift_prior_std_px=1", "data.mask=true",
          "data.normalise=image"),
-        (DEFAULT, *PATHS, STEPS[1], STEPS[3], *MODELS[:2]), (ELBO, TURNS, *CLUSTERS), {},
+        (DEFAULT, PATHS[1], *PATHS[3:], STEPS[1], MODELS[1]), (ELBO, TURNS, *CLUSTERS), {},
     ),
     ImageSet(
         "hinge", "Defaults on the hinge", "Simulated particles with a leg on a hinge, CTF, SNR 0.1, "
-        "40 px.", 2000, 14, made("hinge", side=40, pixel_size_angstrom=4.8),
-        (*_HELD_OUT, "model.shift_prior_std_px=2", "model.kernel_px=31", "model.z_dim=1"),
-        (DEFAULT, *PATHS[:3], _one("cold-content", "no warm-up of KL_z", "train.content_warmup=0"),
-         PATHS[4], STEPS[1], STEPS[3], *MODELS[:2]),
+        "128 px; phases flipped, reduced to 40 px.", 2000, 14, particles("hinge"),
+        (*_HELD_OUT, "data.phase_flip=true", "data.downsample_px=40",
+         "model.shift_prior_std_px=1.25", "model.kernel_px=31", "model.z_dim=1"),
+        (DEFAULT, PATHS[1], _one("cold-content", "no warm-up of KL_z", "train.content_warmup=0"),
+         PATHS[4], STEPS[1], MODELS[1]),
         (ELBO, *_POSE, ("factor/hinge_rad/axis", "hinge, Spearman", 3)), {}, "fast-particles",
     ),
 )  # fmt: skip

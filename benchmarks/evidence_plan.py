@@ -135,6 +135,18 @@ def made(kind: str, **options: Any) -> Make:
     return make
 
 
+def particles(kind: str) -> Make:
+    """Return the maker of particles as a microscope gives them: 128 px of 1.5 A, CTF, SNR 0.1."""
+
+    def make(data: Path, folder: Path, images: int) -> Path:
+        plan = plan_set(kind, count=images, side=128, pixel_size_angstrom=1.5, shift_std_px=4.0)
+        star = write_set(plan, folder).star
+        assert star is not None
+        return star
+
+    return make
+
+
 def galaxies(data: Path, folder: Path, images: int) -> Path:
     """Write the galaxies as RGB with their class, spiral or not."""
     with np.load(data / "galaxy" / "galaxy_zoo_1400_64x64x3.npz", allow_pickle=False) as arrays:
@@ -176,7 +188,10 @@ def _digits(data: Path) -> dict[str, Path]:
 
 SMALL = ("model.encoder_kernels=32", "data.validation_share=0.1", "data.test_share=0.2")
 DIGITS = (*SMALL, "model.kernel_px=17", "model.shift_prior_std_px=2.5")
-PARTICLES = (*SMALL, "model.shift_prior_std_px=2", "model.kernel_px=31")
+PARTICLES = (
+    *SMALL, "data.phase_flip=true", "data.downsample_px=40", "model.kernel_px=31",
+    "model.shift_prior_std_px=1.25",
+)  # fmt: skip
 GREY = ("model.likelihood=gaussian", "data.downsample_px=32", "model.kernel_px=21")
 
 _TABLE_1_U = {
@@ -253,14 +268,14 @@ CPU = (
     ),
     ImageSet(
         "hinge", "Hinge (as 5HDB), z 1", "Simulated particles with a leg on a hinge, CTF, SNR 0.1, "
-        "40 px.", 2000, 25, made("hinge", side=40, pixel_size_angstrom=4.8),
+        "128 px; phases flipped, reduced to 40 px.", 2000, 25, particles("hinge"),
         (*PARTICLES, "model.z_dim=1"), COMPARED,
         (ELBO, *SHIFT, *ROTATION[:1], *ROTATION[3:],
          ("factor/hinge_rad/axis", "hinge, Spearman", 3)), {}, "fast-particles",
     ),
     ImageSet(
         "two-arm", "Two arms (as CODH/ACS), z 2", "Simulated particles with two independent arms, "
-        "CTF, SNR 0.1, 40 px.", 2000, 25, made("two-arm", side=40, pixel_size_angstrom=4.8),
+        "CTF, SNR 0.1, 128 px; phases flipped, reduced to 40 px.", 2000, 25, particles("two-arm"),
         PARTICLES, COMPARED,
         (ELBO, *SHIFT, *ROTATION[:1], *ROTATION[3:], ("factor/hinge_rad/linear", "arm 1, R", 3),
          ("factor/hinge2_rad/linear", "arm 2, R", 3)), {}, "fast-particles",

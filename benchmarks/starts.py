@@ -23,14 +23,9 @@ def _small_head(model: TargetVae) -> None:
     model.encoder.head.bias.mul_(0.1)
 
 
-def _wide_z(model: TargetVae) -> None:
-    model.generator.content_layer[0].weight.mul_(4.0)
-
-
 STARTS: dict[str, Callable[[TargetVae], None]] = {
     "he": _he,
     "small-head": _small_head,
-    "wide-z": _wide_z,
 }
 
 
