@@ -34,7 +34,7 @@ def open_truth(path: Path | str, count: int, scale: float = 1.0) -> Truth:
         CSV or .npz with any of `label` (or `labels`), `angle_rad`, `shift_x_px` and `shift_y_px`
         (or `shift_px` (N, 2)); other numbers are factors of content.
     scale : float
-        Model pixel / original pixel, by which shifts are multiplied.
+        Original pixels in one of the model's, by which shifts are divided (the store's `scale`).
 
     Raises
     ------
@@ -64,7 +64,7 @@ def open_truth(path: Path | str, count: int, scale: float = 1.0) -> Truth:
         labels=labels,
         label_names=names,
         angle_rad=columns.get("angle_rad"),
-        shift_px=None if shift is None else shift * scale,
+        shift_px=None if shift is None else shift / scale,
         factors=factors,
     )
 

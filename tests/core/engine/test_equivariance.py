@@ -10,6 +10,7 @@ from scipy import ndimage
 from tests.core.engine.models import SIDE, blob_images, small_model
 from tvae_core.engine.escnn_import import import_escnn
 from tvae_core.engine.group_conv import LiftingConv, all_turns, steerable_basis
+from tvae_core.engine.group_linear import GroupLinear
 from tvae_core.engine.inference import infer
 from tvae_core.geometry import wrap_angle
 
@@ -86,11 +87,11 @@ def test_lifting_turns_with_the_image(degrees: int, limit: float) -> None:
 
 
 @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("channels", "mixing"), [(1, 0), (3, 0), (1, 1), (1, 3)])
 def test_turning_the_image_turns_the_pose_and_leaves_the_content(
-    quarter_turns: int, channels: int
+    quarter_turns: int, channels: int, mixing: int
 ) -> None:
-    model = small_model(channels=channels).eval()
+    model = small_model(channels=channels, rotation_mixing=mixing).eval()
     images = blob_images(4, channels=channels)
     before, after = infer(model, images), infer(model, turned(images, 90 * quarter_turns))
     angle = np.pi / 2 * quarter_turns
@@ -101,6 +102,33 @@ def test_turning_the_image_turns_the_pose_and_leaves_the_content(
     expected = before.shift_px.numpy() @ np.array([[cos, -sin], [sin, cos]]).T
     np.testing.assert_allclose(after.shift_px, expected, atol=1e-4)
     torch.testing.assert_close(after.elbo, before.elbo, atol=2e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rotations", [1, 2, 8])
+def test_a_mixing_layer_sees_its_neighbours_and_follows_the_group(rotations: int) -> None:
+    layer = GroupLinear(3, rotations, neighbours=1)
+    rows = torch.randn(5 * rotations, 3, generator=torch.Generator().manual_seed(0))
+
+    def rolled(values: torch.Tensor) -> torch.Tensor:
+        return values.view(5, rotations, 3).roll(1, 1).flatten(0, 1)
+
+    torch.testing.assert_close(layer(rolled(rows)), rolled(layer(rows)))
+    rows.requires_grad_()
+    layer(rows)[0].sum().backward()
+    reached = {int(row) for row in rows.grad.abs().sum(1).nonzero()}
+    assert reached == {r % rotations for r in (-1, 0, 1)}
+
+
+@pytest.mark.parametrize("mixing", [0, 1])
+def test_rows_taken_a_few_at_a_time_give_the_same(
+    mixing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small_model(rotation_mixing=mixing)
+    images = blob_images(3)
+    at_once = model.encoder.features(images).detach()
+    monkeypatch.setattr("tvae_core.engine.encoder._ROWS_BYTES", 1)
+    with torch.no_grad():
+        torch.testing.assert_close(model.encoder.features(images), at_once)
 
 
 def test_moving_the_image_moves_the_shift_and_leaves_the_rest() -> None:

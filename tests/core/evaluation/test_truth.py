@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tvae_core.config import DataConfig
 from tvae_core.errors import ConfigError
 from tvae_core.evaluation.truth import open_truth, truth_beside
+from tvae_core.images.preprocess import Preprocessor
 from tvae_core.synthetic import plan_set, write_set
 
 
@@ -16,7 +18,8 @@ def test_the_truth_of_a_made_set(tmp_path: Path) -> None:
     plan = plan_set("hinge", count=12, side=32)
     written = write_set(plan, tmp_path)
     assert truth_beside(written.stack) == written.truth
-    truth = open_truth(written.truth, 12, scale=0.5)
+    halved = Preprocessor(DataConfig(downsample_px=16), 32, 32, 1, np.dtype(np.float32))
+    truth = open_truth(written.truth, 12, halved.scale)
     assert truth.shift_px is not None
     np.testing.assert_allclose(truth.shift_px[:, 1], plan.truth["shift_y_px"] * 0.5)
     np.testing.assert_array_equal(truth.angle_rad, plan.truth["angle_rad"])
