@@ -6,7 +6,20 @@ highest when the budget of a laptop ends.
 
 from __future__ import annotations
 
-from evidence_plan import CLUSTERS, ELBO, GREY, ROTATION, SHIFT, TURNS, ImageSet, System, cells, made, particles
+from evidence_plan import (
+    AS_INFERRED,
+    CLUSTERS,
+    ELBO,
+    GREY,
+    ROTATION,
+    SHIFT,
+    TURNS,
+    ImageSet,
+    System,
+    cells,
+    made,
+    particles,
+)
 
 PLATEAU = ("plateau", "steps to leave the plateau", 0)
 _POSE = (*SHIFT, ROTATION[0], ROTATION[3])
@@ -58,28 +71,35 @@ def _priors(narrow: str, wide: str) -> tuple[System, ...]:
     )
 
 
+_PARTICLES = (
+    "data.phase_flip=true", "data.downsample_px=40", "model.kernel_px=31", "model.z_dim=1",
+    "model.shift_prior_std_px=1.25",
+)  # fmt: skip
+_CELLS = (
+    *GREY, "model.noise_std=0.4", "model.shift_prior_std_px=1", "data.mask=true",
+    "data.normalise=image",
+)  # fmt: skip
+COLD = _one("cold-content", "no warm-up of KL_z", "train.content_warmup=0")
 DEFAULTS = (
     ImageSet(
-        "digits-u", "Defaults on digits-u", "1,797 small digits, rotation U(0, 2 pi), shift N(0, 2^2) "
-        "px, 24 px. Plateau: left at the end of the first epoch whose mean training ELBO is above "
-        "-125.", 1797, 16, made("digits-u"), ("data.validation_share=0.07", "data.test_share=0.165"),
+        "digits-u", "Defaults on digits-u", "1,797 small digits, rotation U(0, 2 pi), shift "
+        "N(0, 2^2) px, 24 px. Plateau: left at the end of the first epoch whose mean training ELBO "
+        "is above -125.", 1797, 16, made("digits-u"),
+        ("data.validation_share=0.07", "data.test_share=0.165"),
         (DEFAULT, *PATHS, *STEPS, *MODELS, *_priors("1.6", "3.2"), *STARTS),
         (PLATEAU, ELBO, *_POSE, *CLUSTERS[:1]), {}, plateau=-125.0,
     ),
     ImageSet(
-        "cells", "Defaults on red blood cells", "2,667 cells of eight classes, 64 reduced to 32 px.",
-        2667, 10, cells,
-        (*_HELD_OUT, *GREY, "model.noise_std=0.4", "model.shift_prior_std_px=1", "data.mask=true",
-         "data.normalise=image"),
+        "cells", "Defaults on red blood cells", "2,667 cells of eight classes, 64 reduced to "
+        "32 px.", 2667, 10, cells, (*_HELD_OUT, *_CELLS),
         (DEFAULT, PATHS[1], *PATHS[3:], STEPS[1], MODELS[1]), (ELBO, TURNS, *CLUSTERS), {},
     ),
     ImageSet(
-        "hinge", "Defaults on the hinge", "Simulated particles with a leg on a hinge, CTF, SNR 0.1, "
-        "128 px; phases flipped, reduced to 40 px.", 2000, 14, particles("hinge"),
-        (*_HELD_OUT, "data.phase_flip=true", "data.downsample_px=40",
-         "model.shift_prior_std_px=1.25", "model.kernel_px=31", "model.z_dim=1"),
-        (DEFAULT, PATHS[1], _one("cold-content", "no warm-up of KL_z", "train.content_warmup=0"),
-         PATHS[4], STEPS[1], MODELS[1]),
-        (ELBO, *_POSE, ("factor/hinge_rad/axis", "hinge, Spearman", 3)), {}, "fast-particles",
+        "hinge", "Defaults on the hinge", "Simulated particles with a leg on a hinge, CTF, SNR "
+        "0.1, 128 px; phases flipped, reduced to 40 px.", 2000, 14, particles("hinge"),
+        (*_HELD_OUT, *_PARTICLES),
+        (DEFAULT, PATHS[1], COLD, PATHS[4], STEPS[1], MODELS[1]),
+        (ELBO, *SHIFT, *AS_INFERRED, ("factor/hinge_rad/axis", "hinge, Spearman", 3)), {},
+        "fast-particles",
     ),
 )  # fmt: skip
