@@ -79,6 +79,16 @@ _CELLS = (
     *GREY, "model.noise_std=0.4", "model.shift_prior_std_px=1", "data.mask=true",
     "data.normalise=image",
 )  # fmt: skip
+_MIXED = ("model.rotation_mixing=1", "train.content_warmup=0.25")
+_FASTER = "train.learning_rate=6e-3"
+TOGETHER = (
+    _one("mixing-warm", "mixing, KL_z warmed up", *_MIXED),
+    _one("mixing-warm-fast", "mixing, KL_z warmed up, learning rate 6e-3", *_MIXED, _FASTER),
+    _one(
+        "mixing-warm-fast-4", "mixing, KL_z warmed up, learning rate 6e-3, 4 cells", *_MIXED,
+        _FASTER, "train.samples=4",
+    ),
+)  # fmt: skip
 COLD = _one("cold-content", "no warm-up of KL_z", "train.content_warmup=0")
 DEFAULTS = (
     ImageSet(
@@ -86,19 +96,19 @@ DEFAULTS = (
         "N(0, 2^2) px, 24 px. Plateau: left at the end of the first epoch whose mean training ELBO "
         "is above -125.", 1797, 16, made("digits-u"),
         ("data.validation_share=0.07", "data.test_share=0.165"),
-        (DEFAULT, *PATHS, *STEPS, *MODELS, *_priors("1.6", "3.2"), *STARTS),
+        (DEFAULT, *PATHS, *STEPS, *MODELS, *_priors("1.6", "3.2"), *STARTS, *TOGETHER),
         (PLATEAU, ELBO, *_POSE, *CLUSTERS[:1]), {}, plateau=-125.0,
     ),
     ImageSet(
         "cells", "Defaults on red blood cells", "2,667 cells of eight classes, 64 reduced to "
         "32 px.", 2667, 10, cells, (*_HELD_OUT, *_CELLS),
-        (DEFAULT, PATHS[1], *PATHS[3:], STEPS[1], MODELS[1]), (ELBO, TURNS, *CLUSTERS), {},
+        (DEFAULT, *PATHS[3:], STEPS[1], STEPS[3], *TOGETHER), (ELBO, TURNS, *CLUSTERS), {},
     ),
     ImageSet(
         "hinge", "Defaults on the hinge", "Simulated particles with a leg on a hinge, CTF, SNR "
         "0.1, 128 px; phases flipped, reduced to 40 px.", 2000, 14, particles("hinge"),
         (*_HELD_OUT, *_PARTICLES),
-        (DEFAULT, PATHS[1], COLD, PATHS[4], STEPS[1], MODELS[1]),
+        (DEFAULT, COLD, PATHS[4], STEPS[1], STEPS[3], *TOGETHER),
         (ELBO, *SHIFT, *AS_INFERRED, ("factor/hinge_rad/axis", "hinge, Spearman", 3)), {},
         "fast-particles",
     ),

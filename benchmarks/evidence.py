@@ -1,6 +1,6 @@
 """Every system on every set, three seeds, and the tables of docs/results/.
 
-    python benchmarks/evidence.py --tier cpu --data FOLDER [--only SET[/SYSTEM]] [--minutes M]
+    python benchmarks/evidence.py --tier cpu --data FOLDER [--only SET[/SYSTEM] ...] [--minutes M]
 
 FOLDER holds `mnist/`, `galaxy/`, `rbc/` and `cryoem/`. Runs lie under `--out` and are never done
 twice: start it again after a stop, and it goes on. A row that was not run says so. Tier cpu is
@@ -69,8 +69,7 @@ def main() -> None:
     """Run what is missing, then write the pages of the sets asked for."""
     arguments = _arguments()
     pages = [_resized(page, arguments) for page in TIERS[arguments.tier]]
-    wanted, _, system = arguments.only.partition("/")
-    pages = [page for page in pages if wanted in ("", page.name)]
+    pages = [page for page in pages if _asked(page, None, arguments.only)]
     ends = time.monotonic() + 60 * arguments.minutes
     jobs = [
         Job(page, row, seed, arguments.out / page.name / f"{row.name}-{seed}", images)
@@ -78,7 +77,7 @@ def main() -> None:
         for page in pages
         for images in [_images(page, arguments)]
         for row in page.systems
-        if system in ("", row.name)
+        if _asked(page, row, arguments.only)
     ]
     with ThreadPoolExecutor(arguments.workers) as pool:
         list(pool.map(lambda job: _run(job, arguments, ends), jobs))
@@ -94,7 +93,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("evidence"))
     parser.add_argument("--results", type=Path, default=Path("docs/results"))
-    parser.add_argument("--only", default="", metavar="SET[/SYSTEM]")
+    parser.add_argument("--only", default=[], nargs="+", metavar="SET[/SYSTEM]")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no run after these")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workers", type=int, default=0, help="runs at a time; 0: cores, GPU 1")
@@ -105,6 +104,13 @@ def _arguments() -> argparse.Namespace:
     arguments.workers = arguments.workers or (1 if arguments.tier == "gpu" else cores)
     arguments.threads = 0 if arguments.tier == "gpu" else 1
     return arguments
+
+
+def _asked(page: ImageSet, row: System | None, only: list[str]) -> bool:
+    """Return whether a page, or a row of it, is among SET or SET/SYSTEM; all are of no list."""
+    names = {page.name, f"{page.name}/{row.name}"} if row else {page.name}
+    asked = only if row else [name.partition("/")[0] for name in only]
+    return not only or bool(names & set(asked))
 
 
 def _resized(page: ImageSet, arguments: argparse.Namespace) -> ImageSet:

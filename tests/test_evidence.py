@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -21,7 +22,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 @pytest.fixture
 def evidence(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in ("evidence", "evidence_plan"):
+    for name in ("evidence", "evidence_plan", "defaults_plan"):
         sys.modules.pop(name, None)
     return importlib.import_module("evidence")
 
@@ -55,6 +56,43 @@ def test_every_row_is_a_config_of_the_same_size(
         assert page.paper.keys() <= configs.keys()
     names = [page.name for page in evidence.TIERS[tier]]
     assert len(set(names)) == len(names)
+
+
+def test_every_default_tried_is_a_config_of_its_own(evidence: ModuleType, tmp_path: Path) -> None:
+    for page in evidence.TIERS["defaults"]:
+        configs = {s.name: config_of(evidence, page, s, tmp_path) for s in page.systems}
+        started = {s.name for s in page.systems if s.start}
+        told = [c.model_dump_json() for name, c in configs.items() if name not in started]
+        assert len(set(told)) == len(told), page.name
+        assert len({c.train.epochs for c in configs.values()}) == 1
+
+
+def test_only_names_sets_and_rows(evidence: ModuleType) -> None:
+    page = evidence.TIERS["cpu"][0]
+    ours, other = page.systems[1], page.systems[2]
+    asked = evidence._asked
+    assert asked(page, None, [])
+    assert asked(page, ours, [])
+    assert asked(page, None, [page.name])
+    assert asked(page, ours, [page.name])
+    only = [f"{page.name}/{ours.name}", "hinge"]
+    assert asked(page, None, only)
+    assert asked(page, ours, only)
+    assert not asked(page, other, only)
+    assert not asked(page, None, ["hinge"])
+
+
+def test_the_plateau_is_left_at_the_first_epoch_above_it(
+    evidence: ModuleType, tmp_path: Path
+) -> None:
+    page = evidence.TIERS["defaults"][0]
+    for name, elbos in (("a", (-140, -124, -126)), ("b", (-140, -126, -125.5))):
+        folder = tmp_path / name
+        folder.mkdir()
+        records = [{"kind": "started"}]
+        records += [{"kind": "epoch", "step": 10 * i, "elbo": e} for i, e in enumerate(elbos)]
+        (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, records)))
+    assert evidence._left_plateau(page, [tmp_path / "a", tmp_path / "b"]) == "10, never"
 
 
 def test_a_page_tells_mean_spread_and_what_was_not_run(
