@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -20,13 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from defaults_plan import DEFAULTS, PLATEAU
+from defaults_plan import DEFAULTS
+from evidence_pages import write_page
 from evidence_plan import CPU, GPU, ImageSet, System
 
-from tvae_core.evaluation.file import NAME, Evaluation, load_evaluation, spread
+from tvae_core.evaluation.file import NAME
 from tvae_core.files import write_text
 
-NOT_RUN = "not run"
 TIERS = {"cpu": CPU, "gpu": GPU, "defaults": DEFAULTS}
 
 
@@ -82,9 +81,7 @@ def main() -> None:
     with ThreadPoolExecutor(arguments.workers) as pool:
         list(pool.map(lambda job: _run(job, arguments, ends), jobs))
     for page in pages:
-        path = arguments.results / f"{page.name}-{arguments.tier}.md"
-        write_text(path, page_text(page, arguments))
-        print(path)
+        print(write_page(page, arguments))
 
 
 def _arguments() -> argparse.Namespace:
@@ -155,75 +152,6 @@ def _run(job: Job, arguments: argparse.Namespace, ends: float) -> None:
     minutes = before + (time.monotonic() - began) / 60
     write_text(cost, json.dumps(minutes))
     print(f"{job.folder}: {minutes:.1f} minutes", flush=True)
-
-
-def page_text(page: ImageSet, arguments: argparse.Namespace) -> str:
-    """Return the page of a set: how it was made, the table, the command of each row."""
-    head = ["system", "seeds", "parameters", "minutes", *(name for _, name, _ in page.columns)]
-    lines = [
-        f"# {page.title}, tier {arguments.tier}", "",
-        f"{page.about} {page.images:,} images, passes: {page.epochs}, preset `{page.preset}`; the "
-        "same sizes, widths and passes for every system. Figures are of the test split, which "
-        "nothing was chosen on: mean ± standard deviation over the seeds.",
-        "", f"Made by `python benchmarks/evidence.py --tier {arguments.tier} --only {page.name}` "
-        f"on {_machine()}.", "",
-        "| " + " | ".join(head) + " |", "|" + "---|" * len(head),
-    ]  # fmt: skip
-    for system in page.systems:
-        lines.append("| " + " | ".join(_cells(page, system, arguments)) + " |")
-        if system.name in page.paper:
-            known = page.paper[system.name]
-            cells = [known.get(key, "") for key, _, _ in page.columns]
-            lines.append(f"| *paper, its own sizes* | | | | {' | '.join(cells)} |")
-    lines += ["", "## Settings", "", "For every system:", "", *_listed(page.settings), ""]
-    for system in page.systems:
-        lines += [f"{system.words}:", "", *_listed(system.settings or ("none of its own",)), ""]
-    return "\n".join(lines)
-
-
-def _cells(page: ImageSet, system: System, arguments: argparse.Namespace) -> list[str]:
-    folders = {s: arguments.out / page.name / f"{system.name}-{s}" for s in arguments.seeds}
-    found: dict[int, Evaluation] = {
-        seed: load_evaluation(folder / NAME)
-        for seed, folder in folders.items()
-        if (folder / NAME).exists()
-    }
-    if not found:
-        failed = any((folder / "failed.txt").exists() for folder in folders.values())
-        words = "failed" if failed else NOT_RUN
-        return [system.words, words, *[words if failed else NOT_RUN] * (2 + len(page.columns))]
-    minutes = [json.loads((folders[seed] / "minutes.json").read_text()) for seed in found]
-    parameters = next(iter(found.values())).about["parameters"]
-    values = [
-        _left_plateau(page, [folders[seed] for seed in found])
-        if (key, name, digits) == PLATEAU
-        else spread([one.value(key) for one in found.values()], digits)
-        for key, name, digits in page.columns
-    ]
-    seeds = ", ".join(map(str, found))
-    return [system.words, seeds, f"{parameters:,}", spread(minutes, 1), *values]
-
-
-def _left_plateau(page: ImageSet, folders: list[Path]) -> str:
-    """Return for each seed after how many steps the mean ELBO of an epoch was off the plateau."""
-    steps = []
-    for folder in folders:
-        records = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
-        epochs = [record for record in records if record["kind"] == "epoch"]
-        steps.append(next((str(e["step"]) for e in epochs if e["elbo"] > page.plateau), "never"))
-    return ", ".join(steps)
-
-
-def _listed(settings: tuple[str, ...]) -> list[str]:
-    return [f"    {setting}" for setting in settings]
-
-
-def _machine() -> str:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    cores = len(os.sched_getaffinity(0))
-    return f"{cores} cores of {platform.machine()}, Python {platform.python_version()}, {commit}"
 
 
 if __name__ == "__main__":

@@ -105,10 +105,10 @@ NORMAL = ("model.rotation_prior=normal",)
 
 
 def small_mnist(kind: str) -> Make:
-    """Return the maker of MNIST(N) or MNIST(U) in a smaller frame: 32 px, shifts N(0, 2^2) px."""
+    """Return the maker of MNIST(N) or MNIST(U) in a smaller frame: 34 px, shifts N(0, 2.5^2) px."""
 
     def make(data: Path, folder: Path, images: int) -> Path:
-        plan = plan_set(kind, count=images, side=32, shift_std=2.0, **_digits(data))
+        plan = plan_set(kind, count=images, side=34, shift_std=2.5, **_digits(data))
         return write_set(plan, folder).stack
 
     return make
@@ -184,7 +184,7 @@ def _digits(data: Path) -> dict[str, Path]:
 
 
 SMALL = ("model.encoder_kernels=32", "data.validation_share=0.1", "data.test_share=0.2")
-DIGITS = (*SMALL, "model.kernel_px=21", "model.shift_prior_std_px=2")
+DIGITS = (*SMALL, "model.kernel_px=21", "model.shift_prior_std_px=2.5")
 PARTICLES = (
     *SMALL, "data.phase_flip=true", "data.downsample_px=40", "model.kernel_px=31",
     "model.shift_prior_std_px=1.25",
@@ -230,13 +230,13 @@ def _paper(
 
 _MNIST_COLUMNS = (ELBO, *SHIFT, *ROTATION, TURNS, *CLUSTERS)
 _MNIST_N = ImageSet(
-    "mnist-n", "MNIST(N)", "MNIST digits in 32 px, rotation N(0, pi^2 / 16), shift N(0, 2^2) px.",
+    "mnist-n", "MNIST(N)", "MNIST digits in 34 px, rotation N(0, pi^2 / 16), shift N(0, 2.5^2) px.",
     4000, 10, small_mnist("mnist-n"), (*DIGITS, *NORMAL),
     (P4, OURS, P16, Z32, VAE, BETA, SPATIAL, WIDE), _MNIST_COLUMNS,
     _paper(_TABLE_1_N, _WARD_N, {}),
 )  # fmt: skip
 _MNIST_U = ImageSet(
-    "mnist-u", "MNIST(U)", "MNIST digits in 32 px, rotation U(0, 2 pi), shift N(0, 2^2) px.",
+    "mnist-u", "MNIST(U)", "MNIST digits in 34 px, rotation U(0, 2 pi), shift N(0, 2.5^2) px.",
     4000, 10, small_mnist("mnist-u"), DIGITS,
     (P4, OURS, P16, Z32, WHOLE_CELLS, VAE, BETA, SPATIAL, WIDE, *ABLATIONS), _MNIST_COLUMNS,
     _paper(_TABLE_1_U, _WARD_U, _TURNS_U),
@@ -289,7 +289,7 @@ _PAPER_SPLIT = ("data.validation_share=0.05", "data.test_share=0.14286")  # 10,0
 GPU = tuple(
     replace(
         page,
-        about=page.about.replace("32 px", "50 px").replace("N(0, 2^2)", "N(0, 5^2)"),
+        about=page.about.replace("34 px", "50 px").replace("N(0, 2.5^2)", "N(0, 5^2)"),
         images=70_000,
         epochs=500,
         make=whole_mnist(page.name),

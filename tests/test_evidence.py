@@ -22,7 +22,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 @pytest.fixture
 def evidence(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in ("evidence", "evidence_plan", "defaults_plan"):
+    for name in ("evidence", "evidence_pages", "evidence_plan", "defaults_plan"):
         sys.modules.pop(name, None)
     return importlib.import_module("evidence")
 
@@ -92,7 +92,8 @@ def test_the_plateau_is_left_at_the_first_epoch_above_it(
         records = [{"kind": "started"}]
         records += [{"kind": "epoch", "step": 10 * i, "elbo": e} for i, e in enumerate(elbos)]
         (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, records)))
-    assert evidence._left_plateau(page, [tmp_path / "a", tmp_path / "b"]) == "10, never"
+    pages = sys.modules["evidence_pages"]
+    assert pages._left_plateau(page, [tmp_path / "a", tmp_path / "b"]) == "10, never"
 
 
 def test_a_page_tells_mean_spread_and_what_was_not_run(
@@ -108,8 +109,13 @@ def test_a_page_tells_mean_spread_and_what_was_not_run(
         (folder / "minutes.json").write_text("2.5")
     (tmp_path / page.name / "vae-1").mkdir()
     (tmp_path / page.name / "vae-1" / "failed.txt").write_text("tvae: error")
-    arguments = Namespace(tier="cpu", out=tmp_path, seeds=[0, 1, 2])
-    lines = evidence.page_text(page, arguments).splitlines()
+    arguments = Namespace(tier="cpu", out=tmp_path, results=tmp_path, seeds=[0, 1, 2])
+    run = tmp_path / page.name / "target-p8-0"
+    (run / "evaluation").mkdir()
+    (run / "evaluation" / "plane.png").write_bytes(b"a picture")
+    lines = sys.modules["evidence_pages"].page_text(page, arguments).splitlines()
+    assert (tmp_path / f"{page.name}-cpu-plane.png").read_bytes() == b"a picture"
+    assert any(line.endswith(f"({page.name}-cpu-plane.png)") for line in lines)
     row = next(line for line in lines if line.startswith("| TARGET-VAE P8 |"))
     assert "| 0, 2 | 1,234 | 2.5 ± 0.0 |" in row
     assert "0.600 ± 0.141" in row
