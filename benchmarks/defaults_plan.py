@@ -91,6 +91,7 @@ TOGETHER = (
         _FASTER, "train.samples=4",
     ),
 )  # fmt: skip
+MIXING_4 = _one("mixing-4", "mixing, 4 cells", "model.rotation_mixing=1", "train.samples=4")
 COLD = _one("cold-content", "no warm-up of KL_z", "train.content_warmup=0")
 DEFAULTS = (
     ImageSet(
@@ -106,13 +107,13 @@ DEFAULTS = (
         "cells", "Defaults on red blood cells", "2,667 cells of eight classes, 64 reduced to "
         "32 px.", 2667, 10, cells,
         (*_AS_IT_WAS, "train.content_warmup=0", *_HELD_OUT, *_CELLS),
-        (DEFAULT, *PATHS[3:], STEPS[1], STEPS[3], *TOGETHER), (ELBO, TURNS, *CLUSTERS), {},
+        (DEFAULT, *PATHS[3:], STEPS[1], *TOGETHER), (ELBO, TURNS, *CLUSTERS), {},
     ),
     ImageSet(
         "hinge", "Defaults on the hinge", "Simulated particles with a leg on a hinge, CTF, SNR "
         "0.1, 128 px; phases flipped, reduced to 40 px.", 2000, 14, particles("hinge"),
         (*_AS_IT_WAS, "train.content_warmup=0.5", *_HELD_OUT, *_PARTICLES),
-        (DEFAULT, COLD, PATHS[4], STEPS[1], STEPS[3], *TOGETHER),
+        (DEFAULT, COLD, PATHS[4], STEPS[1], MIXING_4, TOGETHER[2]),
         (ELBO, *SHIFT, *AS_INFERRED, ("factor/hinge_rad/axis", "hinge, Spearman", 3)), {},
         "fast-particles",
     ),
