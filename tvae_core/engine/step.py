@@ -44,8 +44,7 @@ def micro_batch_size(model: TargetVae, config: RunConfig, device: torch.device) 
     pixels = len(model.compared) * train.pixel_share * train.samples
     per_pixel = 3 * m.fourier_features + (2 * m.generator_layers + 2) * m.generator_hidden
     cells = model.positions_px.shape[0] * m.rotations
-    joined = 2 * m.rotation_mixing + 1 if m.rotation_mixing else 0
-    layers = m.encoder_layers * (1 + joined)
+    layers = m.encoder_layers * (2 if m.rotation_mixing else 1)  # a mixing layer keeps its ring too
     per_cell = (layers + 3) * m.encoder_kernels + 8 * m.z_dim + 24
     bytes_an_image = 4 * (pixels * per_pixel + cells * per_cell)
     return max(1, min(train.batch_size, int(working_set_bytes(device) / bytes_an_image)))

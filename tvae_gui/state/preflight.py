@@ -147,26 +147,32 @@ def disk_estimate(config: RunConfig, look: ImageLook) -> float:
 def work_per_image(config: RunConfig, side: int, channels: int = 1) -> float:
     """Return the multiply-adds of one forward pass on one image."""
     model = config.model
-    kernel = model.kernel_side(side)
+    if model.system != "target-vae":
+        encoder = _weights(config, side)
+        return encoder + (_drawing(config, side) if model.system == "spatial-vae" else 0)
+    kernel, cells = model.kernel_side(side), _cells(config, side)
     lifted = model.rotations * model.encoder_kernels
-    direct = lifted * kernel * kernel * channels * side * side
+    direct = lifted * kernel * kernel * channels * cells
     spectral = lifted * 4.0 * side * side * 2 * math.log2(2 * side)
-    layers = model.rotations * model.encoder_kernels**2 * model.encoder_layers * side * side
-    first = model.fourier_features * model.generator_hidden
-    hidden = (model.generator_layers - 1) * model.generator_hidden**2
-    pixels = side * side * config.train.pixel_share
-    return min(direct, spectral) + layers + pixels * (first + hidden)
+    return (
+        min(direct, spectral)
+        + model.rotations * cells * _layer_weights(config)
+        + _drawing(config, side)
+    )
 
 
 def activations(config: RunConfig, side: int) -> float:
     """Return the numbers that one forward pass on one image makes."""
     model = config.model
-    cells = _cells(config, side)
-    attention = model.rotations * model.encoder_kernels * cells * (model.encoder_layers + 1)
-    pixels = side * side * config.train.pixel_share
-    return attention + pixels * (
+    drawn = _drawn_pixels(config, side) * (
         model.fourier_features + model.generator_hidden * model.generator_layers
     )
+    if model.system in ("vae", "beta-vae"):
+        return side * side
+    if model.system == "spatial-vae":
+        return drawn
+    passed = model.encoder_layers * (2 if model.rotation_mixing else 1) + 1
+    return model.rotations * model.encoder_kernels * _cells(config, side) * passed + drawn
 
 
 def _epoch_seconds(
@@ -325,10 +331,25 @@ def _cells(config: RunConfig, side: int) -> float:
     return min(side, 2 * sigmas * config.model.prior_std_px(side) + 1) ** 2
 
 
+def _drawn_pixels(config: RunConfig, side: int) -> float:
+    return side * side * config.train.pixel_share * config.train.samples
+
+
+def _drawing(config: RunConfig, side: int) -> float:
+    model = config.model
+    first = model.fourier_features * model.generator_hidden
+    hidden = (model.generator_layers - 1) * model.generator_hidden**2
+    return _drawn_pixels(config, side) * (first + hidden)
+
+
+def _layer_weights(config: RunConfig) -> float:
+    model = config.model
+    return model.encoder_layers * (2 * model.rotation_mixing + 1) * model.encoder_kernels**2
+
+
 def _weights(config: RunConfig, side: int) -> float:
     model = config.model
-    encoder = model.encoder_kernels * (model.kernel_side(side) ** 2)
-    encoder += model.encoder_layers * model.encoder_kernels**2
+    encoder = model.encoder_kernels * (model.kernel_side(side) ** 2) + _layer_weights(config)
     inputs = 2 * model.fourier_features + model.z_dim
     return encoder + model.generator_hidden * (
         inputs + model.generator_layers * model.generator_hidden
