@@ -11,12 +11,19 @@ from argparse import Namespace
 from pathlib import Path
 
 from defaults_plan import PLATEAU
-from evidence_plan import OURS, ImageSet, System
+from evidence_plan import OURS, Z32, ImageSet, System
 
 from tvae_core.evaluation.file import NAME, Evaluation, load_evaluation, spread
 from tvae_core.files import write_text
 
 NOT_RUN = "not run"
+PICTURES = (
+    (OURS, "decoded", "previews/decoded_grid_*.png", "decoded across the latent plane, pose zero"),
+    (OURS, "plane", "evaluation/plane.png", "test images on the latent plane"),
+    (OURS, "rotation", "evaluation/rotation.png", "rotation inferred (x) and true (y)"),
+    (OURS, "confusion", "evaluation/confusion.png", "Ward's clusters of z against the labels"),
+    (Z32, "neighbours", "evaluation/neighbours.png", "its 32 dimensions by their neighbours"),
+)
 
 
 def write_page(page: ImageSet, arguments: Namespace) -> Path:
@@ -52,24 +59,17 @@ def page_text(page: ImageSet, arguments: Namespace) -> str:
 
 
 def _pictures(page: ImageSet, arguments: Namespace) -> list[str]:
-    """Copy the pictures of the first run of TARGET-VAE P8 beside the page and return its lines."""
+    """Copy pictures of single runs beside the page and return its lines."""
     seed = arguments.seeds[0]
-    run = arguments.out / page.name / f"{OURS.name}-{seed}"
-    decoded = sorted(run.glob("previews/decoded_grid_*.png"))
-    shown = {
-        "decoded": (decoded[-1:], "decoded across the latent plane at pose zero"),
-        "plane": ([run / "evaluation" / "plane.png"], "test images on the latent plane"),
-        "rotation": ([run / "evaluation" / "rotation.png"], "rotation inferred and true"),
-    }
     lines = []
-    for name, (files, words) in shown.items():
-        if not all(file.exists() for file in files) or not files:
-            continue
-        copy = f"{page.name}-{arguments.tier}-{name}.png"
-        arguments.results.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(files[0], arguments.results / copy)
-        lines += [f"![{OURS.words}, seed {seed}: {words}]({copy})", ""]
-    return [f"Pictures: {OURS.words}, seed {seed}.", "", *lines] if lines else []
+    for system, name, pattern, words in PICTURES:
+        found = sorted((arguments.out / page.name / f"{system.name}-{seed}").glob(pattern))
+        if found:
+            copy = f"{page.name}-{arguments.tier}-{name}.png"
+            arguments.results.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(found[-1], arguments.results / copy)
+            lines += [f"{system.words}, seed {seed}: {words}", "", f"![{words}]({copy})", ""]
+    return lines
 
 
 def _cells(page: ImageSet, system: System, arguments: Namespace) -> list[str]:
