@@ -114,4 +114,14 @@ def _machine() -> str:
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
     cores = len(os.sched_getaffinity(0))
-    return f"{cores} cores of {platform.machine()}, Python {platform.python_version()}, {commit}"
+    return f"{cores} cores of {_processor()}, Python {platform.python_version()}, {commit}"
+
+
+def _processor() -> str:
+    """Return the processor's name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
