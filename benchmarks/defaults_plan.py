@@ -12,9 +12,9 @@ from evidence_plan import (
     CLUSTERS,
     ELBO,
     GREY,
-    ROTATION,
     SHIFT,
     TURNS,
+    UNTURNED,
     ImageSet,
     System,
     cells,
@@ -23,7 +23,7 @@ from evidence_plan import (
 )
 
 PLATEAU = ("plateau", "steps to leave the plateau", 0)
-_POSE = (*SHIFT, ROTATION[0], ROTATION[3])
+_POSE = (*SHIFT, UNTURNED[0], UNTURNED[2])
 _HELD_OUT = ("data.validation_share=0.1", "data.test_share=0.2")
 
 
@@ -84,10 +84,10 @@ _CELLS = (
 _MIXED = ("model.rotation_mixing=1", "train.content_warmup=0.25")
 _FASTER = "train.learning_rate=6e-3"
 TOGETHER = (
-    _one("mixing-warm", "mixing, KL_z warmed up", *_MIXED),
-    _one("mixing-warm-fast", "mixing, KL_z warmed up, learning rate 6e-3", *_MIXED, _FASTER),
+    _one("mixing-warm", "mixing, KL_z warmed up over a quarter", *_MIXED),
+    _one("mixing-warm-fast", "mixing, KL_z warmed up over a quarter, rate 6e-3", *_MIXED, _FASTER),
     _one(
-        "mixing-warm-fast-4", "mixing, KL_z warmed up, learning rate 6e-3, 4 cells", *_MIXED,
+        "mixing-warm-fast-4", "mixing, KL_z warmed up over a quarter, rate 6e-3, 4 cells", *_MIXED,
         _FASTER, "train.samples=4",
     ),
 )  # fmt: skip

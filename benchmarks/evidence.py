@@ -134,7 +134,14 @@ def _run(job: Job, arguments: argparse.Namespace, ends: float) -> None:
         return
     began = time.monotonic()
     threads = str(arguments.threads)
-    words = ["evaluate", str(job.folder), "--threads", threads, "--turned-images", "2"]
+    words = [
+        "evaluate",
+        str(job.folder),
+        "--threads",
+        threads,
+        "--turned-images",
+        str(job.page.turned),
+    ]
     steps = [words]
     if not (job.folder / "embeddings.h5").exists():
         steps = [job.train_words(arguments.threads), words]

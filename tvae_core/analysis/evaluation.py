@@ -60,6 +60,9 @@ class Truth:
         return self.label_names[label] if label < len(self.label_names) else str(label)
 
 
+_SAME_ANGLE_RAD = 1e-3
+
+
 @dataclass(frozen=True)
 class Found:
     """What the model infers of N images: z_mean, z_std (N, D), angle_rad (N,), shift_px (N, 2).
@@ -119,8 +122,11 @@ def shift_rows(found: Found, truth: Truth) -> list[Row]:
 
 
 def rotation_rows(found: Found, truth: Truth) -> list[Row]:
-    """Return both circular correlations and the error under each protocol (tables 1 and 3)."""
-    if truth.angle_rad is None:
+    """Return both circular correlations and the error under each protocol (tables 1 and 3).
+
+    None for a model that gives every image the same angle: it infers none.
+    """
+    if truth.angle_rad is None or np.ptp(found.angle_rad) < _SAME_ANGLE_RAD:
         return []
     rows = []
     for key, words, angle in protocols(found, truth):

@@ -57,7 +57,8 @@ def circular_correlation(a_rad: Array, b_rad: Array) -> CircularCorrelation:
     """Return both circular correlations of angles (N,) in radians.
 
     uniform: |R(a - b)| - |R(a + b)|, R the mean of exp(i angle) (Jammalamadaka and SenGupta 2001,
-    section 8.2, the form for uniform marginals). It is 1 for a turned copy, -1 for a mirrored one.
+    section 8.2, the form for uniform marginals). Where marginals are uniform it is 1 for a
+    turned copy and -1 for a mirrored one; for others a turned copy has 1 - |R(2 a)| only.
 
     jammalamadaka: sum sin(a - A) sin(b - B) / sqrt(sum sin^2 (a - A) sum sin^2 (b - B)), A and B
     the mean directions (paper section 4.2). For uniform angles A and B are noise and so is it.

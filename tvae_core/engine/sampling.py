@@ -29,10 +29,14 @@ class LatentSample:
 
 @dataclass(frozen=True)
 class CellGeometry:
-    """Where cells lie: positions_px (S, 2) and angles (R,) counter-clockwise radians."""
+    """Where cells lie: positions_px (S, 2) and angles (R,) counter-clockwise radians.
+
+    near_angles: q(theta | r) lies about the angle of r; without it (ablation 3) anywhere.
+    """
 
     positions_px: Tensor
     angles: Tensor
+    near_angles: bool = True
 
 
 def gumbel_softmax_sample(
@@ -45,7 +49,7 @@ def gumbel_softmax_sample(
     """Draw soft one-hot cells and average the parameters with them, as the paper does.
 
     The offset angles are averaged on the circle (an arithmetic mean of 10 and 350 degrees would
-    point the wrong way), everything else linearly.
+    point the wrong way), everything else linearly; where theta may lie anywhere, whole angles are.
     """
     draws = [_soft_sample(posterior, cells, temperature, generator) for _ in range(samples)]
     weight = torch.full_like(draws[0].weight, 1.0 / samples)
@@ -147,19 +151,27 @@ def _soft_sample(
 
     z_mean, z_std = mean(posterior.z_mean), mean(posterior.z_log_std.exp())
     z = z_mean + z_std * _normal(z_mean, generator)
-    by_rotation = weight.sum(1)  # (B, R)
-    axis = by_rotation.new_tensor([1.0, 0.0]).expand(len(cells.angles), 2)
-    direction = by_rotation @ turn(axis, cells.angles)
-    angle_mean = mean(posterior.angle_mean[..., None])[:, 0]
+    angle_mean = _mean_angle(posterior, cells, weight)
     angle_std = mean(posterior.angle_log_std.exp()[..., None])[:, 0]
-    angle = torch.atan2(direction[:, 1], direction[:, 0] + 1e-12) + angle_mean
-    angle = angle + angle_std * _normal(angle_mean, generator)
+    angle = angle_mean + angle_std * _normal(angle_mean, generator)
     shift = weight.sum(2) @ cells.positions_px
     if posterior.shift_mean is not None and posterior.shift_log_std is not None:
         shift_std = mean(posterior.shift_log_std.exp()[..., None])
         shift = shift + mean(posterior.shift_mean) + shift_std * _normal(shift, generator)
     one = torch.ones_like(angle)[:, None]
     return LatentSample(z[:, None], angle[:, None], shift[:, None], one)
+
+
+def _mean_angle(posterior: Posterior, cells: CellGeometry, weight: Tensor) -> Tensor:
+    """Return the angle (B,) averaged over cells with weights (B, S, R)."""
+    if not cells.near_angles:
+        whole = posterior.angle_mean + cells.angles
+        return torch.atan2((weight * whole.sin()).sum((1, 2)), (weight * whole.cos()).sum((1, 2)))
+    by_rotation = weight.sum(1)  # (B, R)
+    axis = by_rotation.new_tensor([1.0, 0.0]).expand(len(cells.angles), 2)
+    direction = by_rotation @ turn(axis, cells.angles)
+    offset = torch.atan2(direction[:, 1], direction[:, 0] + 1e-12)
+    return offset + torch.einsum("bsr,bsr->b", weight, posterior.angle_mean)
 
 
 def _gumbel(like: Tensor, generator: torch.Generator | None) -> Tensor:

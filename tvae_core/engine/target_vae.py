@@ -107,7 +107,8 @@ class TargetVae(nn.Module):
     @property
     def cells(self) -> CellGeometry:
         """Positions and angles of the cells."""
-        return CellGeometry(self.positions_px, self.encoder.angles)
+        near = self.model.rotation_offset
+        return CellGeometry(self.positions_px, self.encoder.angles, near)
 
     def infer(self, images: Tensor) -> Posterior:
         """Return the posterior of images (B, C, H, W)."""

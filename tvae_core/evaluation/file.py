@@ -94,15 +94,19 @@ def shown(row: Row) -> str:
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
-    """Return mean and standard deviation of figures over seeds; a single one has no spread."""
+    """Return mean and standard deviation of figures over seeds; a single one has no spread.
+
+    NaN is no figure: the text then says over how many of the seeds the mean is.
+    """
     known = [value for value in values if not math.isnan(value)]
     if not known:
         return "not defined"
+    some = "" if len(known) == len(values) else f" ({len(known)} of {len(values)})"
     mean = sum(known) / len(known)
     if len(known) == 1:
-        return f"{mean:.{digits}f}"
+        return f"{mean:.{digits}f}{some}"
     deviation = math.sqrt(sum((v - mean) ** 2 for v in known) / (len(known) - 1))
-    return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+    return f"{mean:.{digits}f} ± {deviation:.{digits}f}{some}"
 
 
 def _size(about: dict[str, Any]) -> str:

@@ -85,6 +85,12 @@ def test_rotations_under_each_protocol(rng: np.random.Generator) -> None:
     assert all("unreliable" in row.note for row in unreliable)
 
 
+def test_a_model_without_rotation_has_no_rotation_figures(rng: np.random.Generator) -> None:
+    true = rng.uniform(-np.pi, np.pi, 50)
+    found = Found(np.zeros((50, 2)), np.ones((50, 2)), np.full(50, 1e-7), np.zeros((50, 2)))
+    assert rotation_rows(found, Truth(angle_rad=true)) == []
+
+
 def test_angles_with_a_direction_have_a_reliable_second_form(rng: np.random.Generator) -> None:
     true = rng.normal(0, np.pi / 4, 2000)
     rows = rotation_rows(found(np.zeros((2000, 2)), true), Truth(angle_rad=true))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy import stats
 
 from tests.core.engine.models import blob_images, small_model
 from tvae_core.config import ModelConfig
+from tvae_core.engine.encoder import wrap
 from tvae_core.engine.generator import OUTPUTS
 from tvae_core.engine.likelihood import expected_pixels, log_likelihood
 from tvae_core.engine.posterior import Prior, ShiftGrid, entropy, kl_normal, kl_terms
@@ -108,6 +110,20 @@ def test_likelihoods_are_their_formulas(channels: int) -> None:
             expected = stats.norm.logpdf(y, mean, np.exp(raw[..., channels:]))
         np.testing.assert_allclose(found, expected.sum(-1), rtol=1e-5)
         np.testing.assert_allclose(expected_pixels(torch.tensor(raw), config), mean, rtol=1e-6)
+
+
+def test_a_soft_sample_of_one_angle_in_every_cell_is_that_angle() -> None:
+    """Without the offset (ablation 3) each cell holds a whole angle, and all may say the same."""
+    model = small_model(rotation_offset=False, rotations=4)
+    posterior = model.infer(blob_images(2))
+    angle = wrap(torch.tensor(0.3) - model.encoder.angles)  # counted from each cell's own
+    same = replace(
+        posterior,
+        angle_mean=angle.expand_as(posterior.angle_mean),
+        angle_log_std=torch.full_like(posterior.angle_log_std, -20.0),
+    )
+    sample = gumbel_softmax_sample(same, model.cells, 1.0, 3, generator(0))
+    torch.testing.assert_close(sample.angle_rad, torch.full((2, 3), 0.3), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("subpixel", [True, False])

@@ -63,7 +63,7 @@ def test_a_spread_is_that_of_the_seeds() -> None:
     assert spread([0.5, 0.6, 0.7]) == "0.600 ± 0.100"
     assert spread([0.5]) == "0.500"
     assert spread([math.nan]) == "not defined"
-    assert spread([1.0, math.nan, 3.0], 1) == "2.0 ± 1.4"
+    assert spread([1.0, math.nan, 3.0], 1) == "2.0 ± 1.4 (2 of 3)"
 
 
 def test_a_figure_has_its_unit() -> None:
