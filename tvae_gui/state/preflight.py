@@ -13,12 +13,12 @@ from tvae_core.config import RunConfig
 from tvae_gui.state import words
 from tvae_gui.state.image_look import ImageLook
 
-# Fitted to two measurements on one core (torch 2.13 CPU, 2 shared cores, 23 Nov 2026): the
-# published P8 model on 50 x 50 images takes 0.47 s an image (facts.md); fast-cpu with 8 kernels and
-# 64 hidden units on 24 x 24 images ran at 150-200 images/s beside other work.
-_MULTIPLY_ADDS_PER_S = 3.6e10
-_ELEMENT_S = 1.0e-8
-_OVERHEAD_S = 1.0e-3
+# Fitted to measurements on one core (torch 2.13 CPU, 2 shared cores, 25 Nov 2026): the published
+# model's sizes on 50 x 50 images take about 0.27 s an image (0.149 on two cores, performance.md),
+# fast-cpu with 32 kernels on 34 x 34 images 4.6 ms, fast-particles on 40 x 40 images 4.5 ms.
+_MULTIPLY_ADDS_PER_S = 5.0e10
+_ELEMENT_S = 7.0e-9
+_OVERHEAD_S = 0.8e-3
 _FORWARD_AND_BACK = 3.0
 _CORE_EFFICIENCY = 0.8
 
@@ -190,7 +190,7 @@ def _epoch_seconds(
     speed = _MULTIPLY_ADDS_PER_S * (1 + (cores - 1) * _CORE_EFFICIENCY)
     passes = _FORWARD_AND_BACK * work / speed
     seconds = images * (passes + _ELEMENT_S * activations(config, side) + _OVERHEAD_S)
-    return seconds, f"for {words.count(cores, 'core')}, from two measured models"
+    return seconds, f"for {words.count(cores, 'core')}, from three measured models"
 
 
 def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
