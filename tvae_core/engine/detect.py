@@ -209,7 +209,7 @@ def _drawn_images(
     images = seen.transpose(1, 2).reshape(len(chosen), -1, model.side, model.side).cpu()
     deviation = float(np.sqrt(np.nanmedian(store.column("quality/reconstruction_error"))))
     noise = rng.normal(0.0, deviation, images.shape).astype(np.float32)
-    return images + torch.from_numpy(noise)
+    return (images + torch.from_numpy(noise)) * model.inside.cpu()
 
 
 def calibrated(
@@ -221,7 +221,7 @@ def calibrated(
     whose object has been taken away. What is found there is compared with where they are.
     """
     own = infer(model, images)
-    values, truth = mosaic(images, own, settings.seed)
+    values, truth = mosaic(images, own, model.inside.cpu(), settings.seed)
     variance = float(np.median(own.reconstruction_error.numpy()))
     radius = object_radius_px(model, own.z_mean)
     values = values.to(model.points_px.device)
@@ -248,17 +248,22 @@ def _as_picks(found: Objects, places: NDArray[np.float64]) -> Picks:
                  np.zeros(len(found)), found.attention)  # fmt: skip
 
 
-def mosaic(images: Tensor, own: Inferred, seed: int) -> tuple[Tensor, NDArray[np.float64]]:
-    """Return a field (C, h, w) of images and empty windows, and where its objects are (n, 2)."""
+def mosaic(
+    images: Tensor, own: Inferred, inside: Tensor, seed: int
+) -> tuple[Tensor, NDArray[np.float64]]:
+    """Return a field (C, h, w) of images and empty windows, and where its objects are (n, 2).
+
+    Of each window only the pixels that are compared, `inside` (W, W), are there.
+    """
     assert own.reconstruction is not None
     count, channels, side, _ = images.shape
-    rest = levelled(images - own.reconstruction)
+    rest = levelled(images - own.reconstruction, inside)
     empty = round(count * _EMPTY_SHARE / (1 - _EMPTY_SHARE))
     grid = int(np.ceil(np.sqrt(count + empty)))
     rng = np.random.default_rng([seed, 2])
     order = rng.permutation(grid * grid)
     windows = torch.zeros(grid * grid, channels, side, side)
-    windows[order[:count]] = levelled(images)
+    windows[order[:count]] = levelled(images, inside)
     others = order[count:]
     windows[others] = rest[rng.integers(count, size=len(others))].flip(-1)
     field = windows.view(grid, grid, channels, side, side).permute(2, 0, 3, 1, 4)
@@ -276,7 +281,7 @@ def object_radius_px(model: TargetVae, z: Tensor) -> float:
     nowhere = torch.zeros(count, 2, device=device)
     raw = model.draw(z.to(device), torch.zeros(count, device=device), nowhere)
     seen = expected_pixels(raw, model.model).transpose(1, 2)
-    drawn = levelled(seen.reshape(count, -1, model.side, model.side))
+    drawn = levelled(seen.reshape(count, -1, model.side, model.side), model.inside)
     energy = drawn.square().sum(1).cpu().double().numpy()
     axis = axis_px(model.side)
     total = np.maximum(energy.sum((1, 2)), 1e-30)

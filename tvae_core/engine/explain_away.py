@@ -92,6 +92,7 @@ class Explainer:
 
     def __init__(self, model: TargetVae, scale: Scale, tile_px: int = 0) -> None:
         self.model, self.scale = model, scale
+        self._compared = model.inside
         self.encoder = FieldEncoder(model, tile_px)
         side = model.side
         # the window's pixel that lies on the place, and its centre from the window's
@@ -209,7 +210,7 @@ class Explainer:
         return _objects(places, chosen, score.double().cpu().numpy()), drawn[row, pose]
 
     def draw(self, z: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
-        """Return objects as drawn about a pixel, their background taken off, (n, C, W, W).
+        """Return objects as drawn about a pixel, `levelled`, (n, C, W, W).
 
         z (n, D), angle_rad (n,), shift_px (n, 2) from the pixel's centre.
         """
@@ -220,7 +221,7 @@ class Explainer:
             some = slice(start, start + _DRAWN_AT_ONCE)
             raw = model.draw(z[some], angle_rad[some], shift_px[some] + centre)
             seen = expected_pixels(raw, model.model).transpose(1, 2)  # (n, C, P)
-            parts.append(levelled(seen.reshape(len(seen), -1, side, side)))
+            parts.append(levelled(seen.reshape(len(seen), -1, side, side), self._compared))
         return torch.cat(parts)
 
     def _polish(self, residual: _Residual, found: Objects) -> Objects:
@@ -294,10 +295,14 @@ class _Residual:
         return corners
 
 
-def levelled(images: Tensor) -> Tensor:
-    """Return images (n, C, H, W) with the median of each one's border taken off."""
-    edges = (images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1])
-    return images - torch.cat(edges, -1).median(-1).values[..., None, None]
+def levelled(images: Tensor, inside: Tensor) -> Tensor:
+    """Return images (n, C, H, W) above their background, and zero where they are not compared.
+
+    The background is the median of the outermost pixels of `inside`, (H, W) bool.
+    """
+    outside = F.pad(~inside, (1,) * 4, value=True)[None].float()
+    rim = inside & (F.max_pool2d(outside, 3, stride=1)[0] > 0)
+    return (images - images[..., rim].median(-1).values[..., None, None]) * inside
 
 
 def _objects(places: Places, looks: Looks, score: Float) -> Objects:

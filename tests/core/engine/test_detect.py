@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from tests.core.engine.models import blob_images, small_model
-from tvae_core.engine.explain_away import Explainer, Scale
+from tvae_core.engine.detect import mosaic, object_radius_px
+from tvae_core.engine.explain_away import Explainer, Scale, levelled
 from tvae_core.engine.field_encoder import FieldEncoder, Looks
+from tvae_core.engine.inference import infer
 from tvae_core.engine.target_vae import TargetVae
+from tvae_core.images.preprocess import inscribed_circle
 
 SCALE = Scale(variance=0.01, radius_px=5.0, lowest_attention=-np.inf)
 
@@ -135,3 +138,39 @@ def test_nothing_is_found_where_nothing_is(model: TargetVae) -> None:
     found, drawn = explainer.explain(torch.zeros(1, 40, 40))
     assert len(found) == 0
     assert not drawn.any()
+
+
+def test_levelled_images_have_their_background_at_zero_and_nothing_beyond_the_mask() -> None:
+    inside = torch.from_numpy(inscribed_circle(17))
+    images = blob_images(2) + torch.tensor([3.0, -1.0]).view(2, 1, 1, 1)
+    expected = blob_images(2) * inside
+    images[..., ~inside] = 1e3  # what a mask keeps from being compared
+    # the blobs have all but vanished at the circle
+    assert torch.allclose(levelled(images, inside), expected, atol=0.02)
+    whole = torch.ones(17, 17, dtype=torch.bool)
+    assert torch.allclose(levelled(blob_images(2) + 3, whole), blob_images(2), atol=0.01)
+
+
+def test_a_masked_model_draws_and_weighs_nothing_outside_its_circle() -> None:
+    inside = torch.from_numpy(inscribed_circle(17))
+    model = small_model(17, mask=inside).eval()
+    assert torch.equal(model.inside, inside)
+    nothing = torch.zeros(1, 2)
+    drawn = Explainer(model, SCALE).draw(nothing, torch.zeros(1), nothing)
+    assert not drawn[..., ~inside].any()
+    assert drawn[..., inside].any()
+    z = torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
+    assert object_radius_px(model, z) < object_radius_px(small_model(17).eval(), z)
+
+
+def test_the_windows_of_a_calibration_field_are_empty_outside_the_mask() -> None:
+    inside = torch.from_numpy(inscribed_circle(17))
+    model = small_model(17, mask=inside).eval()
+    images = (blob_images(7) + 0.3) * inside  # as the preprocessor leaves them
+    values, truth = mosaic(images, infer(model, images), inside, 0)
+    grid = values.shape[1] // 17
+    windows = values.view(grid, 17, grid, 17).transpose(1, 2)
+    assert not windows[..., ~inside].any()
+    assert truth.shape == (7, 2)
+    filled = windows[..., inside].abs().flatten(0, 1).sum(-1)
+    assert (filled > 0).sum() >= 7
