@@ -39,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale", type=float, default=0.0, help="the model's pixel over the image's"
     )
+    parser.add_argument(
+        "--bad-pixels", choices=("refuse", "zero", "mean"),
+        help="NaN and infinite pixels of the image; otherwise as the run did with its own",
+    )  # fmt: skip
     parser.add_argument("--box", type=int, default=0, metavar="PX", help="side of an EMAN box")
     parser.add_argument("--picture", metavar="FILE", help="the first image with its picks, .png")
     parser.add_argument(
@@ -60,7 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("--threshold is a confidence between 0 and 1")
     if arguments.scale < 0 or arguments.box < 0:
         raise ConfigError("--scale and --box must be positive")
-    settings = DetectSettings(not arguments.peaks, arguments.scale, seed=arguments.seed)
+    settings = DetectSettings(
+        not arguments.peaks, arguments.scale, seed=arguments.seed, bad_pixels=arguments.bad_pixels
+    )
     with (
         EmbeddingStore(arguments.run) as store,
         tqdm(total=100, disable=not sys.stderr.isatty(), leave=False) as bar,

@@ -22,6 +22,7 @@ from tvae_core.analysis.picks import (
     Picks,
     agreement,
 )
+from tvae_core.config import BadPixels, DataConfig
 from tvae_core.engine.checkpoint import model_from_bytes
 from tvae_core.engine.device import choose_device
 from tvae_core.engine.explain_away import Explainer, Objects, Scale, levelled
@@ -31,7 +32,7 @@ from tvae_core.engine.likelihood import expected_pixels
 from tvae_core.engine.target_vae import TargetVae
 from tvae_core.errors import Cancelled, ConfigError, ImageFileError, StoreError
 from tvae_core.geometry import axis_px
-from tvae_core.images.field import Field, prepare_field
+from tvae_core.images.field import Field, prepare_field, without_bad_pixels
 from tvae_core.images.opening import open_stack
 from tvae_core.images.prepared import open_prepared
 from tvae_core.images.stack import ImageStack
@@ -58,6 +59,8 @@ class DetectSettings:
         Places along each side of a tile, 0 chooses. The picks do not depend on it.
     images, seed : int
         How many of the run's images the threshold is found on, and which.
+    bad_pixels : str, optional
+        What becomes of NaN and infinite pixels of a field, instead of what the run did with them.
     """
 
     explain: bool = True
@@ -65,6 +68,7 @@ class DetectSettings:
     tile_px: int = 0
     images: int = 96
     seed: int = 0
+    bad_pixels: BadPixels | None = None
 
 
 class Detector:
@@ -106,13 +110,27 @@ class Detector:
         own, on_images = own_images(store, self.model, self.settings, images_at)
         self.explainer, self.calibration = calibrated(self.model, own, on_images, self.settings)
 
-    def prepared(self, raw: Array, stack: ImageStack) -> Field:
-        """Return an image (H, W[, 3]) of a stack as the model sees it."""
+    @property
+    def data(self) -> DataConfig:
+        """How fields are prepared."""
+        own, bad_pixels = self.header.config.data, self.settings.bad_pixels
+        return own.model_copy(update={"bad_pixels": bad_pixels} if bad_pixels else {})
+
+    def check_pixels(self, stack: ImageStack, image: int) -> None:
+        """Raise an ImageFileError where an image of a stack has bad pixels that are refused."""
+        raw = stack.read([image])[0]
+        without_bad_pixels(raw, self.data.bad_pixels, _name(stack, image))
+
+    def prepared(self, stack: ImageStack, image: int) -> Field:
+        """Return an image of a stack as the model sees it."""
         scale = self.settings.scale
         own, theirs = self.header.pixel_size_angstrom, stack.pixel_size_angstrom
         if not scale:
             scale = own / theirs if own and theirs else self.header.scale
-        return prepare_field(raw, self.header.config.data, self.model.side, scale, stack.dtype)
+        return prepare_field(
+            stack.read([image])[0], self.data, self.model.side, scale, stack.dtype,
+            _name(stack, image),
+        )  # fmt: skip
 
     @torch.no_grad()
     def detect(self, field: Field, image: int = 0) -> FieldPicks:
@@ -140,6 +158,8 @@ def detect(
 ) -> Iterator[FieldPicks]:
     """Yield what is found in each image of a stack of fields.
 
+    The pixels of all are checked before any is searched, which takes far longer.
+
     Raises
     ------
     ImageFileError, ConfigError
@@ -156,9 +176,16 @@ def detect(
         for image in range(len(stack)):
             if cancelled():
                 raise Cancelled("the search was stopped")
-            raw = stack.read([image])[0]
-            yield detector.detect(detector.prepared(raw, stack), image)
+            detector.check_pixels(stack, image)
+        for image in range(len(stack)):
+            if cancelled():
+                raise Cancelled("the search was stopped")
+            yield detector.detect(detector.prepared(stack, image), image)
             progress((image + 1) / len(stack))
+
+
+def _name(stack: ImageStack, image: int) -> str:
+    return f"{stack.path}, image {image} (from 0)"
 
 
 def find(explainer: Explainer, values: Tensor, explain: bool) -> tuple[Objects, Tensor]:

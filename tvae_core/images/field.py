@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from tvae_core.config import DataConfig
+from tvae_core.config import BadPixels, DataConfig
 from tvae_core.errors import ConfigError, ImageFileError
 from tvae_core.images.preprocess import FLAT_RING
 
@@ -54,7 +54,12 @@ class Field:
 
 
 def prepare_field(
-    raw: FloatImage, config: DataConfig, side: int, scale: float, dtype: np.dtype[Any]
+    raw: FloatImage,
+    config: DataConfig,
+    side: int,
+    scale: float,
+    dtype: np.dtype[Any],
+    where: str = "the field",
 ) -> Field:
     """Return a field as the model sees its images.
 
@@ -70,18 +75,20 @@ def prepare_field(
         is what became of it.
     dtype : np.dtype
         Pixel type in the file.
+    where : str
+        File and image, for errors.
 
     Raises
     ------
     ConfigError
         The field is smaller than one window, or the scale is not positive.
     ImageFileError
-        Bad pixels, and the policy is to refuse them.
+        As `without_bad_pixels`.
     """
     if not scale > 0:
         raise ConfigError(f"a scale of {scale} model pixels a pixel")
+    raw = without_bad_pixels(raw, config.bad_pixels, where)
     values = np.moveaxis(raw, -1, 0) if raw.ndim == 3 else raw[None]  # (C, H, W)
-    values = _without_bad_pixels(values, config)
     height, width = values.shape[1:]
     shape = (round(height / scale), round(width / scale))
     if min(shape) < side:
@@ -106,17 +113,27 @@ def prepare_field(
     return Field(found, (width / shape[1], height / shape[0]), (height, width))
 
 
-def _without_bad_pixels(values: FloatImage, config: DataConfig) -> FloatImage:
-    good = np.isfinite(values)
+def without_bad_pixels(raw: FloatImage, policy: BadPixels, where: str) -> FloatImage:
+    """Return a field, of any shape, with its NaN and infinite pixels replaced.
+
+    Raises
+    ------
+    ImageFileError
+        There are such pixels and the policy is to refuse them, or there are no others.
+    """
+    good = np.isfinite(raw)
     if good.all():
-        return values
-    if config.bad_pixels == "refuse":
-        count = int(good.size - good.sum())
+        return raw
+    if not good.any():
+        raise ImageFileError("every pixel is NaN or infinite", where)
+    if policy == "refuse":
         raise ImageFileError(
-            f"{count} NaN or infinite pixels", "the field", "set --bad-pixels to zero or mean"
+            f"{good.size - good.sum()} NaN or infinite pixels",
+            where,
+            "give `tvae detect` the option --bad-pixels mean, or zero",
         )
-    fill = np.float32(0 if config.bad_pixels == "zero" else np.mean(values[good]))
-    return np.where(good, values, fill)
+    fill = 0.0 if policy == "zero" else np.mean(raw, where=good, dtype=np.float64)
+    return np.where(good, raw, np.float32(fill))
 
 
 def resampled(values: FloatImage, size: int, axis: int) -> FloatImage:

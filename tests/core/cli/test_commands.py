@@ -268,3 +268,11 @@ def test_detect_writes_picks_and_a_picture(run: Path, tmp_path: Path, capsys: Ca
         assert picture.width > 500
     assert main([*words, *outputs]) == 2  # already there
     assert main([*words[:3], "--threshold", "7"]) == 2
+    field[1, 3, 4] = np.nan
+    np.save(tmp_path / "fields.npy", field)
+    capsys.readouterr()
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "fields.npy, image 1 (from 0): 1 NaN or infinite pixels" in error
+    assert "--bad-pixels" in error
+    assert main([*words, "--bad-pixels", "mean"]) == 0

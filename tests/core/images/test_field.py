@@ -110,6 +110,17 @@ def test_what_cannot_be_looked_at_is_refused() -> None:
     small = np.zeros((12, 40), np.float32)
     with pytest.raises(ConfigError, match="smaller than one image"):
         prepare_field(small, DataConfig(), 16, 1, FLOAT)
-    bad = np.full((40, 40), np.nan, np.float32)
-    with pytest.raises(ImageFileError, match="1600 NaN"):
-        prepare_field(bad, DataConfig(), 16, 1, FLOAT)
+
+
+def test_bad_pixels_are_refused_or_replaced_and_a_field_of_nothing_else_is_refused() -> None:
+    raw = field_of_objects(3, 0.1)
+    clean = prepare_field(raw, DataConfig(), SIDE, 1, FLOAT).values
+    raw[100, 100:103] = [np.nan, np.inf, -np.inf]
+    with pytest.raises(ImageFileError, match=r"^f.mrc, image 4: 3 NaN or infinite pixels"):
+        prepare_field(raw, DataConfig(), SIDE, 1, FLOAT, "f.mrc, image 4")
+    filled = prepare_field(raw, DataConfig(bad_pixels="mean"), SIDE, 1, FLOAT).values
+    assert np.abs(filled - clean).max() < 0.06  # noise there against the mean: 3 of 0.1 over 6
+    for policy in ("refuse", "zero", "mean"):
+        config = DataConfig.model_validate({"bad_pixels": policy})
+        with pytest.raises(ImageFileError, match="every pixel"):
+            prepare_field(np.full((40, 40), np.nan, np.float32), config, 16, 1, FLOAT)
