@@ -248,6 +248,22 @@ def test_mirror_lists_pairs_or_says_there_is_no_atlas(
     assert "keeps no atlas" in capsys.readouterr().err
 
 
+def test_detect_refuses_files_before_it_looks(run: Path, tmp_path: Path, capsys: Capture) -> None:
+    np.save(tmp_path / "fields.npy", np.zeros((2, 40, 52), np.float32))
+    (tmp_path / "picks_000002.box").write_text("kept")
+    # a run that is not there: the files are looked at first
+    words = ["detect", str(tmp_path / "none"), str(tmp_path / "fields.npy")]
+    for option, name, said in (
+        ("-o", "picks.box", "picks_000002.box: already there"),
+        ("-o", "picks.txt", "no picks end in '.txt'"),
+        ("--picture", "field.txt", "no figure ends in '.txt'"),
+        ("--truth", "none.csv", "none.csv: no such file"),
+    ):
+        assert main([*words, option, str(tmp_path / name)]) == 2
+        assert said in capsys.readouterr().err
+    assert (tmp_path / "picks_000002.box").read_text() == "kept"
+
+
 def test_detect_writes_picks_and_a_picture(run: Path, tmp_path: Path, capsys: Capture) -> None:
     field = np.zeros((3, 40, 52), np.float32)
     images = np.load(run.parent / "images.npy")
