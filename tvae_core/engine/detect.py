@@ -41,6 +41,7 @@ from tvae_core.store import EmbeddingStore
 Array = NDArray[Any]
 _EMPTY_SHARE = 1 / 3  # of the windows of a calibration field hold no object
 _WEAK = 0.05  # quantile of the own attention that, mirrored at the median, bounds the candidates
+_LEAST = 1e-3  # nats above the empty image, whose every place would else be a peak
 _ENERGY = 0.9  # of a drawn object's squares lie within its radius
 _TOLERANCE = 0.5  # of the radius: a pick this near to a true place is that object
 
@@ -259,6 +260,8 @@ def calibrated(
     seen = free.encoder.attention_at(values, np.clip(at, 0, [height - 1, width - 1]))
     weak, middle = np.quantile(seen, [_WEAK, 0.5])
     lowest = float(2 * weak - middle)
+    if middle > 0:  # objects stand out of an empty image: its places are then no candidates
+        lowest = max(lowest, _LEAST)
     explainer = Explainer(model, Scale(max(variance, 1e-9), radius, lowest), settings.tile_px)
     found, _ = find(explainer, values, settings.explain)
     picks = _as_picks(found, found.places_px(height, width))

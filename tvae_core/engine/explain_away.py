@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -154,7 +155,7 @@ class Explainer:
         """Return which places are not those of an object that is there already."""
         if not len(found) or not len(places):
             return np.ones(len(places), bool)
-        away = np.linalg.norm(places[:, None] - found.place[None], axis=-1).min(1)
+        away, _ = cKDTree(found.place).query(places)
         return np.asarray(away > _SAME_SHARE * self.scale.radius_px)
 
     def _accept(self, residual: _Residual, places: Places, found: Objects) -> Objects:
