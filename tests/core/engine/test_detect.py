@@ -102,6 +102,34 @@ def test_looking_at_places_agrees_with_the_map(model: TargetVae) -> None:
     assert looks.z.shape == (3, 2, 2)
 
 
+@pytest.mark.parametrize("mixing", [0, 1])
+def test_the_field_encoder_says_what_the_posterior_says(mixing: int) -> None:
+    model = small_model(17, rotation_mixing=mixing).eval()
+    image = blob_images(1)
+    image[..., [0, -1], :] = image[..., [0, -1]] = 0.0  # nothing is left for the encoder to level
+    grid, encoder = model.grid, FieldEncoder(model)
+    with torch.no_grad():
+        features = model.encoder.features(image)
+        logits = model.encoder.attention(features)[0]  # (S, R)
+        posterior = model.encoder.posterior(features, model.prior)
+    row, column = np.divmod(np.arange(len(logits)), grid.cells_per_axis)
+    looks = encoder.look(image[0], np.stack([row, column], 1) + grid.first, 3)
+    best = logits.topk(3, 1).indices
+    cell = torch.arange(len(best))[:, None]
+    assert posterior.shift_mean is not None
+    expected = (
+        logits.logsumexp(-1) - encoder.empty,
+        posterior.z_mean[0, cell, best],
+        posterior.angle_mean[0, cell, best] + model.encoder.angles[best],
+        posterior.shift_mean[0, cell, best],
+    )
+    for seen, said in zip(looks, expected, strict=True):
+        away = seen - said
+        if seen is looks.angle_rad:
+            away = torch.remainder(away + torch.pi, 2 * torch.pi) - torch.pi
+        assert away.abs().max() < 1e-3  # products in another order, float32
+
+
 def test_only_what_changed_is_looked_at_again(model: TargetVae) -> None:
     values = torch.zeros(1, 96, 96)
     encoder = FieldEncoder(model, 32)
