@@ -305,21 +305,25 @@ class Calibration:
     on_images : bool
         Whether the run's images were read; otherwise images were drawn by its model, with noise of
         its reconstruction error.
+    remarks : tuple of str
+        What else sets fields apart from the run's images.
     """
 
     confidence: Confidence
     radius_px: float
     on_images: bool
+    remarks: tuple[str, ...] = ()
 
     def words(self) -> str:
         """Say what the threshold means."""
         c = self.confidence
         source = "the run's own images" if self.on_images else "images drawn by the run's model"
         share = f"{c.false / c.picks:.1%}" if c.picks else "none"
-        return (
+        found = (
             f"threshold {c.threshold:.2g}: on fields put together from {source}, {c.false} of "
             f"{c.picks} picks were false ({share}) and {c.found} of {c.objects} objects were found"
         )
+        return "; ".join([found, *self.remarks])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Shapes: n images, C channels, W model side, D content dimensions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +108,10 @@ class Detector:
                 "train on phase-flipped images to detect with the run",
             )
         self.model = model.to(choose_device("auto"))
-        own, on_images = own_images(store, self.model, self.settings, images_at)
-        self.explainer, self.calibration = calibrated(self.model, own, on_images, self.settings)
+        own = own_images(store, self.model, self.settings, images_at)
+        self._own_dtype = own.dtype
+        self.explainer, found = calibrated(self.model, own, self.settings)
+        self.calibration = replace(found, remarks=_remarks(self.header.config.data, own))
 
     @property
     def data(self) -> DataConfig:
@@ -129,9 +131,13 @@ class Detector:
         if not scale:
             scale = own / theirs if own and theirs else self.header.scale
         return prepare_field(
-            stack.read([image])[0], self.data, self.model.side, scale, stack.dtype,
+            stack.read([image])[0], self.data, self.model.side, scale, self._dtype_of(stack),
             _name(stack, image),
         )  # fmt: skip
+
+    def _dtype_of(self, stack: ImageStack) -> np.dtype[Any]:
+        """Return as what type pixels count: 8-bit where those of the run were as well."""
+        return stack.dtype if self._own_dtype in (None, stack.dtype) else np.dtype(np.float32)
 
     @torch.no_grad()
     def detect(self, field: Field, image: int = 0) -> FieldPicks:
@@ -202,10 +208,38 @@ def evidence(found: Objects, explain: bool) -> NDArray[np.float64]:
     return np.log1p(np.maximum(found.score, 0.0)) if explain else found.score
 
 
+@dataclass(frozen=True)
+class OwnImages:
+    """A sample of a run's images.
+
+    Parameters
+    ----------
+    images : (n, C, W, W)
+    dtype : np.dtype or None
+        Pixel type in the run's file; None where they are gone and the images were drawn.
+    """
+
+    images: Tensor
+    dtype: np.dtype[Any] | None
+
+
+def _remarks(data: DataConfig, own: OwnImages) -> tuple[str, ...]:
+    """Return what sets fields apart from the run's images, for the user."""
+    remarks = []
+    if data.phase_flip:
+        remarks.append("the run's images were phase-flipped, fields are not")
+    if data.normalise == "unit" and own.dtype is None:
+        remarks.append(
+            "the run's images are gone, so a field's own pixel type says whether 255 is white: "
+            "give --data where the run's was another"
+        )
+    return tuple(remarks)
+
+
 def own_images(
     store: EmbeddingStore, model: TargetVae, settings: DetectSettings, images_at: str
-) -> tuple[Tensor, bool]:
-    """Return a sample (n, C, W, W) of the run's images and whether they were read from its files.
+) -> OwnImages:
+    """Return a sample of the run's images.
 
     Where they are gone and no other place is named, they are drawn: contents and poses of the
     store, with noise of its reconstruction error.
@@ -215,7 +249,7 @@ def own_images(
     config = store.header.config.data
     data = config.model_copy(update={"path": images_at} if images_at else {})
     if not images_at and not (data.path and Path(data.path).exists()):
-        return _drawn_images(store, model, chosen, rng), False
+        return OwnImages(_drawn_images(store, model, chosen, rng), None)
     with open_prepared(data) as images:
         if len(images) != len(store) or images.side != model.side:
             raise StoreError(
@@ -223,7 +257,7 @@ def own_images(
                 f"{len(store):,} of {model.side} px", images.stack.path,
                 "name the images of this run with --data",
             )  # fmt: skip
-        return torch.from_numpy(images.read(chosen)), True
+        return OwnImages(torch.from_numpy(images.read(chosen)), images.stack.dtype)
 
 
 def _drawn_images(
@@ -241,15 +275,15 @@ def _drawn_images(
 
 
 def calibrated(
-    model: TargetVae, images: Tensor, on_images: bool, settings: DetectSettings
+    model: TargetVae, sample: OwnImages, settings: DetectSettings
 ) -> tuple[Explainer, Calibration]:
-    """Return an explainer with its scale and what a pick's score means, from images (n, C, W, W).
+    """Return an explainer with its scale and what a pick's score means, from a run's images.
 
     The images are put side by side in random order into one field; between them stand windows
     whose object has been taken away. What is found there is compared with where they are.
     """
-    own = infer(model, images)
-    values, truth = mosaic(images, own, model.inside.cpu(), settings.seed)
+    own = infer(model, sample.images)
+    values, truth = mosaic(sample.images, own, model.inside.cpu(), settings.seed)
     variance = float(np.median(own.reconstruction_error.numpy()))
     radius = object_radius_px(model, own.z_mean)
     values = values.to(model.points_px.device)
@@ -269,7 +303,7 @@ def calibrated(
     _, true = agreement(picks, np.zeros(len(truth), np.int64), truth, tolerance)
     nothing = 0.0 if settings.explain else lowest
     confidence = Confidence.fitted(evidence(found, settings.explain), true, len(truth), nothing)
-    return explainer, Calibration(confidence, radius, on_images)
+    return explainer, Calibration(confidence, radius, sample.dtype is not None)
 
 
 def _as_picks(found: Objects, places: NDArray[np.float64]) -> Picks:

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from tests.core.engine.models import blob_images, small_model
-from tvae_core.engine.detect import mosaic, object_radius_px
+from tvae_core.analysis.picks import Calibration, Confidence
+from tvae_core.config import DataConfig
+from tvae_core.engine.detect import OwnImages, _remarks, mosaic, object_radius_px
 from tvae_core.engine.explain_away import Explainer, Scale, levelled
 from tvae_core.engine.field_encoder import FieldEncoder, Looks
 from tvae_core.engine.inference import infer
@@ -202,3 +204,13 @@ def test_the_windows_of_a_calibration_field_are_empty_outside_the_mask() -> None
     assert truth.shape == (7, 2)
     filled = windows[..., inside].abs().flatten(0, 1).sum(-1)
     assert (filled > 0).sum() >= 7
+
+
+def test_it_is_said_what_sets_fields_apart_from_the_runs_images() -> None:
+    read, drawn = OwnImages(blob_images(1), np.dtype("u1")), OwnImages(blob_images(1), None)
+    assert _remarks(DataConfig(), read) == ()
+    assert "phase-flipped, fields are not" in _remarks(DataConfig(phase_flip=True), read)[0]
+    assert "own pixel type" in _remarks(DataConfig(), drawn)[0]
+    assert _remarks(DataConfig(normalise="ring"), drawn) == ()
+    words = Calibration(Confidence(1, 0, 0.3, 9, 8, 9, 1), 2.5, True, ("a", "b")).words()
+    assert words.endswith("8 of 9 objects were found; a; b")
