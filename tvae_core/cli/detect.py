@@ -75,7 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
         tqdm(total=100, disable=not sys.stderr.isatty(), leave=False) as bar,
     ):
         detector = Detector(store, settings, arguments.data)
-        found = list(detect(detector, arguments.image, lambda share: move(bar, share)))
+        found = [
+            one if one.image == 0 and arguments.picture else one.without_pixels()
+            for one in detect(detector, arguments.image, lambda share: move(bar, share))
+        ]
     calibration = detector.calibration
     lowest = calibration.confidence.threshold if threshold is None else threshold
     kept = _kept(found, lowest)
