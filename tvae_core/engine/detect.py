@@ -30,7 +30,7 @@ from tvae_core.engine.group_conv import LiftingConv
 from tvae_core.engine.inference import Inferred, infer
 from tvae_core.engine.likelihood import expected_pixels
 from tvae_core.engine.target_vae import TargetVae
-from tvae_core.errors import Cancelled, ConfigError, ImageFileError, StoreError
+from tvae_core.errors import ConfigError, ImageFileError, StoreError
 from tvae_core.geometry import axis_px
 from tvae_core.images.field import Field, prepare_field, without_bad_pixels
 from tvae_core.images.opening import open_stack
@@ -81,9 +81,13 @@ class Detector:
     settings : DetectSettings
     images_at : str
         Replaces the path of the run's images, when they moved.
+    cancelled : callable
+        Asked often, here and in every search.
 
     Raises
     ------
+    Cancelled
+        `cancelled()` turned true.
     ConfigError
         The model sees through a CTF, which is not known of a field.
     CheckpointError, StoreError, ImageFileError
@@ -91,7 +95,11 @@ class Detector:
     """
 
     def __init__(
-        self, store: EmbeddingStore, settings: DetectSettings | None = None, images_at: str = ""
+        self,
+        store: EmbeddingStore,
+        settings: DetectSettings | None = None,
+        images_at: str = "",
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self.settings = settings or DetectSettings()
         self.header = store.header
@@ -110,7 +118,7 @@ class Detector:
         self.model = model.to(choose_device("auto"))
         own = own_images(store, self.model, self.settings, images_at)
         self._own_dtype = own.dtype
-        self.explainer, found = calibrated(self.model, own, self.settings)
+        self.explainer, found = calibrated(self.model, own, self.settings, cancelled)
         self.calibration = replace(found, remarks=_remarks(self.header.config.data, own))
 
     @property
@@ -161,7 +169,6 @@ def detect(
     detector: Detector,
     path: Path | str,
     progress: Callable[[float], None] = lambda _: None,
-    cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[FieldPicks]:
     """Yield what is found in each image of a stack of fields.
 
@@ -172,7 +179,7 @@ def detect(
     ImageFileError, ConfigError
         The fields cannot be read or do not fit the model.
     Cancelled
-        `cancelled()` turned true.
+        The detector's `cancelled()` turned true.
     """
     with open_stack(path) as stack:
         channels = detector.model.channels
@@ -181,12 +188,9 @@ def detect(
                 f"{stack.channels} channels, but the run's images have {channels}", path
             )
         for image in range(len(stack)):
-            if cancelled():
-                raise Cancelled("the search was stopped")
+            detector.explainer.encoder.check()
             detector.check_pixels(stack, image)
         for image in range(len(stack)):
-            if cancelled():
-                raise Cancelled("the search was stopped")
             yield detector.detect(detector.prepared(stack, image), image)
             progress((image + 1) / len(stack))
 
@@ -275,7 +279,10 @@ def _drawn_images(
 
 
 def calibrated(
-    model: TargetVae, sample: OwnImages, settings: DetectSettings
+    model: TargetVae,
+    sample: OwnImages,
+    settings: DetectSettings,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[Explainer, Calibration]:
     """Return an explainer with its scale and what a pick's score means, from a run's images.
 
@@ -287,7 +294,9 @@ def calibrated(
     variance = float(np.median(own.reconstruction_error.numpy()))
     radius = object_radius_px(model, own.z_mean)
     values = values.to(model.points_px.device)
-    free = Explainer(model, Scale(max(variance, 1e-9), radius, -np.inf), settings.tile_px)
+    free = Explainer(
+        model, Scale(max(variance, 1e-9), radius, -np.inf), settings.tile_px, cancelled
+    )
     height, width = values.shape[1:]
     row, column = (height - 1) / 2 - truth[:, 1], truth[:, 0] + (width - 1) / 2
     at = np.rint(np.stack([row, column], 1)).astype(np.int64)
@@ -296,7 +305,9 @@ def calibrated(
     lowest = float(2 * weak - middle)
     if middle > 0:  # objects stand out of an empty image: its places are then no candidates
         lowest = max(lowest, _LEAST)
-    explainer = Explainer(model, Scale(max(variance, 1e-9), radius, lowest), settings.tile_px)
+    explainer = Explainer(
+        model, Scale(max(variance, 1e-9), radius, lowest), settings.tile_px, cancelled
+    )
     found, _ = find(explainer, values, settings.explain)
     picks = _as_picks(found, found.places_px(height, width))
     tolerance = max(2.0, _TOLERANCE * radius)

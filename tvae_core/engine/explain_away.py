@@ -5,6 +5,7 @@ Shapes: C channels, h w field, n objects, m poses tried of each, D content dimen
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -87,14 +88,20 @@ class Explainer:
     model : TargetVae
         In evaluation mode.
     scale : Scale
-    tile_px : int
+    tile_px, cancelled
         As for `FieldEncoder`.
     """
 
-    def __init__(self, model: TargetVae, scale: Scale, tile_px: int = 0) -> None:
+    def __init__(
+        self,
+        model: TargetVae,
+        scale: Scale,
+        tile_px: int = 0,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.model, self.scale = model, scale
         self._compared = model.inside
-        self.encoder = FieldEncoder(model, tile_px)
+        self.encoder = FieldEncoder(model, tile_px, cancelled)
         side = model.side
         # the window's pixel that lies on the place, and its centre from the window's
         self._at = side // 2

@@ -12,11 +12,19 @@ from torch import Tensor
 from tests.core.engine.models import blob_images, small_model
 from tvae_core.analysis.picks import Calibration, Confidence
 from tvae_core.config import DataConfig
-from tvae_core.engine.detect import OwnImages, _remarks, mosaic, object_radius_px
+from tvae_core.engine.detect import (
+    DetectSettings,
+    OwnImages,
+    _remarks,
+    calibrated,
+    mosaic,
+    object_radius_px,
+)
 from tvae_core.engine.explain_away import Explainer, Scale, levelled
 from tvae_core.engine.field_encoder import FieldEncoder, Looks
 from tvae_core.engine.inference import infer
 from tvae_core.engine.target_vae import TargetVae
+from tvae_core.errors import Cancelled
 from tvae_core.images.preprocess import inscribed_circle
 
 SCALE = Scale(variance=0.01, radius_px=5.0, lowest_attention=-np.inf)
@@ -214,3 +222,23 @@ def test_it_is_said_what_sets_fields_apart_from_the_runs_images() -> None:
     assert _remarks(DataConfig(normalise="ring"), drawn) == ()
     words = Calibration(Confidence(1, 0, 0.3, 9, 8, 9, 1), 2.5, True, ("a", "b")).words()
     assert words.endswith("8 of 9 objects were found; a; b")
+
+
+def test_a_search_stops_within_a_wave_when_asked(model: TargetVae) -> None:
+    asked = []
+
+    def cancelled() -> bool:
+        asked.append(1)
+        return len(asked) > 3
+
+    encoder = FieldEncoder(model, 16, cancelled)
+    with pytest.raises(Cancelled):
+        encoder.attention(torch.zeros(1, 96, 96))  # 36 tiles, four at once
+    assert len(asked) == 4
+    with pytest.raises(Cancelled):
+        encoder.look(torch.zeros(1, 40, 40), np.zeros((1, 2), np.int64))
+    stopped = Explainer(model, SCALE, 0, lambda: True)
+    with pytest.raises(Cancelled):
+        stopped.explain(torch.zeros(1, 40, 40))
+    with pytest.raises(Cancelled):
+        calibrated(model, OwnImages(blob_images(4), None), DetectSettings(), lambda: True)
