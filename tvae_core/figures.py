@@ -346,11 +346,16 @@ def _figure(width_cm: float, height_cm: float, bare: bool = False) -> tuple[Any,
     return figure, drawing
 
 
-def _save(figure: Any, path: Path, overwrite: bool) -> Path:
+def check_figure(path: Path, overwrite: bool) -> None:
+    """Raise an ImageFileError where no figure can be saved at a path, before one is made."""
     if path.suffix.lower() not in _SUFFIXES:
         raise ImageFileError(f"no figure ends in {path.suffix!r}", path, "use .png, .svg or .pdf")
     if path.exists() and not overwrite:
         raise ImageFileError("already there", path, "choose another name or allow overwriting")
+
+
+def _save(figure: Any, path: Path, overwrite: bool) -> Path:
+    check_figure(path, overwrite)
     with atomic_write(path) as part:
         figure.savefig(part, dpi=DOTS_AN_INCH, bbox_inches="tight", pad_inches=0.05)
     return path

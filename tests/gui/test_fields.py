@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import Qt, QTimer
 from pytestqt.qtbot import QtBot
 
 from tests.core.engine.runs import tiny_run, write_images
 from tests.gui.conftest import settle
+from tvae_core.analysis.picks import Calibration, Confidence, FieldPicks, Picks
 from tvae_core.engine.train import train
 from tvae_core.particles import read_table
 from tvae_gui.jobs.decode_job import engine_decoder
 from tvae_gui.main_window import MainWindow
+from tvae_gui.main_window.fields import with_suffix_of
+from tvae_gui.views.replace_question import ReplaceQuestion
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,51 @@ def test_a_pick_clicked_on_the_field_appears_on_the_plane(
     table = read_table(tmp_path / "picks.star")
     assert len(table) == len(picks)
     assert table.numbers("rlnCoordinateX") == pytest.approx(picks.pixels(44, 62)[0], abs=1e-5)
+
+
+def test_numbered_files_are_replaced_only_when_allowed(
+    run: Path, make_window: Callable[..., MainWindow], qtbot: QtBot, tmp_path: Path
+) -> None:
+    window = make_window(engine_decoder)
+    assert window.open(run)
+    settle(qtbot, window)
+    picks = Picks(np.array([0, 1]), np.zeros((2, 2)), np.zeros(2), np.zeros((2, 2)),
+                  np.ones(2), np.ones(2), np.ones(2))  # fmt: skip
+    fields = [
+        FieldPicks(image, picks.chosen(picks.image == image), np.zeros((1, 9, 9), np.float32),
+                   np.zeros((1, 9, 9), np.float32), (9, 9), 3.0)
+        for image in range(2)
+    ]  # fmt: skip
+    calibration = Calibration(Confidence(1, 0, 0.3, 9, 9, 9, 0), 2.5, True)
+    window.fields.state.show("f.npy", calibration, tuple(fields))
+    old = tmp_path / "picks_000002.box"
+    old.write_text("kept")
+    asked: list[Path] = []
+    window.fields._ask = lambda files: bool(asked.extend(files))  # type: ignore[func-returns-value,method-assign]
+    window.fields.save(tmp_path / "picks.box")
+    assert asked == [old]
+    assert old.read_text() == "kept"
+    assert not (tmp_path / "picks_000001.box").exists()
+    window.fields._ask = lambda files: True  # type: ignore[method-assign]
+    window.fields.save(tmp_path / "picks.box")
+    assert old.read_text() != "kept"
+    assert (tmp_path / "picks_000001.box").exists()
+
+
+@pytest.mark.parametrize(("button", "allowed"), [("replace", True), ("keep", False)])
+def test_the_question_about_replacing_gives_the_answer_clicked(
+    qtbot: QtBot, button: str, allowed: bool
+) -> None:
+    question = ReplaceQuestion([Path(f"p_{n}.box") for n in range(5)])
+    qtbot.addWidget(question)
+    assert question.text() == "p_0.box, p_1.box, p_2.box and 2 more are there already."
+    QTimer.singleShot(0, getattr(question, button).click)
+    assert question.answer() is allowed
+
+
+def test_a_name_without_suffix_takes_that_of_the_kind_chosen() -> None:
+    assert with_suffix_of("/a/picks", "EMAN (*.box)") == Path("/a/picks.box")
+    assert with_suffix_of("/a/picks.csv", "EMAN (*.box)") == Path("/a/picks.csv")
 
 
 def test_what_is_no_image_is_said_on_the_card(

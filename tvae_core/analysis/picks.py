@@ -5,7 +5,7 @@ Places are (x, y) in pixels from the image centre, y up (`tvae_core.geometry`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,8 +81,18 @@ def peaks(values: Array, radius_px: float, lowest: float) -> Int:
 
     reach = max(1, int(radius_px / np.sqrt(2.0)))  # a square within the disc: the filter is fast
     highest = ndimage.maximum_filter(values, size=2 * reach + 1, mode="constant", cval=-np.inf)
-    places = np.argwhere((values >= highest) & (values >= lowest))
+    places = _one_each(values, (values >= highest) & (values >= lowest))
     return places[suppressed(places, values[tuple(places.T)], radius_px)]
+
+
+def _one_each(values: Array, top: NDArray[np.bool_]) -> Int:
+    """Return the first place, (n, 2), of each plateau of equal values among the maxima `top`."""
+    from scipy import ndimage
+
+    # maxima that touch are equal: each is the highest of its neighbourhood
+    label, _ = ndimage.label(top, np.ones((3, 3)))
+    _, first = np.unique(label[top], return_index=True)
+    return np.argwhere(top)[first]
 
 
 def suppressed(places: Array, scores: Array, radius_px: float) -> Int:
@@ -121,13 +131,48 @@ def match(places: Array, truth: Array, tolerance_px: float) -> Matching:
     if not len(places) or not len(truth):
         nothing = np.zeros(0, dtype=np.int64)
         return Matching(nothing, nothing, np.zeros(0))
-    from scipy.optimize import linear_sum_assignment
+    pick, true, apart = _pairs_within(places, truth, tolerance_px)
+    if not len(pick):
+        return Matching(pick, true, apart)
+    chosen = _fewest_left(pick, true, apart, tolerance_px)
+    return Matching(pick[chosen], true[chosen], apart[chosen])
 
-    apart = np.linalg.norm(np.asarray(places)[:, None] - np.asarray(truth)[None], axis=-1)
-    far = tolerance_px * (min(apart.shape) + 1)
-    pick, true = linear_sum_assignment(np.where(apart <= tolerance_px, apart, far))
-    good = apart[pick, true] <= tolerance_px
-    return Matching(pick[good], true[good], apart[pick, true][good])
+
+def _pairs_within(places: Array, truth: Array, radius_px: float) -> tuple[Int, Int, Float]:
+    """Return all pairs within a radius: pick (k,), truth (k,), distance (k,)."""
+    from scipy.spatial import cKDTree
+
+    near: Any = cKDTree(places)
+    pairs = near.sparse_distance_matrix(cKDTree(truth), radius_px, output_type="ndarray")
+    return pairs["i"].astype(np.int64), pairs["j"].astype(np.int64), pairs["v"]
+
+
+def _fewest_left(pick: Int, true: Int, apart: Float, radius_px: float) -> Int:
+    """Return which pairs (k,) are taken: one to one, most of them, then nearest.
+
+    Pairs that share no pick and no truth, directly or through others, are matched by themselves.
+    """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    nodes = int(pick.max()) + 1, int(true.max()) + 1
+    size = sum(nodes)
+    graph = coo_array((np.ones(len(pick)), (pick, true + nodes[0])), shape=(size, size))
+    _, group = connected_components(graph, directed=False)
+    order = np.argsort(group[pick], kind="stable")
+    starts = np.flatnonzero(np.diff(group[pick][order])) + 1
+    taken = []
+    for pairs in np.split(order, starts):
+        rows, row = np.unique(pick[pairs], return_inverse=True)
+        columns, column = np.unique(true[pairs], return_inverse=True)
+        far = 2.0 * (radius_px + 1.0) * (min(len(rows), len(columns)) + 1)
+        cost = np.full((len(rows), len(columns)), far)
+        number = np.full(cost.shape, -1)
+        cost[row, column], number[row, column] = apart[pairs], pairs
+        chosen = number[linear_sum_assignment(cost)]
+        taken.append(chosen[chosen >= 0])
+    return np.sort(np.concatenate(taken))
 
 
 class Agreement(NamedTuple):
@@ -260,21 +305,25 @@ class Calibration:
     on_images : bool
         Whether the run's images were read; otherwise images were drawn by its model, with noise of
         its reconstruction error.
+    remarks : tuple of str
+        What else sets fields apart from the run's images.
     """
 
     confidence: Confidence
     radius_px: float
     on_images: bool
+    remarks: tuple[str, ...] = ()
 
     def words(self) -> str:
         """Say what the threshold means."""
         c = self.confidence
         source = "the run's own images" if self.on_images else "images drawn by the run's model"
         share = f"{c.false / c.picks:.1%}" if c.picks else "none"
-        return (
+        found = (
             f"threshold {c.threshold:.2g}: on fields put together from {source}, {c.false} of "
             f"{c.picks} picks were false ({share}) and {c.found} of {c.objects} objects were found"
         )
+        return "; ".join([found, *self.remarks])
 
 
 @dataclass(frozen=True)
@@ -300,3 +349,8 @@ class FieldPicks:
     drawn: NDArray[np.float32]
     raw_shape: tuple[int, int]
     radius_px: float
+
+    def without_pixels(self) -> FieldPicks:
+        """Return the same without its values and drawn objects, which take the memory."""
+        nothing = np.zeros((len(self.values), 0, 0), np.float32)
+        return replace(self, values=nothing, drawn=nothing)

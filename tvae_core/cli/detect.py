@@ -20,6 +20,7 @@ from tvae_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from tvae_core.analysis.picks import FieldPicks, Picks
+    from tvae_core.synthetic.plan import Truth
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale", type=float, default=0.0, help="the model's pixel over the image's"
     )
+    parser.add_argument(
+        "--bad-pixels", choices=("refuse", "zero", "mean"),
+        help="NaN and infinite pixels of the image; otherwise as the run did with its own",
+    )  # fmt: skip
     parser.add_argument("--box", type=int, default=0, metavar="PX", help="side of an EMAN box")
     parser.add_argument("--picture", metavar="FILE", help="the first image with its picks, .png")
     parser.add_argument(
@@ -60,13 +65,20 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("--threshold is a confidence between 0 and 1")
     if arguments.scale < 0 or arguments.box < 0:
         raise ConfigError("--scale and --box must be positive")
-    settings = DetectSettings(not arguments.peaks, arguments.scale, seed=arguments.seed)
+    _check_files(arguments)
+    truth = _read_truth(Path(arguments.truth)) if arguments.truth else None
+    settings = DetectSettings(
+        not arguments.peaks, arguments.scale, seed=arguments.seed, bad_pixels=arguments.bad_pixels
+    )
     with (
         EmbeddingStore(arguments.run) as store,
         tqdm(total=100, disable=not sys.stderr.isatty(), leave=False) as bar,
     ):
         detector = Detector(store, settings, arguments.data)
-        found = list(detect(detector, arguments.image, lambda share: move(bar, share)))
+        found = [
+            one if one.image == 0 and arguments.picture else one.without_pixels()
+            for one in detect(detector, arguments.image, lambda share: move(bar, share))
+        ]
     calibration = detector.calibration
     lowest = calibration.confidence.threshold if threshold is None else threshold
     kept = _kept(found, lowest)
@@ -77,11 +89,27 @@ def run(arguments: argparse.Namespace) -> int:
         "calibration": calibration.words(),
         "object_radius_px": round(found[0].radius_px, 2),
     }
-    if arguments.truth:
-        figures |= _compared(kept, Path(arguments.truth), found[0].radius_px)
+    if truth is not None:
+        figures |= _compared(kept, truth, found[0].radius_px)
     _show(figures, arguments.json)
     _write(arguments, found, kept, lowest)
     return 0
+
+
+def _check_files(arguments: argparse.Namespace) -> None:
+    """Refuse what could not be written or must not be replaced, before minutes of work."""
+    from tvae_core.export.picks import pick_files
+    from tvae_core.export.target import refuse_existing
+    from tvae_core.figures import check_figure
+    from tvae_core.images.opening import open_stack
+
+    with open_stack(arguments.image) as stack:
+        images = len(stack)
+    for output in arguments.output:
+        for file in pick_files(output, images):
+            refuse_existing(file, arguments.overwrite)
+    if arguments.picture:
+        check_figure(Path(arguments.picture), arguments.overwrite)
 
 
 def _kept(found: list[FieldPicks], lowest: float) -> Picks:
@@ -91,18 +119,23 @@ def _kept(found: list[FieldPicks], lowest: float) -> Picks:
     return every.chosen(every.confidence >= lowest)
 
 
-def _compared(kept: Picks, truth_file: Path, radius_px: float) -> dict[str, float]:
+def _read_truth(file: Path) -> Truth:
+    from tvae_core.synthetic.write import read_truth
+
+    if not file.is_file():
+        raise ConfigError("no such file", file)
+    truth = read_truth(file)
+    if not {"image", "x_px", "y_px"} <= set(truth):
+        raise ConfigError("the truth needs the columns image, x_px and y_px", file)
+    return truth
+
+
+def _compared(kept: Picks, truth: Truth, radius_px: float) -> dict[str, float]:
     """Return precision and recall: a pick within half the radius of an object is that object."""
     import numpy as np
 
     from tvae_core.analysis.picks import agreement
-    from tvae_core.synthetic.write import read_truth
 
-    if not truth_file.exists():
-        raise ConfigError("no such file", truth_file)
-    truth = read_truth(truth_file)
-    if not {"image", "x_px", "y_px"} <= set(truth):
-        raise ConfigError("the truth needs the columns image, x_px and y_px", truth_file)
     places = np.stack([truth["x_px"], truth["y_px"]], 1)
     found, _ = agreement(kept, truth["image"], places, max(2.0, 0.5 * radius_px))
     return {

@@ -6,7 +6,7 @@ Shapes: n images, C channels, W model side, D content dimensions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tvae_core.analysis.picks import (
     Picks,
     agreement,
 )
+from tvae_core.config import BadPixels, DataConfig
 from tvae_core.engine.checkpoint import model_from_bytes
 from tvae_core.engine.device import choose_device
 from tvae_core.engine.explain_away import Explainer, Objects, Scale, levelled
@@ -29,9 +30,9 @@ from tvae_core.engine.group_conv import LiftingConv
 from tvae_core.engine.inference import Inferred, infer
 from tvae_core.engine.likelihood import expected_pixels
 from tvae_core.engine.target_vae import TargetVae
-from tvae_core.errors import Cancelled, ConfigError, ImageFileError, StoreError
+from tvae_core.errors import ConfigError, ImageFileError, StoreError
 from tvae_core.geometry import axis_px
-from tvae_core.images.field import Field, prepare_field
+from tvae_core.images.field import Field, prepare_field, without_bad_pixels
 from tvae_core.images.opening import open_stack
 from tvae_core.images.prepared import open_prepared
 from tvae_core.images.stack import ImageStack
@@ -40,6 +41,7 @@ from tvae_core.store import EmbeddingStore
 Array = NDArray[Any]
 _EMPTY_SHARE = 1 / 3  # of the windows of a calibration field hold no object
 _WEAK = 0.05  # quantile of the own attention that, mirrored at the median, bounds the candidates
+_LEAST = 1e-3  # nats above the empty image, whose every place would else be a peak
 _ENERGY = 0.9  # of a drawn object's squares lie within its radius
 _TOLERANCE = 0.5  # of the radius: a pick this near to a true place is that object
 
@@ -58,6 +60,8 @@ class DetectSettings:
         Places along each side of a tile, 0 chooses. The picks do not depend on it.
     images, seed : int
         How many of the run's images the threshold is found on, and which.
+    bad_pixels : str, optional
+        What becomes of NaN and infinite pixels of a field, instead of what the run did with them.
     """
 
     explain: bool = True
@@ -65,6 +69,7 @@ class DetectSettings:
     tile_px: int = 0
     images: int = 96
     seed: int = 0
+    bad_pixels: BadPixels | None = None
 
 
 class Detector:
@@ -76,9 +81,13 @@ class Detector:
     settings : DetectSettings
     images_at : str
         Replaces the path of the run's images, when they moved.
+    cancelled : callable
+        Asked often, here and in every search.
 
     Raises
     ------
+    Cancelled
+        `cancelled()` turned true.
     ConfigError
         The model sees through a CTF, which is not known of a field.
     CheckpointError, StoreError, ImageFileError
@@ -86,7 +95,11 @@ class Detector:
     """
 
     def __init__(
-        self, store: EmbeddingStore, settings: DetectSettings | None = None, images_at: str = ""
+        self,
+        store: EmbeddingStore,
+        settings: DetectSettings | None = None,
+        images_at: str = "",
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self.settings = settings or DetectSettings()
         self.header = store.header
@@ -103,16 +116,36 @@ class Detector:
                 "train on phase-flipped images to detect with the run",
             )
         self.model = model.to(choose_device("auto"))
-        own, on_images = own_images(store, self.model, self.settings, images_at)
-        self.explainer, self.calibration = calibrated(self.model, own, on_images, self.settings)
+        own = own_images(store, self.model, self.settings, images_at)
+        self._own_dtype = own.dtype
+        self.explainer, found = calibrated(self.model, own, self.settings, cancelled)
+        self.calibration = replace(found, remarks=_remarks(self.header.config.data, own))
 
-    def prepared(self, raw: Array, stack: ImageStack) -> Field:
-        """Return an image (H, W[, 3]) of a stack as the model sees it."""
+    @property
+    def data(self) -> DataConfig:
+        """How fields are prepared."""
+        own, bad_pixels = self.header.config.data, self.settings.bad_pixels
+        return own.model_copy(update={"bad_pixels": bad_pixels} if bad_pixels else {})
+
+    def check_pixels(self, stack: ImageStack, image: int) -> None:
+        """Raise an ImageFileError where an image of a stack has bad pixels that are refused."""
+        raw = stack.read([image])[0]
+        without_bad_pixels(raw, self.data.bad_pixels, _name(stack, image))
+
+    def prepared(self, stack: ImageStack, image: int) -> Field:
+        """Return an image of a stack as the model sees it."""
         scale = self.settings.scale
         own, theirs = self.header.pixel_size_angstrom, stack.pixel_size_angstrom
         if not scale:
             scale = own / theirs if own and theirs else self.header.scale
-        return prepare_field(raw, self.header.config.data, self.model.side, scale, stack.dtype)
+        return prepare_field(
+            stack.read([image])[0], self.data, self.model.side, scale, self._dtype_of(stack),
+            _name(stack, image),
+        )  # fmt: skip
+
+    def _dtype_of(self, stack: ImageStack) -> np.dtype[Any]:
+        """Return as what type pixels count: 8-bit where those of the run were as well."""
+        return stack.dtype if self._own_dtype in (None, stack.dtype) else np.dtype(np.float32)
 
     @torch.no_grad()
     def detect(self, field: Field, image: int = 0) -> FieldPicks:
@@ -136,16 +169,17 @@ def detect(
     detector: Detector,
     path: Path | str,
     progress: Callable[[float], None] = lambda _: None,
-    cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[FieldPicks]:
     """Yield what is found in each image of a stack of fields.
+
+    The pixels of all are checked before any is searched, which takes far longer.
 
     Raises
     ------
     ImageFileError, ConfigError
         The fields cannot be read or do not fit the model.
     Cancelled
-        `cancelled()` turned true.
+        The detector's `cancelled()` turned true.
     """
     with open_stack(path) as stack:
         channels = detector.model.channels
@@ -154,11 +188,15 @@ def detect(
                 f"{stack.channels} channels, but the run's images have {channels}", path
             )
         for image in range(len(stack)):
-            if cancelled():
-                raise Cancelled("the search was stopped")
-            raw = stack.read([image])[0]
-            yield detector.detect(detector.prepared(raw, stack), image)
+            detector.explainer.encoder.check()
+            detector.check_pixels(stack, image)
+        for image in range(len(stack)):
+            yield detector.detect(detector.prepared(stack, image), image)
             progress((image + 1) / len(stack))
+
+
+def _name(stack: ImageStack, image: int) -> str:
+    return f"{stack.path}, image {image} (from 0)"
 
 
 def find(explainer: Explainer, values: Tensor, explain: bool) -> tuple[Objects, Tensor]:
@@ -174,10 +212,38 @@ def evidence(found: Objects, explain: bool) -> NDArray[np.float64]:
     return np.log1p(np.maximum(found.score, 0.0)) if explain else found.score
 
 
+@dataclass(frozen=True)
+class OwnImages:
+    """A sample of a run's images.
+
+    Parameters
+    ----------
+    images : (n, C, W, W)
+    dtype : np.dtype or None
+        Pixel type in the run's file; None where they are gone and the images were drawn.
+    """
+
+    images: Tensor
+    dtype: np.dtype[Any] | None
+
+
+def _remarks(data: DataConfig, own: OwnImages) -> tuple[str, ...]:
+    """Return what sets fields apart from the run's images, for the user."""
+    remarks = []
+    if data.phase_flip:
+        remarks.append("the run's images were phase-flipped, fields are not")
+    if data.normalise == "unit" and own.dtype is None:
+        remarks.append(
+            "the run's images are gone, so a field's own pixel type says whether 255 is white: "
+            "give --data where the run's was another"
+        )
+    return tuple(remarks)
+
+
 def own_images(
     store: EmbeddingStore, model: TargetVae, settings: DetectSettings, images_at: str
-) -> tuple[Tensor, bool]:
-    """Return a sample (n, C, W, W) of the run's images and whether they were read from its files.
+) -> OwnImages:
+    """Return a sample of the run's images.
 
     Where they are gone and no other place is named, they are drawn: contents and poses of the
     store, with noise of its reconstruction error.
@@ -187,7 +253,7 @@ def own_images(
     config = store.header.config.data
     data = config.model_copy(update={"path": images_at} if images_at else {})
     if not images_at and not (data.path and Path(data.path).exists()):
-        return _drawn_images(store, model, chosen, rng), False
+        return OwnImages(_drawn_images(store, model, chosen, rng), None)
     with open_prepared(data) as images:
         if len(images) != len(store) or images.side != model.side:
             raise StoreError(
@@ -195,7 +261,7 @@ def own_images(
                 f"{len(store):,} of {model.side} px", images.stack.path,
                 "name the images of this run with --data",
             )  # fmt: skip
-        return torch.from_numpy(images.read(chosen)), True
+        return OwnImages(torch.from_numpy(images.read(chosen)), images.stack.dtype)
 
 
 def _drawn_images(
@@ -209,37 +275,46 @@ def _drawn_images(
     images = seen.transpose(1, 2).reshape(len(chosen), -1, model.side, model.side).cpu()
     deviation = float(np.sqrt(np.nanmedian(store.column("quality/reconstruction_error"))))
     noise = rng.normal(0.0, deviation, images.shape).astype(np.float32)
-    return images + torch.from_numpy(noise)
+    return (images + torch.from_numpy(noise)) * model.inside.cpu()
 
 
 def calibrated(
-    model: TargetVae, images: Tensor, on_images: bool, settings: DetectSettings
+    model: TargetVae,
+    sample: OwnImages,
+    settings: DetectSettings,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[Explainer, Calibration]:
-    """Return an explainer with its scale and what a pick's score means, from images (n, C, W, W).
+    """Return an explainer with its scale and what a pick's score means, from a run's images.
 
     The images are put side by side in random order into one field; between them stand windows
     whose object has been taken away. What is found there is compared with where they are.
     """
-    own = infer(model, images)
-    values, truth = mosaic(images, own, settings.seed)
+    own = infer(model, sample.images)
+    values, truth = mosaic(sample.images, own, model.inside.cpu(), settings.seed)
     variance = float(np.median(own.reconstruction_error.numpy()))
     radius = object_radius_px(model, own.z_mean)
     values = values.to(model.points_px.device)
-    free = Explainer(model, Scale(max(variance, 1e-9), radius, -np.inf), settings.tile_px)
+    free = Explainer(
+        model, Scale(max(variance, 1e-9), radius, -np.inf), settings.tile_px, cancelled
+    )
     height, width = values.shape[1:]
     row, column = (height - 1) / 2 - truth[:, 1], truth[:, 0] + (width - 1) / 2
     at = np.rint(np.stack([row, column], 1)).astype(np.int64)
     seen = free.encoder.attention_at(values, np.clip(at, 0, [height - 1, width - 1]))
     weak, middle = np.quantile(seen, [_WEAK, 0.5])
     lowest = float(2 * weak - middle)
-    explainer = Explainer(model, Scale(max(variance, 1e-9), radius, lowest), settings.tile_px)
+    if middle > 0:  # objects stand out of an empty image: its places are then no candidates
+        lowest = max(lowest, _LEAST)
+    explainer = Explainer(
+        model, Scale(max(variance, 1e-9), radius, lowest), settings.tile_px, cancelled
+    )
     found, _ = find(explainer, values, settings.explain)
     picks = _as_picks(found, found.places_px(height, width))
     tolerance = max(2.0, _TOLERANCE * radius)
     _, true = agreement(picks, np.zeros(len(truth), np.int64), truth, tolerance)
     nothing = 0.0 if settings.explain else lowest
     confidence = Confidence.fitted(evidence(found, settings.explain), true, len(truth), nothing)
-    return explainer, Calibration(confidence, radius, on_images)
+    return explainer, Calibration(confidence, radius, sample.dtype is not None)
 
 
 def _as_picks(found: Objects, places: NDArray[np.float64]) -> Picks:
@@ -248,17 +323,22 @@ def _as_picks(found: Objects, places: NDArray[np.float64]) -> Picks:
                  np.zeros(len(found)), found.attention)  # fmt: skip
 
 
-def mosaic(images: Tensor, own: Inferred, seed: int) -> tuple[Tensor, NDArray[np.float64]]:
-    """Return a field (C, h, w) of images and empty windows, and where its objects are (n, 2)."""
+def mosaic(
+    images: Tensor, own: Inferred, inside: Tensor, seed: int
+) -> tuple[Tensor, NDArray[np.float64]]:
+    """Return a field (C, h, w) of images and empty windows, and where its objects are (n, 2).
+
+    Of each window only the pixels that are compared, `inside` (W, W), are there.
+    """
     assert own.reconstruction is not None
     count, channels, side, _ = images.shape
-    rest = levelled(images - own.reconstruction)
+    rest = levelled(images - own.reconstruction, inside)
     empty = round(count * _EMPTY_SHARE / (1 - _EMPTY_SHARE))
     grid = int(np.ceil(np.sqrt(count + empty)))
     rng = np.random.default_rng([seed, 2])
     order = rng.permutation(grid * grid)
     windows = torch.zeros(grid * grid, channels, side, side)
-    windows[order[:count]] = levelled(images)
+    windows[order[:count]] = levelled(images, inside)
     others = order[count:]
     windows[others] = rest[rng.integers(count, size=len(others))].flip(-1)
     field = windows.view(grid, grid, channels, side, side).permute(2, 0, 3, 1, 4)
@@ -276,7 +356,7 @@ def object_radius_px(model: TargetVae, z: Tensor) -> float:
     nowhere = torch.zeros(count, 2, device=device)
     raw = model.draw(z.to(device), torch.zeros(count, device=device), nowhere)
     seen = expected_pixels(raw, model.model).transpose(1, 2)
-    drawn = levelled(seen.reshape(count, -1, model.side, model.side))
+    drawn = levelled(seen.reshape(count, -1, model.side, model.side), model.inside)
     energy = drawn.square().sum(1).cpu().double().numpy()
     axis = axis_px(model.side)
     total = np.maximum(energy.sum((1, 2)), 1e-30)

@@ -5,12 +5,14 @@ Shapes: C channels, h w field, n objects, m poses tried of each, D content dimen
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -86,13 +88,20 @@ class Explainer:
     model : TargetVae
         In evaluation mode.
     scale : Scale
-    tile_px : int
+    tile_px, cancelled
         As for `FieldEncoder`.
     """
 
-    def __init__(self, model: TargetVae, scale: Scale, tile_px: int = 0) -> None:
+    def __init__(
+        self,
+        model: TargetVae,
+        scale: Scale,
+        tile_px: int = 0,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.model, self.scale = model, scale
-        self.encoder = FieldEncoder(model, tile_px)
+        self._compared = model.inside
+        self.encoder = FieldEncoder(model, tile_px, cancelled)
         side = model.side
         # the window's pixel that lies on the place, and its centre from the window's
         self._at = side // 2
@@ -153,7 +162,7 @@ class Explainer:
         """Return which places are not those of an object that is there already."""
         if not len(found) or not len(places):
             return np.ones(len(places), bool)
-        away = np.linalg.norm(places[:, None] - found.place[None], axis=-1).min(1)
+        away, _ = cKDTree(found.place).query(places)
         return np.asarray(away > _SAME_SHARE * self.scale.radius_px)
 
     def _accept(self, residual: _Residual, places: Places, found: Objects) -> Objects:
@@ -209,7 +218,7 @@ class Explainer:
         return _objects(places, chosen, score.double().cpu().numpy()), drawn[row, pose]
 
     def draw(self, z: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
-        """Return objects as drawn about a pixel, their background taken off, (n, C, W, W).
+        """Return objects as drawn about a pixel, `levelled`, (n, C, W, W).
 
         z (n, D), angle_rad (n,), shift_px (n, 2) from the pixel's centre.
         """
@@ -220,7 +229,7 @@ class Explainer:
             some = slice(start, start + _DRAWN_AT_ONCE)
             raw = model.draw(z[some], angle_rad[some], shift_px[some] + centre)
             seen = expected_pixels(raw, model.model).transpose(1, 2)  # (n, C, P)
-            parts.append(levelled(seen.reshape(len(seen), -1, side, side)))
+            parts.append(levelled(seen.reshape(len(seen), -1, side, side), self._compared))
         return torch.cat(parts)
 
     def _polish(self, residual: _Residual, found: Objects) -> Objects:
@@ -294,10 +303,14 @@ class _Residual:
         return corners
 
 
-def levelled(images: Tensor) -> Tensor:
-    """Return images (n, C, H, W) with the median of each one's border taken off."""
-    edges = (images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1])
-    return images - torch.cat(edges, -1).median(-1).values[..., None, None]
+def levelled(images: Tensor, inside: Tensor) -> Tensor:
+    """Return images (n, C, H, W) above their background, and zero where they are not compared.
+
+    The background is the median of the outermost pixels of `inside`, (H, W) bool.
+    """
+    outside = F.pad(~inside, (1,) * 4, value=True)[None].float()
+    rim = inside & (F.max_pool2d(outside, 3, stride=1)[0] > 0)
+    return (images - images[..., rim].median(-1).values[..., None, None]) * inside
 
 
 def _objects(places: Places, looks: Looks, score: Float) -> Objects:

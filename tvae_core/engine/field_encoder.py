@@ -9,6 +9,7 @@ Shapes: C channels, h w field, n places, R rotations, K kernels, D content dimen
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 
 from tvae_core.engine.encoder import wrap
 from tvae_core.engine.target_vae import TargetVae
+from tvae_core.errors import Cancelled
 
 Places = NDArray[np.int64]
 _SMALLEST_TILE, _LARGEST_TILE = 32, 128
@@ -48,10 +50,18 @@ class FieldEncoder:
         In evaluation mode.
     tile_px : int
         Places along each side of a tile; 0 takes twice the model's side within bounds.
+    cancelled : callable
+        Asked before every few tiles or places; when it turns true, Cancelled is raised.
     """
 
-    def __init__(self, model: TargetVae, tile_px: int = 0) -> None:
+    def __init__(
+        self,
+        model: TargetVae,
+        tile_px: int = 0,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.model, self.encoder = model, model.encoder
+        self._cancelled = cancelled
         self.half = model.grid.kernel // 2
         twice = min(max(2 * model.side, _SMALLEST_TILE), _LARGEST_TILE)
         self.tile = tile_px or twice
@@ -61,6 +71,11 @@ class FieldEncoder:
             nothing = torch.zeros(1, model.channels, kernel, kernel)
             features = self._features(nothing.to(self._filters.device))
             self.empty = float(self.encoder.attention(features)[:, 0].logsumexp(-1))
+
+    def check(self) -> None:
+        """Raise Cancelled when the user asked to stop."""
+        if self._cancelled():
+            raise Cancelled("the search was stopped")
 
     @torch.no_grad()
     def attention(
@@ -87,6 +102,7 @@ class FieldEncoder:
             wanted = self._seen(near, rows, columns)
         corners = np.argwhere(wanted) * tile
         for start in range(0, len(corners), _TILES_AT_ONCE):
+            self.check()
             some = corners[start : start + _TILES_AT_ONCE].tolist()
             for (row, column), part in zip(some, self._tiles(padded, some), strict=True):
                 found[row : row + tile, column : column + tile] = part
@@ -150,5 +166,6 @@ class FieldEncoder:
         padded = F.pad(values, (self.half,) * 4)
         every = padded.unfold(1, kernel, 1).unfold(2, kernel, 1)  # (C, h, w, k, k)
         for start in range(0, len(places), _LOOKS_AT_ONCE):
+            self.check()
             row, column = torch.as_tensor(places[start : start + _LOOKS_AT_ONCE]).T
             yield every[:, row, column].transpose(0, 1)

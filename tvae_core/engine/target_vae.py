@@ -105,6 +105,13 @@ class TargetVae(nn.Module):
         return Prior(self.log_cell, *self._widths)
 
     @property
+    def inside(self) -> Tensor:
+        """Which pixels are compared, (H, W) bool: outside them nothing says what is drawn."""
+        inside = torch.zeros(self.side**2, dtype=torch.bool, device=self.compared.device)
+        inside[self.compared] = True
+        return inside.view(self.side, self.side)
+
+    @property
     def cells(self) -> CellGeometry:
         """Positions and angles of the cells."""
         near = self.model.rotation_offset

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tvae_core.analysis.picks import Picks
 from tvae_core.errors import TableError
 from tvae_core.export.tables import export_table
-from tvae_core.export.target import Exported, new_file, verify
+from tvae_core.export.target import Exported, new_file, refuse_existing, verify
 from tvae_core.particles.star import read_star
 
 SUFFIXES = (".star", ".box", ".csv")
@@ -66,21 +66,35 @@ def export_picks(
     ImageFileError
         A path is there already, or what was read back differs.
     """
+    files = pick_files(path, images)
+    for file in files:
+        refuse_existing(file, overwrite)
+    kind = files[0].suffix.lower()
+    if kind == ".star":
+        return [_star(picks, files[0], _names(picks, source, images), shape, overwrite)]
+    if kind == ".csv":
+        return [export_table(pick_columns(picks, shape), files[0], overwrite=overwrite)]
+    return [
+        _box(picks.chosen(picks.image == n), file, shape, box_px, overwrite)
+        for n, file in enumerate(files)
+    ]
+
+
+def pick_files(path: Path | str, images: int) -> list[Path]:
+    """Return the files that `export_picks` writes for fields of so many images.
+
+    Raises
+    ------
+    TableError
+        Another kind of file.
+    """
     path = Path(path)
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise TableError(f"no picks end in {path.suffix!r}", path, "use .star, .box or .csv")
-    if kind == ".star":
-        return [_star(picks, path, _names(picks, source, images), shape, overwrite)]
-    if kind == ".csv":
-        return [export_table(pick_columns(picks, shape), path, overwrite=overwrite)]
-    if images == 1:
-        return [_box(picks, path, shape, box_px, overwrite)]
-    return [
-        _box(picks.chosen(picks.image == n), path.with_stem(f"{path.stem}_{n + 1:06d}"),
-             shape, box_px, overwrite)
-        for n in range(images)
-    ]  # fmt: skip
+    if kind != ".box" or images == 1:
+        return [path]
+    return [path.with_stem(f"{path.stem}_{n + 1:06d}") for n in range(images)]
 
 
 def pick_columns(picks: Picks, shape: tuple[int, int]) -> dict[str, NDArray[np.generic]]:

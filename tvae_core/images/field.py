@@ -1,7 +1,8 @@
 """A larger image of many objects as a run's model sees its images.
 
 A field has no image of one object to be normalised by: its background is levelled instead, and its
-contrast is taken of windows of the model's side (docs/science.md, "Many objects in one image").
+contrast is taken of windows of the model's side about what stands out of it (docs/science.md, "Many
+objects in one image").
 """
 
 from __future__ import annotations
@@ -14,15 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from tvae_core.config import DataConfig
+from tvae_core.config import BadPixels, DataConfig
 from tvae_core.errors import ConfigError, ImageFileError
+from tvae_core.images.preprocess import FLAT_RING
 
 FloatImage = NDArray[np.float32]
 Float = NDArray[np.float64]
 
 _BLOCK_SIDES = 2  # windows along a block whose median is its background
-_HIGH_SHARE = 0.75  # of windows are below the one whose contrast is taken: few hold no object
 _NORMAL_MAD = 1.4826
+_NOTHING = 1e-3  # of the field's range: a contrast below is that of rounding
+_OVER_NOISE = 1.5  # noise deviations: the root mean square about a place that holds an object
+_FAINT = 0.05  # of the strongest place: below it are ripples of resampling, without any noise
+_TOP_SHARE = 0.05  # of the places are taken where none stands out from the noise
+_MOST_WINDOWS = 512
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,12 @@ class Field:
 
 
 def prepare_field(
-    raw: FloatImage, config: DataConfig, side: int, scale: float, dtype: np.dtype[Any]
+    raw: FloatImage,
+    config: DataConfig,
+    side: int,
+    scale: float,
+    dtype: np.dtype[Any],
+    where: str = "the field",
 ) -> Field:
     """Return a field as the model sees its images.
 
@@ -64,18 +75,20 @@ def prepare_field(
         is what became of it.
     dtype : np.dtype
         Pixel type in the file.
+    where : str
+        File and image, for errors.
 
     Raises
     ------
     ConfigError
         The field is smaller than one window, or the scale is not positive.
     ImageFileError
-        Bad pixels, and the policy is to refuse them.
+        As `without_bad_pixels`.
     """
     if not scale > 0:
         raise ConfigError(f"a scale of {scale} model pixels a pixel")
+    raw = without_bad_pixels(raw, config.bad_pixels, where)
     values = np.moveaxis(raw, -1, 0) if raw.ndim == 3 else raw[None]  # (C, H, W)
-    values = _without_bad_pixels(values, config)
     height, width = values.shape[1:]
     shape = (round(height / scale), round(width / scale))
     if min(shape) < side:
@@ -88,23 +101,39 @@ def prepare_field(
     eight_bit = dtype.kind == "u" and dtype.itemsize == 1
     if config.invert:
         values = -values
-    values = values - background(values, _BLOCK_SIDES * side)
-    contrast = _contrast(values, config.normalise, side, eight_bit)
+    ground = background(values, _BLOCK_SIDES * side)
+    values = values - ground
+    if config.normalise == "none":
+        contrast = 1.0
+    elif config.normalise == "unit" and eight_bit:
+        contrast = 255.0
+    else:
+        contrast = _contrast(values, ground, config.normalise, side)
     found = np.ascontiguousarray(values / np.float32(contrast), dtype=np.float32)
     return Field(found, (width / shape[1], height / shape[0]), (height, width))
 
 
-def _without_bad_pixels(values: FloatImage, config: DataConfig) -> FloatImage:
-    good = np.isfinite(values)
+def without_bad_pixels(raw: FloatImage, policy: BadPixels, where: str) -> FloatImage:
+    """Return a field, of any shape, with its NaN and infinite pixels replaced.
+
+    Raises
+    ------
+    ImageFileError
+        There are such pixels and the policy is to refuse them, or there are no others.
+    """
+    good = np.isfinite(raw)
     if good.all():
-        return values
-    if config.bad_pixels == "refuse":
-        count = int(good.size - good.sum())
+        return raw
+    if not good.any():
+        raise ImageFileError("every pixel is NaN or infinite", where)
+    if policy == "refuse":
         raise ImageFileError(
-            f"{count} NaN or infinite pixels", "the field", "set --bad-pixels to zero or mean"
+            f"{good.size - good.sum()} NaN or infinite pixels",
+            where,
+            "give `tvae detect` the option --bad-pixels mean, or zero",
         )
-    fill = np.float32(0 if config.bad_pixels == "zero" else np.mean(values[good]))
-    return np.where(good, values, fill)
+    fill = 0.0 if policy == "zero" else np.mean(raw, where=good, dtype=np.float64)
+    return np.where(good, raw, np.float32(fill))
 
 
 def resampled(values: FloatImage, size: int, axis: int) -> FloatImage:
@@ -147,29 +176,57 @@ def background(values: FloatImage, block_px: int) -> FloatImage:
     return found
 
 
-def _contrast(values: FloatImage, kind: str, side: int, eight_bit: bool) -> float:
-    """Return what the levelled field is divided by, as the run's images were."""
-    if kind == "none":
-        return 1.0
-    if kind == "unit" and eight_bit:
-        return 255.0
-    windows = _windows(values, side)
-    if kind == "unit":
-        found = float(np.quantile(np.ptp(windows, axis=(1, 2)), _HIGH_SHARE))
-    elif kind == "image":
-        found = float(np.quantile(windows.std(axis=(1, 2)), _HIGH_SHARE))
-    else:
-        found = _NORMAL_MAD * float(np.median(np.abs(values)))
-    if found > 0:
-        return found
+def _contrast(values: FloatImage, ground: FloatImage, kind: str, side: int) -> float:
+    """Return what a levelled field (C, h, w) is divided by, as one image of an object would be.
+
+    `ground` (C, h, w) is the background taken off. Of one image, deviation and range are over all
+    channels at once, and hence also of how the background differs between channels.
+    """
+    windows = _object_windows(values, ground, side)
+    ranges, deviations = np.ptp(windows, axis=(1, 2, 3)), windows.std(axis=(1, 2, 3))
+    found = float(np.median(ranges if kind == "unit" else deviations)) if len(windows) else 0.0
+    if kind == "ring":
+        between = np.std(np.median(ground, axis=(1, 2)))
+        corners = float(np.hypot(noise_deviation(values), between))
+        found = found if corners <= FLAT_RING * found else corners
     largest = float(np.ptp(values))
+    if found > _NOTHING * largest:
+        return found
     return largest if largest > 0 else 1.0
 
 
-def _windows(values: FloatImage, side: int) -> FloatImage:
-    """Return the windows of `side` pixels that lie side by side, (n, side, side)."""
-    channels, height, width = values.shape
-    rows, columns = height // side, width // side
-    inside = values[:, : rows * side, : columns * side]
-    tiles = inside.reshape(channels, rows, side, columns, side).transpose(0, 1, 3, 2, 4)
-    return tiles.reshape(-1, side, side)
+def noise_deviation(values: FloatImage) -> float:
+    """Return the deviation of the noise of a levelled field; objects cover less than half of it."""
+    return _NORMAL_MAD * float(np.median(np.abs(values)))
+
+
+def _object_windows(values: FloatImage, ground: FloatImage, side: int) -> FloatImage:
+    """Return windows (n, C, side, side) about what the field holds, each above its background.
+
+    Most of a field may be empty, so windows are not taken side by side: they lie about the peaks of
+    the local mean square that stand out from the noise, or about the highest few where none does.
+    """
+    height, width = values.shape[1:]
+    centres = _standing_out(values, max(3, side // 2))
+    top_left = np.clip(centres - side // 2, 0, [height - side, width - side])
+    windows = np.empty((len(centres), len(values), side, side), np.float32)
+    for window, (row, column) in zip(windows, top_left.tolist(), strict=True):
+        window[...] = values[:, row : row + side, column : column + side]
+        window += ground[:, row + side // 2, column + side // 2, None, None]
+    return windows
+
+
+def _standing_out(values: FloatImage, box_px: int) -> NDArray[np.int64]:
+    """Return (row, column) of peaks of the mean square over boxes that hold something, (n, 2)."""
+    energy = ndimage.uniform_filter((values**2).mean(0), box_px, mode="constant")
+    highest = ndimage.maximum_filter(energy, box_px | 1)
+    places = np.argwhere((energy >= highest) & (energy > 0))
+    deviation = np.sqrt(energy[tuple(places.T)])
+    order = np.argsort(-deviation, kind="stable")
+    places, deviation = places[order], deviation[order]
+    if not len(places):
+        return places
+    least = max(_OVER_NOISE * noise_deviation(values), _FAINT * float(deviation[0]))
+    count = int(np.sum(deviation > least)) or max(1, round(_TOP_SHARE * len(places)))
+    few = np.linspace(0, count - 1, min(count, _MOST_WINDOWS))
+    return places[np.rint(few).astype(np.int64)]

@@ -16,7 +16,7 @@ from tvae_core.images.fourier import fourier_crop
 FloatImages = NDArray[np.float32]
 Flip = Callable[[FloatImages, NDArray[np.int64]], FloatImages]
 _NAMED = 8  # images an error names
-_FLAT_RING = 1e-3  # of the image's deviation: below, the corners hold padding and no noise
+FLAT_RING = 1e-3  # of the image's deviation: below, the corners hold padding and no noise
 
 
 class Preprocessor:
@@ -199,7 +199,7 @@ class Preprocessor:
         mean, deviation = _moments(images)
         if ring and self._ring.any():
             mean, corner_deviation = _moments(images[..., self._ring])
-            flat = corner_deviation <= _FLAT_RING * deviation
+            flat = corner_deviation <= FLAT_RING * deviation
             self.flat_ring_count += int((flat & ~constant).sum())
             deviation = np.where(flat, deviation, corner_deviation)
         deviation = np.where(deviation > 0, deviation, 1.0)

@@ -34,6 +34,6 @@ def run_detect(
     from tvae_core.engine.detect import Detector, detect
 
     with EmbeddingStore(store_path) as store:
-        detector = Detector(store)
-        fields = detect(detector, path, lambda share: progress(share, "fields"), cancelled)
+        detector = Detector(store, cancelled=cancelled)
+        fields = detect(detector, path, lambda share: progress(share, "fields"))
         return Detected(path, detector.calibration, tuple(fields))

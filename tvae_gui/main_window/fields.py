@@ -16,9 +16,12 @@ from tvae_gui.state.field_state import FieldState
 from tvae_gui.state.words import count, degrees, figure
 from tvae_gui.views.field_view import FieldDrawer
 from tvae_gui.views.image_panel import picture_of
+from tvae_gui.views.replace_question import ReplaceQuestion
 
 if TYPE_CHECKING:
     from tvae_gui.main_window.window import MainWindow
+
+_KINDS = {"RELION (*.star)": ".star", "EMAN (*.box)": ".box", "CSV (*.csv)": ".csv"}
 
 
 class Fields:
@@ -143,30 +146,43 @@ class Fields:
     # --- saving ----------------------------------------------------------------------------------
     def ask_save(self) -> None:
         """Ask where to save the picks."""
-        name, _ = QFileDialog.getSaveFileName(
+        name, kind = QFileDialog.getSaveFileName(
             self._window,
             "Save the picks",
             "picks.star",
-            "RELION (*.star);;EMAN (*.box);;CSV (*.csv)",
+            ";;".join(_KINDS),
+            options=QFileDialog.Option.DontConfirmOverwrite,  # `save` asks: it knows the files
         )
         if name:
-            self.save(Path(name))
+            self.save(with_suffix_of(name, kind))
 
     def save(self, path: Path) -> None:
-        """Write the picks of all images at the threshold; the dialog asked about replacing."""
-        from tvae_core.export.picks import export_picks  # scipy comes with it
+        """Write the picks of all images at the threshold, and ask before files are replaced."""
+        from tvae_core.export.picks import export_picks, pick_files  # scipy comes with it
 
         picks, field = self.state.every_pick, self.state.field
         if picks is None or field is None:
             return
+        images = len(self.state.fields)
         try:
+            there = [file for file in pick_files(path, images) if file.exists()]
+            if there and not self._ask(there):
+                return
             done = export_picks(
-                picks, path, source=self.state.path, shape=field.raw_shape,
-                images=len(self.state.fields), box_px=2 * round(1.5 * field.radius_px),
-                overwrite=True,
+                picks, path, source=self.state.path, shape=field.raw_shape, images=images,
+                box_px=2 * round(1.5 * field.radius_px), overwrite=True,
             )  # fmt: skip
         except TvaeError as error:
             self._window.messages.error(error)
             return
         total = sum(one.count for one in done)
         self._window.messages.notice(f"{count(total, 'pick')} written and read back: {path.name}")
+
+    def _ask(self, files: list[Path]) -> bool:
+        return ReplaceQuestion(files, self._window).answer()
+
+
+def with_suffix_of(name: str, kind: str) -> Path:
+    """Return a path that ends as the kind of file chosen in the dialog where it has no suffix."""
+    path = Path(name)
+    return path if path.suffix else path.with_name(path.name + _KINDS.get(kind, ".star"))

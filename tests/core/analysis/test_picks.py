@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
 from tvae_core.analysis.picks import Confidence, Picks, agreement, match, peaks, suppressed
 
@@ -47,6 +48,14 @@ def test_a_plateau_is_one_peak() -> None:
     assert len(peaks(values, 6.0, 0.5)) == 1
 
 
+def test_an_empty_map_has_one_peak_and_not_one_a_pixel() -> None:
+    values = np.zeros((90, 120))
+    values[30, 40] = 1.0
+    assert peaks(values, 2.0, 0.0)[0].tolist() == [30, 40]
+    assert len(peaks(values, 2.0, 0.0)) == 2  # the bump, and what is flat around it
+    assert len(peaks(values, 2.0, 1e-3)) == 1
+
+
 def test_suppression_is_greedy() -> None:
     places = np.array([[0, 0], [0, 4], [0, 8]])
     assert suppressed(places, np.array([3.0, 2.0, 1.0]), 5.0).tolist() == [0, 2]
@@ -59,6 +68,26 @@ def test_matching_makes_as_many_pairs_as_can_be() -> None:
     found = match(np.array([[1.0, 0], [-2.0, 0]]), np.array([[0.0, 0], [3.0, 0]]), 3.0)
     assert dict(zip(found.pick.tolist(), found.truth.tolist(), strict=True)) == {0: 1, 1: 0}
     assert len(match(np.zeros((1, 2)), np.array([[3.1, 0.0]]), 3.0).pick) == 0
+
+
+def test_matching_of_groups_is_that_of_all_pairs_at_once() -> None:
+    rng = np.random.default_rng(3)
+    places, truth = rng.uniform(0, 60, (80, 2)), rng.uniform(0, 60, (70, 2))
+    apart = np.linalg.norm(places[:, None] - truth[None], axis=-1)
+    pick, true = linear_sum_assignment(np.where(apart <= 4.0, apart, 1e4))
+    good = apart[pick, true] <= 4.0
+    found = match(places, truth, 4.0)
+    assert len(found.pick) == good.sum()
+    assert len(set(found.pick)) == len(set(found.truth)) == good.sum()
+    assert found.distance_px.sum() == pytest.approx(apart[pick, true][good].sum())
+    assert np.allclose(found.distance_px, apart[found.pick, found.truth])
+
+
+def test_matching_of_a_whole_micrograph_needs_no_table_of_all_pairs() -> None:
+    truth = np.stack(np.divmod(np.arange(40_000), 200), 1) * 20.0  # all pairs: 13 GB
+    found = match(truth + 1.0, truth, 5.0)
+    assert np.array_equal(found.pick, found.truth)
+    assert len(found.pick) == 40_000
 
 
 def test_precision_and_recall_of_known_picks() -> None:

@@ -14,7 +14,9 @@ from PIL import Image
 from tests.core.engine.runs import TINY, write_images
 from tvae_core.cli.main import COMMANDS, main
 from tvae_core.config import SECTIONS, RunConfig, load_config, load_preset, preset_names
+from tvae_core.engine.detect import Detector
 from tvae_core.errors import ConfigError
+from tvae_core.images.opening import open_stack
 from tvae_core.progress import Epoch, Finished, from_json
 from tvae_core.store import EmbeddingStore
 
@@ -248,6 +250,37 @@ def test_mirror_lists_pairs_or_says_there_is_no_atlas(
     assert "keeps no atlas" in capsys.readouterr().err
 
 
+def test_detect_takes_an_8_bit_field_for_a_run_of_float_images(run: Path, tmp_path: Path) -> None:
+    images = np.load(run.parent / "images.npy")
+    field = np.zeros((40, 52), np.float32)
+    field[5:17, 8:20], field[22:34, 30:42] = images[0], images[3]
+    np.save(tmp_path / "float.npy", field)
+    Image.fromarray(np.rint(200 * field / field.max()).astype(np.uint8)).save(tmp_path / "f.png")
+    with EmbeddingStore(run) as store:
+        detector = Detector(store)
+    values = []
+    for name in ("float.npy", "f.png"):
+        with open_stack(tmp_path / name) as stack:
+            values.append(detector.prepared(stack, 0).values)
+    assert np.abs(values[0] - values[1]).max() < 0.01  # one grey level of 200
+
+
+def test_detect_refuses_files_before_it_looks(run: Path, tmp_path: Path, capsys: Capture) -> None:
+    np.save(tmp_path / "fields.npy", np.zeros((2, 40, 52), np.float32))
+    (tmp_path / "picks_000002.box").write_text("kept")
+    # a run that is not there: the files are looked at first
+    words = ["detect", str(tmp_path / "none"), str(tmp_path / "fields.npy")]
+    for option, name, said in (
+        ("-o", "picks.box", "picks_000002.box: already there"),
+        ("-o", "picks.txt", "no picks end in '.txt'"),
+        ("--picture", "field.txt", "no figure ends in '.txt'"),
+        ("--truth", "none.csv", "none.csv: no such file"),
+    ):
+        assert main([*words, option, str(tmp_path / name)]) == 2
+        assert said in capsys.readouterr().err
+    assert (tmp_path / "picks_000002.box").read_text() == "kept"
+
+
 def test_detect_writes_picks_and_a_picture(run: Path, tmp_path: Path, capsys: Capture) -> None:
     field = np.zeros((3, 40, 52), np.float32)
     images = np.load(run.parent / "images.npy")
@@ -268,3 +301,11 @@ def test_detect_writes_picks_and_a_picture(run: Path, tmp_path: Path, capsys: Ca
         assert picture.width > 500
     assert main([*words, *outputs]) == 2  # already there
     assert main([*words[:3], "--threshold", "7"]) == 2
+    field[1, 3, 4] = np.nan
+    np.save(tmp_path / "fields.npy", field)
+    capsys.readouterr()
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "fields.npy, image 1 (from 0): 1 NaN or infinite pixels" in error
+    assert "--bad-pixels" in error
+    assert main([*words, "--bad-pixels", "mean"]) == 0

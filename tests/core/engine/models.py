@@ -13,7 +13,13 @@ from tvae_core.engine.target_vae import TargetVae
 SIDE = 17
 
 
-def small_model(side: int = SIDE, channels: int = 1, seed: int = 0, **settings: Any) -> TargetVae:
+def small_model(
+    side: int = SIDE,
+    channels: int = 1,
+    seed: int = 0,
+    mask: torch.Tensor | None = None,
+    **settings: Any,
+) -> TargetVae:
     """Return an untrained model with random heads, so that posteriors are far from flat."""
     values: dict[str, Any] = {
         "rotations": 8,
@@ -30,7 +36,7 @@ def small_model(side: int = SIDE, channels: int = 1, seed: int = 0, **settings: 
         "shift_limit_sigmas": 2.0,
     }
     torch.manual_seed(seed)
-    model = TargetVae(ModelConfig(**(values | settings)), side, channels)
+    model = TargetVae(ModelConfig(**(values | settings)), side, channels, mask)
     with torch.no_grad():
         model.encoder.head.weight.mul_(2.0)
         model.encoder.lifting_bias.normal_(0, 0.1)
