@@ -87,11 +87,13 @@ class FourierPlan:
         """
         m = _matrices(self, kernels.device)
         count, channels, side, _ = kernels.shape
-        rows = kernels.permute(3, 1, 2, 0).reshape(side, -1)  # (kx, C ky M)
-        half = (m.kernel_x @ rows).view(2, self.frequencies, channels, side, count)
-        half = half.permute(1, 2, 0, 3, 4).reshape(self.frequencies * channels, 2 * side, count)
-        both = (m.kernel_y @ half).view(self.frequencies, channels, 2, self.period, count)
-        return both.transpose(1, 2).reshape(self.frequencies, 2, channels * self.period, count)
+        frequencies = self.frequencies
+        with _exactly(kernels):
+            rows = kernels.float().permute(3, 1, 2, 0).reshape(side, -1)  # (kx, C ky M)
+            half = (m.kernel_x @ rows).view(2, frequencies, channels, side, count)
+            half = half.permute(1, 2, 0, 3, 4).reshape(frequencies * channels, 2 * side, count)
+            both = (m.kernel_y @ half).view(frequencies, channels, 2, self.period, count)
+            return both.transpose(1, 2).reshape(frequencies, 2, channels * self.period, count)
 
     def correlate(self, images: Tensor, spectrum: Tensor, shape: tuple[int, int]) -> Tensor:
         """Return (B, h, h, *shape), the correlation of images (B, C, W, W) with kernels.
@@ -105,10 +107,15 @@ class FourierPlan:
             How the kernels are laid out. Of 2 M elements: the M kernels, then the same turned by
             180 degrees, which cost nothing more; of M: the kernels alone.
         """
-        with torch.no_grad():
+        with torch.no_grad(), _exactly(images):
             matrices = self.image_matrices(images.float())
         out: Tensor = _Correlate.apply(matrices, spectrum, self, shape)  # type: ignore[no-untyped-call]
         return out
+
+
+def _exactly(like: Tensor) -> torch.autocast:
+    """Return a block without autocast: a transform in bf16 has 8 bits of phase."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 @dataclass(frozen=True)
@@ -175,7 +182,7 @@ class _Correlate(torch.autograd.Function):
         h, kernels = plan.places, spectrum.shape[-1]
         out = spectrum.new_empty(len(matrices), h, h, *shape)
         by_turn = out.view(*out.shape[:3], -1, kernels)
-        with torch.autocast(spectrum.device.type, enabled=False):
+        with _exactly(spectrum):
             for part in _chunks(plan, kernels, spectrum.device):
                 _forward_chunk(plan, matrices, spectrum[..., part], by_turn[..., part])
         return out
@@ -187,7 +194,7 @@ class _Correlate(torch.autograd.Function):
         gradient = gradients[0].float().flatten(3)
         gradient = gradient.view(*gradient.shape[:3], -1, ctx.shape[-1])
         found = gradient.new_zeros(ctx.shape)
-        with torch.autocast(gradient.device.type, enabled=False):
+        with _exactly(gradient):
             for part in _chunks(plan, ctx.shape[-1], gradient.device):
                 _backward_chunk(plan, matrices, gradient[..., part], found[..., part])
         return None, found, None, None
