@@ -2,14 +2,16 @@
 
     python benchmarks/train_step.py --baseline [--threads 2] [--only paper-mnist]
 
-Each row runs in a process of its own on the same random images. The presets are the paper's; the
-two switches after them are `model.shift_limit_sigmas` and `train.pixel_share`. The plain
-implementation takes small batches only, for its memory.
+Each row runs in a process of its own on the same random images. The switches after the paper's
+presets are `model.shift_limit_sigmas` and `train.pixel_share`; after the fast ones, as in
+docs/results/, `model.rotation_mixing` and `train.samples`. The plain implementation takes small
+batches only, for its memory.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,34 +27,62 @@ from tvae_core.engine.device import set_threads
 from tvae_core.engine.step import Schedule, micro_batch_size, train_step
 from tvae_core.engine.target_vae import TargetVae
 
-SIDES = {"paper-mnist": 50, "paper-particles": 100}
-BATCHES = {"paper-mnist": (20, 20), "paper-particles": (2, 8)}  # plain (memory), ours
 PLAIN = "plain baseline"
-CELLS = ["model.shift_limit_sigmas=4"]
-SHARES = {"paper-mnist": "train.pixel_share=0.25", "paper-particles": "train.pixel_share=0.125"}
-PRESET = "the preset: all pixels, all cells"
-WITHIN = "cells within 4 sigma"
-SHARED = "and 1/4 (mnist), 1/8 (particles) of the pixels"
-VARIANTS = (PRESET, WITHIN, SHARED)
+PRESET = "the preset"
+_CELLS = ("model.shift_limit_sigmas=4",)
 
 
-def settings(preset: str, variant: str) -> list[str]:
-    """Return the settings that make a variant of a preset."""
-    cells = [] if variant == PRESET else CELLS
-    return [*cells, SHARES[preset]] if variant == SHARED else cells
+@dataclass(frozen=True)
+class Case:
+    """A preset on images of `side` pixels, its batch, and the settings of each variant.
+
+    plain_batch: of the plain implementation, which has the paper's presets only; 0 leaves it out.
+    """
+
+    side: int
+    batch: int
+    variants: dict[str, tuple[str, ...]]
+    plain_batch: int = 0
+
+
+def _paper(share: str) -> dict[str, tuple[str, ...]]:
+    return {
+        f"{PRESET}: all pixels, all cells": (),
+        "cells within 4 sigma": _CELLS,
+        f"and 1/{share} of the pixels": (*_CELLS, f"train.pixel_share={1 / int(share)}"),
+    }
+
+
+def _fast(*own: str) -> dict[str, tuple[str, ...]]:
+    alone, eight = "model.rotation_mixing=0", "train.samples=8"
+    return {
+        f"{PRESET}: mixing over r, 4 cells": own,
+        "no mixing, 4 cells": (*own, alone),
+        "mixing, 8 cells": (*own, eight),
+        "no mixing, 8 cells (as it was)": (*own, alone, eight),
+    }
+
+
+CASES = {
+    "paper-mnist": Case(50, 20, _paper("4"), 20),
+    "paper-particles": Case(100, 8, _paper("8"), 2),
+    "fast-cpu": Case(34, 10, _fast("model.encoder_kernels=32", "model.kernel_px=21",
+                                   "model.shift_prior_std_px=2.5")),
+    "fast-particles": Case(40, 10, _fast("model.kernel_px=31", "model.shift_prior_std_px=1.25")),
+}  # fmt: skip
 
 
 def main() -> None:
     """Print the table."""
     options = measure.parser(__doc__)
-    options.add_argument("--only", choices=list(SIDES), action="append")
+    options.add_argument("--only", choices=list(CASES), action="append")
     given = options.parse_args()
     print(measure.machine(given.threads))
     rows: list[measure.Row] = []
-    for preset in given.only or SIDES:
-        plain, ours = BATCHES[preset]
-        asked = [(PLAIN, plain)] if given.baseline else []
-        asked += [(name, ours) for name in VARIANTS]
+    for preset in given.only or CASES:
+        case = CASES[preset]
+        asked = [(PLAIN, case.plain_batch)] if given.baseline and case.plain_batch else []
+        asked += [(name, case.batch) for name in case.variants]
         rows += measure.rows_of(__file__, preset, asked, given)
     measure.print_table(rows, PLAIN)
 
@@ -61,14 +91,15 @@ def child(arguments: dict[str, Any]) -> None:
     """Measure one row."""
     preset, batch = arguments["what"], arguments["batch"]
     torch.manual_seed(0)
-    images = torch.rand(batch, 1, SIDES[preset], SIDES[preset])
+    case = CASES[preset]
+    images = torch.rand(batch, 1, case.side, case.side)
     config = load_preset(preset).changed([f"train.batch_size={batch}"])
     if arguments["variant"] == PLAIN:
         torch.set_num_threads(arguments["threads"])
         step = _plain_step(config, images)
     else:
         set_threads(arguments["threads"])
-        step = _our_step(config.changed(settings(preset, arguments["variant"])), images)
+        step = _our_step(config.changed([*case.variants[arguments["variant"]]]), images)
     seconds = measure.seconds_of(step, arguments["repeats"])
     measure.report(arguments, seconds, batch, measure.counted(step, batch))
 
