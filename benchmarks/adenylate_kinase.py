@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from tvae_core.analysis.metrics import rank_correlation, rotation_error, shift_correlation
 from tvae_core.config import load_preset
-from tvae_core.engine.embed import embed
-from tvae_core.engine.run_folder import RunFolder
-from tvae_core.engine.train import train
+from tvae_core.engine.training.train import train
+from tvae_core.engine.using.embed import embed
 from tvae_core.progress import Epoch
+from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore
 from tvae_core.synthetic.plan import SyntheticSet, plan_of
 from tvae_core.synthetic.projection import house_centres_px, project_atoms
@@ -131,7 +131,7 @@ def read_atoms(path: Path) -> Array:
 
 def figures(run: RunFolder, truth: dict[str, Array]) -> dict[str, Any]:
     """Return what was recovered, against the truth."""
-    with EmbeddingStore(run.embeddings) as store:
+    with EmbeddingStore(run.store) as store:
         z, angle, shift = store.z_mean[:, 0], store.angle_rad, store.shift_px
     true = np.stack([truth["shift_x_px"], truth["shift_y_px"]], 1)
     error = rotation_error(truth["angle_rad"], angle)

@@ -22,9 +22,9 @@ import torch
 from plain import PlainTargetVae
 
 from tvae_core.config import ModelConfig
-from tvae_core.engine.decode import Decoder
 from tvae_core.engine.device import set_threads
-from tvae_core.engine.target_vae import TargetVae
+from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.using.decode import Decoder
 from tvae_core.errors import Cancelled
 
 PLAIN = "plain baseline"

@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 
 from tvae_core.analysis.picks import FieldPicks, Picks, agreement
 from tvae_core.config import load_preset
-from tvae_core.engine.detect import Detector, DetectSettings
+from tvae_core.engine.detection.detect import Detector, DetectSettings
 from tvae_core.engine.device import set_threads
-from tvae_core.engine.embed import embed
-from tvae_core.engine.run_folder import RunFolder
-from tvae_core.engine.train import train
+from tvae_core.engine.training.train import train
+from tvae_core.engine.using.embed import embed
 from tvae_core.figures import field_figure
 from tvae_core.images.field import prepare_field
+from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore
 from tvae_core.synthetic import plan_set, write_set
 from tvae_core.synthetic.field import Layout, scatter
@@ -117,7 +117,7 @@ def part_of(plan: ImagePlan, chosen: NDArray[np.int64]) -> ImagePlan:
 
 def _trained(kind: Kind, data: Path, folder: Path, settings: tuple[str, ...]) -> Path:
     run = RunFolder(folder / "run")
-    if run.embeddings.exists():
+    if run.store.exists():
         return run.path
     images = write_set(kind.learnt(data), folder / "digits").stack
     own = (f"data.path={images}", "data.normalise=none", "train.threads=1")

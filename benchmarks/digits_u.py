@@ -21,14 +21,14 @@ import torch
 from tvae_core.analysis import metrics
 from tvae_core.analysis.clustering import cluster
 from tvae_core.config import RunConfig, load_preset
-from tvae_core.engine.checkpoint import model_from_bytes
 from tvae_core.engine.data import CachedImages
-from tvae_core.engine.evaluate import mean_elbo
-from tvae_core.engine.inference import Inferred, infer
-from tvae_core.engine.run_folder import RunFolder
-from tvae_core.engine.train import train
+from tvae_core.engine.judging.evaluate import mean_elbo
+from tvae_core.engine.model.checkpoint import model_from_bytes
+from tvae_core.engine.training.train import train
+from tvae_core.engine.using.inference import Inferred, infer
 from tvae_core.geometry import axis_px, rotation_matrix
 from tvae_core.progress import Epoch
+from tvae_core.runs.folder import RunFolder
 from tvae_core.synthetic import place, plan_set
 from tvae_core.synthetic.digits import upright_digits
 
@@ -127,7 +127,7 @@ def evaluate(run: RunFolder, images: np.ndarray, truth: dict[str, np.ndarray]) -
 
 def centred_shift(model: Any, found: Inferred) -> np.ndarray:
     """Return shifts measured to the centroid of each decoded object, (n, 2) px."""
-    from tvae_core.engine.decode import Decoder
+    from tvae_core.engine.using.decode import Decoder
 
     upright = Decoder(model).decode(found.z_mean.numpy())
     weight = np.maximum(upright - np.median(upright, (1, 2), keepdims=True), 0) ** 2

@@ -16,7 +16,7 @@ from defaults_plan import PLATEAU
 from evidence_plan import OURS, TURNS, Z32, Column, ImageSet, System
 
 from tvae_core.config import load_config
-from tvae_core.engine.baselines import matched_hidden
+from tvae_core.engine.model.systems import matched_hidden
 from tvae_core.evaluation.file import NAME, Evaluation, load_evaluation, spread
 from tvae_core.files import write_text
 from tvae_core.images.prepared import open_prepared

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tvae_core.images import open_stack
+from tvae_core.images.opening import open_stack
 from tvae_core.synthetic import plan_set, write_set
 from tvae_core.synthetic.write import write_truth
 

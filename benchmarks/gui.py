@@ -32,7 +32,7 @@ from tests.factories import make_store
 from tests.gui.hands import ring, send, spot
 from tvae_gui.app import make_application
 from tvae_gui.main_window import MainWindow
-from tvae_gui.main_window.recent import Recent
+from tvae_gui.session.recent import Recent
 
 Row = tuple[str, str, str, str, str]
 _START = """
@@ -239,8 +239,8 @@ def _untrained(side: int, layers: int) -> Any:
     import torch
 
     from tvae_core.config import ModelConfig
-    from tvae_core.engine.decode import Decoder
-    from tvae_core.engine.target_vae import TargetVae
+    from tvae_core.engine.model.target_vae import TargetVae
+    from tvae_core.engine.using.decode import Decoder
 
     torch.manual_seed(0)
     config = ModelConfig(generator_layers=layers, encoder_kernels=4, rotations=4)

@@ -25,7 +25,7 @@ from tvae_core.analysis.alignment import half_set_correlation
 from tvae_core.analysis.metrics import rank_correlation, rotation_error
 from tvae_core.export.particles import export_particles
 from tvae_core.geometry import rotation_matrix, wrap_angle
-from tvae_core.images import open_stack
+from tvae_core.images.opening import open_stack
 from tvae_core.particles import OriginalFrame, read_table
 from tvae_core.particles.poses import InPlanePoses, from_relion, relion_matrix, to_relion
 from tvae_core.store import EmbeddingStore

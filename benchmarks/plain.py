@@ -2,7 +2,7 @@
 
 Kernels turned by grid_sample at every call, conv2d over all cells, 1x1x1 convolutions, three heads,
 one soft sample, all pixels, everything allocated afresh. The loss is that of
-`tvae_core.engine.target_vae` with the settings of the `paper-*` presets.
+`tvae_core.engine.model.target_vae` with the settings of the `paper-*` presets.
 
 Shapes: B batch, C channels, H W image, R rotations, K kernels, D content dimensions.
 """

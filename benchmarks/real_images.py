@@ -19,13 +19,13 @@ import torch
 from tvae_core.analysis import metrics
 from tvae_core.analysis.clustering import cluster
 from tvae_core.cli.main import main as tvae
-from tvae_core.engine.checkpoint import model_from_bytes
 from tvae_core.engine.data import CachedImages, split_images
-from tvae_core.engine.evaluate import mean_elbo
-from tvae_core.engine.inference import infer
-from tvae_core.engine.run_folder import RunFolder
+from tvae_core.engine.judging.evaluate import mean_elbo
+from tvae_core.engine.model.checkpoint import model_from_bytes
+from tvae_core.engine.using.inference import infer
 from tvae_core.figures import montage_figure, plane_figure
 from tvae_core.images.prepared import open_prepared
+from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore
 from tvae_core.synthetic import place
 from tvae_core.synthetic.write import read_truth
@@ -53,7 +53,7 @@ def main() -> None:
     out: Path = arguments.out
     images = prepare(arguments.kind, arguments.data, out)
     run = RunFolder(out / "run")
-    if not run.embeddings.exists():
+    if not run.store.exists():
         began = time.monotonic()
         words = ["train", str(run.path), "--data", str(images), *SETTINGS[arguments.kind]]
         words += ["--epochs", str(arguments.epochs), "--threads", str(arguments.threads)]
@@ -114,7 +114,7 @@ def poses(
     model: Any, store: EmbeddingStore, truth: dict[str, np.ndarray], held: np.ndarray, data: Path
 ) -> dict[str, Any]:
     """Return how well shifts and angles were found, against the unturned digits."""
-    from tvae_core.images import open_stack
+    from tvae_core.images.opening import open_stack
 
     with open_stack(data / "mnist" / "train-images-idx3-ubyte.gz") as stack:
         digits = stack.read(truth["source_index"][held]) / 255.0

@@ -31,9 +31,9 @@ from PyQt6.QtWidgets import QApplication, QWidget
 from tvae_core.analysis.clustering import cluster
 from tvae_gui.app import make_application
 from tvae_gui.main_window import MainWindow
-from tvae_gui.main_window.recent import Recent
-from tvae_gui.views.plane_view import LASSO
-from tvae_gui.views.train_dialog import TrainDialog
+from tvae_gui.plane.plane_view import LASSO
+from tvae_gui.session.recent import Recent
+from tvae_gui.training.train_dialog import TrainDialog
 
 Array = Any
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 
 from tvae_core.cli.main import main
-from tvae_core.engine import train as training
-from tvae_core.engine.target_vae import TargetVae
+from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.training import train as training
 
 
 def _he(model: TargetVae) -> None:

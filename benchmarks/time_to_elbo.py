@@ -27,9 +27,9 @@ from plain import PlainTargetVae
 from tvae_core.config import RunConfig
 from tvae_core.engine.data import Batch, CachedImages
 from tvae_core.engine.device import set_threads
-from tvae_core.engine.evaluate import mean_elbo
-from tvae_core.engine.step import Schedule, micro_batch_size, train_step
-from tvae_core.engine.target_vae import TargetVae
+from tvae_core.engine.judging.evaluate import mean_elbo
+from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.training.step import Schedule, micro_batch_size, train_step
 from tvae_core.synthetic import plan_set
 
 BATCH, RATE, DRAWS = 10, 2e-3, 4

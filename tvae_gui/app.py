@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QApplication
 
 from tvae_gui import theme
 from tvae_gui.main_window import MainWindow
-from tvae_gui.main_window.recent import Recent
+from tvae_gui.session.recent import Recent
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 from tests.gui.material import HingeDecoder, make_hinge_store
 from tvae_gui.app import make_application
 from tvae_gui.main_window import MainWindow
-from tvae_gui.main_window.recent import Recent
+from tvae_gui.session.recent import Recent
 
 # Said by the offscreen platform itself, about itself.
 _HARMLESS = ("does not support propagateSizeHints", "does not support raise")

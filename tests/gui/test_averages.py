@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from tests.core.test_class_averages import COUNT, PIXEL, make_store
+from tests.core.export.test_class_averages import COUNT, PIXEL, make_store
 from tests.gui.conftest import settle
-from tvae_core.images import open_stack
+from tvae_core.images.opening import open_stack
 from tvae_core.particles import read_table
+from tvae_gui.cards.average.average_drawer import AverageDrawer
 from tvae_gui.main_window import MainWindow
-from tvae_gui.views.average_drawer import AverageDrawer
 
 
 def ask(drawer: AverageDrawer, qtbot: QtBot) -> None:

@@ -134,9 +134,9 @@ def test_the_engine_decodes_in_the_window(
     pytest.importorskip("torch")
     from tests.factories import store_content
     from tvae_core.config import ModelConfig
-    from tvae_core.engine.checkpoint import model_bytes
-    from tvae_core.engine.decode import Decoder
-    from tvae_core.engine.target_vae import TargetVae
+    from tvae_core.engine.model.checkpoint import model_bytes
+    from tvae_core.engine.model.target_vae import TargetVae
+    from tvae_core.engine.using.decode import Decoder
     from tvae_core.files import sha256_of_bytes
     from tvae_core.store import write_store
 

@@ -13,12 +13,12 @@ from pytestqt.qtbot import QtBot
 from tests.core.engine.runs import tiny_run, write_images
 from tests.gui.conftest import settle
 from tvae_core.analysis.picks import Calibration, Confidence, FieldPicks, Picks
-from tvae_core.engine.train import train
+from tvae_core.engine.training.train import train
 from tvae_core.particles import read_table
+from tvae_gui.fields.field_presenter import with_suffix_of
+from tvae_gui.fields.replace_question import ReplaceQuestion
 from tvae_gui.jobs.decode_job import engine_decoder
 from tvae_gui.main_window import MainWindow
-from tvae_gui.main_window.fields import with_suffix_of
-from tvae_gui.views.replace_question import ReplaceQuestion
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tiny_run(folder / "run", write_images(folder))
     for _ in train(made):
         pass
-    if not made.embeddings.exists():
-        from tvae_core.engine.embed import embed
+    if not made.store.exists():
+        from tvae_core.engine.using.embed import embed
 
         for _ in embed(made):
             pass

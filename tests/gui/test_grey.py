@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from tvae_gui.main_window import MainWindow
-from tvae_gui.views.train_dialog import TrainDialog
+from tvae_gui.training.train_dialog import TrainDialog
 
 _CONTROLS = (QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit)
 

@@ -13,8 +13,8 @@ from pytestqt.qtbot import QtBot
 from tests.factories import particle_store
 from tests.gui.conftest import settle
 from tvae_core.particles import read_table
+from tvae_gui.cards.export.export_drawer import FORMATS
 from tvae_gui.main_window import MainWindow
-from tvae_gui.views.export_drawer import FORMATS
 
 Make = Callable[..., MainWindow]
 STAR, CS = ([suffix for _, _, suffix in FORMATS].index(suffix) for suffix in (".star", ".cs"))

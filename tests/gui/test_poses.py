@@ -170,8 +170,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run trained for an epoch on real images."""
     pytest.importorskip("torch")
     from tests.core.engine.runs import tiny_run, write_images
-    from tvae_core.engine.embed import embed
-    from tvae_core.engine.train import train
+    from tvae_core.engine.training.train import train
+    from tvae_core.engine.using.embed import embed
 
     folder = tmp_path_factory.mktemp("tiny")
     run = tiny_run(folder / "run", write_images(folder), "train.epochs=1")

@@ -31,7 +31,7 @@ _SCRIPT = """
 import sys
 from tvae_gui.app import make_application
 from tvae_gui.main_window import MainWindow
-from tvae_gui.main_window.recent import Recent
+from tvae_gui.session.recent import Recent
 from pathlib import Path
 app = make_application()
 window = MainWindow(recent=Recent(Path(sys.argv[1])), runs_folder=Path(sys.argv[1]))

@@ -18,17 +18,18 @@ from tests.gui.conftest import settle
 from tests.gui.hands import drag
 from tests.gui.training.conftest import FAKE
 from tvae_core.config import RunConfig
+from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.listing import RecentRuns
+from tvae_core.runs.status import RunStatus
 from tvae_gui.jobs.decode_job import engine_decoder
 from tvae_gui.jobs.run_keeper import RunKeeper
-from tvae_gui.main_window import MainWindow, demo
-from tvae_gui.main_window.training import RECENT_RUNS
-from tvae_gui.state.run_folder import RunFolder
-from tvae_gui.state.run_list import RecentRuns
-from tvae_gui.state.training_state import RunStatus
-from tvae_gui.views.closing_question import ClosingQuestion
-from tvae_gui.views.run_list import RunListView
-from tvae_gui.views.run_monitor import RunMonitor
-from tvae_gui.views.train_dialog import TrainDialog
+from tvae_gui.main_window import MainWindow
+from tvae_gui.session import demo
+from tvae_gui.training.closing_question import ClosingQuestion
+from tvae_gui.training.run_list import RunListView
+from tvae_gui.training.run_monitor import RunMonitor
+from tvae_gui.training.train_dialog import TrainDialog
+from tvae_gui.training.training import RECENT_RUNS
 
 SMALL = {
     "train.epochs": "2",

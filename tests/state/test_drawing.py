@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.factories import store_content
+from tvae_core.colours import CLASS_COLOURS, CYCLIC_MAP, colour_map
+from tvae_core.words import count, degrees, figure
 from tvae_gui.state.atlas_view import Ink, TileGrid, blend, covers, sheet, tile_grid
-from tvae_gui.state.colours import CLASS_COLOURS, CYCLIC_MAP, colour_map
 from tvae_gui.state.path_state import PathState
 from tvae_gui.state.point_index import PointIndex
 from tvae_gui.state.raster import ScatterFrame, Window
 from tvae_gui.state.support_map import SupportMap
-from tvae_gui.state.words import count, degrees, figure
 
 
 def points(how_many: int, seed: int = 0) -> np.ndarray:

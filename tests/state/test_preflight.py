@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tvae_core.config import RunConfig, load_preset
-from tvae_gui.state.image_look import ImageLook, look_at, object_width
-from tvae_gui.state.preflight import Machine, MeasuredSpeed, Preflight, preflight
+from tvae_core.images.look import ImageLook, look_at, object_width
+from tvae_core.runs.preflight import Machine, MeasuredSpeed, Preflight, preflight
 
 ROOMY = Machine(memory_bytes=64e9, disk_bytes=1e12, cores=2, has_gpu=False)
 

@@ -7,8 +7,9 @@ import pytest
 from tests.state.records import epoch_line, started_line
 from tvae_core.config import RunConfig
 from tvae_core.progress import Failed, Finished
-from tvae_gui.state.run_list import RecentRuns, RunList, find_runs, summarise
-from tvae_gui.state.training_state import RunStatus
+from tvae_core.runs.listing import RecentRuns, find_runs, summarise
+from tvae_core.runs.status import RunStatus
+from tvae_gui.state.run_list import RunList
 
 
 def make_run(path: Path, epochs: int = 2, last: str = "", z_dim: int = 2) -> Path:

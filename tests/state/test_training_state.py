@@ -6,7 +6,8 @@ import pytest
 
 from tests.state.records import epoch_line, started_line, step_line
 from tvae_core.progress import Embedded, Failed, Finished, Preview
-from tvae_gui.state.training_state import RunStatus, TrainingState
+from tvae_core.runs.status import RunStatus
+from tvae_gui.state.training_state import TrainingState
 
 
 @pytest.fixture
@@ -94,8 +95,8 @@ def test_a_stop_that_was_asked_for_is_no_failure(state: TrainingState) -> None:
 
 def test_a_process_that_dies_without_a_word_has_failed(state: TrainingState) -> None:
     state.feed_lines([started_line(), epoch_line(0)])
-    state.folder.pid.write_text("999999999")
-    state.folder.log.write_text("loading\nKilled\n")
+    state.folder.pid_file.write_text("999999999")
+    state.folder.log_file.write_text("loading\nKilled\n")
     state.settle()
     assert state.status is RunStatus.FAILED
     assert "Killed" in state.reason

@@ -108,7 +108,7 @@ def _correction(store: EmbeddingStore, arguments: argparse.Namespace) -> Correct
 
 
 def _decoder(store: EmbeddingStore) -> Any:
-    from tvae_core.engine.decode import Decoder
+    from tvae_core.engine.using.decode import Decoder
 
     return Decoder.from_store(store).decode
 

@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Decode."""
-    from tvae_core.engine.decode import Decoder
-    from tvae_core.engine.previews import grid_points
+    from tvae_core.engine.training.previews import grid_points
+    from tvae_core.engine.using.decode import Decoder
     from tvae_core.store import EmbeddingStore
 
     with EmbeddingStore(arguments.run) as store:

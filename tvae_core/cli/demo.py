@@ -46,11 +46,11 @@ def _simulate(folder: Path, count: int) -> None:
 
 def _train(path: Path, images: Path, epochs: int) -> None:
     from tvae_core.cli.train import train_and_embed
-    from tvae_core.engine.run_folder import RunFolder
+    from tvae_core.runs.folder import RunFolder
 
     folder = RunFolder(path)
-    if folder.embeddings.exists():
-        print(f"{folder.embeddings}: there already")
+    if folder.store.exists():
+        print(f"{folder.store}: there already")
         return
     if not folder.config_file.exists():
         config = load_preset(_PRESET)

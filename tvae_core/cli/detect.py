@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Find, write, report."""
-    from tvae_core.engine.detect import Detector, DetectSettings, detect
+    from tvae_core.engine.detection.detect import Detector, DetectSettings, detect
     from tvae_core.store import EmbeddingStore
 
     threshold = arguments.threshold

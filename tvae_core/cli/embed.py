@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Embed."""
-    from tvae_core.engine.embed import embed
-    from tvae_core.engine.run_folder import RunFolder
+    from tvae_core.engine.using.embed import embed
+    from tvae_core.runs.folder import RunFolder
 
     folder = RunFolder(Path(arguments.run))
     config = config_from(arguments, folder.config())

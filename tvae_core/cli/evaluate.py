@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate."""
-    from tvae_core.engine.judge import Effort, evaluate
+    from tvae_core.engine.judging.judge import Effort, evaluate
 
     effort = Effort(
         samples=arguments.samples,

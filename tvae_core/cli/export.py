@@ -163,7 +163,7 @@ def _images(
     store: EmbeddingStore, path: Path, chosen: NDArray[np.int64], arguments: argparse.Namespace
 ) -> int:
     from tvae_core.export.stacks import Poses, export_images
-    from tvae_core.images import open_stack
+    from tvae_core.images.opening import open_stack
     from tvae_core.images.prepared import open_prepared
 
     data, header = store.header.config.data, store.header

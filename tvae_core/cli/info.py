@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif (store := _store_facts(path)) is not None:
         facts = store
     else:
-        from tvae_core.images import describe
+        from tvae_core.images.inspect import describe
 
         facts = describe(path, arguments.dataset, arguments.image_root)
     print(json.dumps(facts, default=str) if arguments.json else _lines(facts))

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from tvae_core.engine.device import set_threads
-    from tvae_core.engine.selftest import SelfTestSize, selftest
+    from tvae_core.engine.judging.selftest import SelfTestSize, selftest
     from tvae_core.export.target import new_file
     from tvae_core.store import EmbeddingStore
 

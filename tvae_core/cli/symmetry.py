@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         symmetry_of_set,
     )
     from tvae_core.cli.decode import numbers
-    from tvae_core.engine.decode import Decoder
+    from tvae_core.engine.using.decode import Decoder
     from tvae_core.store import EmbeddingStore
 
     if arguments.angles < 48:

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, then embed."""
-    from tvae_core.engine.run_folder import RunFolder
+    from tvae_core.runs.folder import RunFolder
 
     folder = RunFolder(Path(arguments.run))
     prepare(folder.path, arguments)
@@ -42,7 +42,7 @@ def prepare(path: Path, arguments: argparse.Namespace) -> None:
     ConfigError
         The run exists and other settings are asked for, or no images are named.
     """
-    from tvae_core.engine.run_folder import RunFolder
+    from tvae_core.runs.folder import RunFolder
 
     folder = RunFolder(path)
     asks = changes_anything(arguments) or arguments.data
@@ -67,9 +67,9 @@ def prepare(path: Path, arguments: argparse.Namespace) -> None:
 def train_and_embed(
     path: Path, resume: bool, and_embed: bool, stop: Callable[[], bool]
 ) -> Iterator[Record]:
-    from tvae_core.engine.embed import embed
-    from tvae_core.engine.run_folder import RunFolder
-    from tvae_core.engine.train import train
+    from tvae_core.engine.training.train import train
+    from tvae_core.engine.using.embed import embed
+    from tvae_core.runs.folder import RunFolder
 
     folder = RunFolder(path)
     for record in train(folder, resume, stop):

@@ -26,8 +26,10 @@ from tvae_core.export.classes import Chosen, Correction, Size
 from tvae_core.export.sources import ImageSource, ModelImages
 from tvae_core.export.stacks import Poses
 from tvae_core.export.target import Asked, Progress, report
-from tvae_core.images import ImageStack, PreparedStack, open_stack
+from tvae_core.images.opening import open_stack
 from tvae_core.images.optics import ImageOptics, optics_of
+from tvae_core.images.prepared import PreparedStack
+from tvae_core.images.stack import ImageStack
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[Any]

@@ -25,7 +25,7 @@ SYMMETRY = "symmetry"
 
 
 class Decoder(Protocol):
-    """What makes images from z; `tvae_core.engine.decode.Decoder` is one."""
+    """What makes images from z; `tvae_core.engine.using.decode.Decoder` is one."""
 
     @property
     def side(self) -> int:
@@ -72,7 +72,7 @@ class DecodedMany:
 
 def engine_decoder(store: EmbeddingStore) -> Decoder:
     """Return the engine's decoder; this is where torch is imported, on the decode thread."""
-    from tvae_core.engine import decode  # type: ignore[attr-defined,unused-ignore]
+    from tvae_core.engine.using import decode  # type: ignore[attr-defined,unused-ignore]
 
     made: Decoder = decode.Decoder.from_store(store)
     return made

@@ -29,9 +29,9 @@ def run_detect(
     Raises
     ------
     TvaeError
-        As `tvae_core.engine.detect`.
+        As `tvae_core.engine.detection.detect`.
     """
-    from tvae_core.engine.detect import Detector, detect
+    from tvae_core.engine.detection.detect import Detector, detect
 
     with EmbeddingStore(store_path) as store:
         detector = Detector(store, cancelled=cancelled)

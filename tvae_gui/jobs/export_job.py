@@ -128,7 +128,7 @@ def _images(
     progress: Callable[[float, str], None],
     cancelled: Callable[[], bool],
 ) -> Exported:
-    from tvae_core.images import open_stack
+    from tvae_core.images.opening import open_stack
     from tvae_core.images.prepared import open_prepared
 
     header = store.header

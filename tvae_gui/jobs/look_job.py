@@ -9,14 +9,14 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from tvae_core.config import DataConfig
 from tvae_core.errors import TvaeError
-from tvae_gui.state.image_look import ImageLook, Images, look_at
+from tvae_core.images.look import ImageLook, Images, look_at
 
 Loader = Callable[[DataConfig], Images]
 
 
 def open_raw(data: DataConfig) -> Images:
     """Open the images of `data` as they are in their file."""
-    from tvae_core.images import open_stack  # every reader: not before it is needed
+    from tvae_core.images.opening import open_stack  # every reader: not before it is needed
 
     return open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
 

@@ -9,8 +9,10 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from tvae_core.config import RunConfig
 from tvae_core.errors import TvaeError
-from tvae_gui.jobs.train_job import TRAIN_COMMAND, TrainJob, make_run
-from tvae_gui.state.training_state import RunStatus, TrainingState
+from tvae_core.runs.folder import make_run
+from tvae_core.runs.status import RunStatus
+from tvae_gui.jobs.train_job import TRAIN_COMMAND, TrainJob
+from tvae_gui.state.training_state import TrainingState
 
 
 class RunKeeper(QObject):
@@ -60,7 +62,7 @@ class RunKeeper(QObject):
 
     def resume(self, run: Path) -> TrainingState | None:
         """Go on with a run from its last checkpoint, or from its start when there is none."""
-        return self._launch(run.resolve(), resume=self._job(run).state.folder.is_begun())
+        return self._launch(run.resolve(), resume=self._job(run).state.folder.begun)
 
     def stop(self, run: Path) -> None:
         """Ask a run to write a checkpoint and end."""

@@ -22,9 +22,9 @@ def run_selftest(
     Raises
     ------
     TvaeError
-        As `tvae_core.engine.selftest.selftest`.
+        As `tvae_core.engine.judging.selftest.selftest`.
     """
-    from tvae_core.engine.selftest import SelfTestSize, selftest
+    from tvae_core.engine.judging.selftest import SelfTestSize, selftest
 
     size = SelfTestSize.full(64) if thorough else SelfTestSize()
     with EmbeddingStore(path) as store:

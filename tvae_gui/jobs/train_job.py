@@ -13,15 +13,14 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from PyQt6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
-from tvae_core.errors import TrainingError, TvaeError
+from tvae_core.errors import TrainingError
 from tvae_core.files import write_text
+from tvae_core.runs.folder import RunFolder
 from tvae_gui.jobs.tail import Tail
-from tvae_gui.state.run_folder import RunFolder
-from tvae_gui.state.training_state import RunStatus, TrainingState
+from tvae_gui.state.training_state import TrainingState
 
 TRAIN_COMMAND = (sys.executable, "-m", "tvae_core.cli.main", "train")
 
@@ -56,7 +55,7 @@ class TrainJob(QObject):
         self._command = tuple(command)
         self._progress = Tail(state.folder.progress)
         self._metrics = Tail(state.folder.metrics)
-        self._log = Tail(state.folder.log, skip_to_last=_LOG_BYTES)
+        self._log = Tail(state.folder.log_file, skip_to_last=_LOG_BYTES)
         self._is_caught_up = False
         self._was_working = False
         self._timer = QTimer(self)
@@ -77,7 +76,7 @@ class TrainJob(QObject):
         if folder.process() is not None:
             raise TrainingError("this run is running already", folder.path, "stop it first")
         self._look()
-        folder.pid.unlink(missing_ok=True)  # of a dead process; a zombie's would look alive
+        folder.pid_file.unlink(missing_ok=True)  # of a dead process; a zombie's would look alive
         start_detached(folder, self._command, resume)
         self._was_working = True
         self.state.launched()
@@ -169,41 +168,15 @@ def start_detached(folder: RunFolder, command: Sequence[str], resume: bool) -> N
     process.setStandardInputFile(QProcess.nullDevice())
     append = QProcess.OpenModeFlag.Append
     process.setStandardOutputFile(str(folder.progress), append)
-    process.setStandardErrorFile(str(folder.log), append)
+    process.setStandardErrorFile(str(folder.log_file), append)
     began = time.time()
     started, pid = process.startDetached()
     if not started or not pid:
         raise TrainingError(
             "the training process could not be started", folder.path, "is the disk full?"
         )
-    write_text(folder.launch, f"{pid}\n")
-    os.utime(folder.launch, (began, began))  # never later than the process's first word
-
-
-def make_run(path: Path, config_text: str) -> RunFolder:
-    """Make a run's folder with its settings.
-
-    Raises
-    ------
-    TvaeError
-        The folder is in use or cannot be written.
-    """
-    folder = RunFolder(path)
-    if folder.is_used():
-        raise TvaeError("this folder holds something already", path, "choose another run name")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        write_text(folder.config, config_text)
-    except OSError as error:
-        raise TvaeError(
-            f"the run's folder cannot be written ({error.strerror})", path, "choose another folder"
-        ) from None
-    return folder
-
-
-def is_over(status: RunStatus) -> bool:
-    """Whether a run with this status will say nothing more by itself."""
-    return status in (RunStatus.STOPPED, RunStatus.FINISHED, RunStatus.FAILED)
+    write_text(folder.launch_file, f"{pid}\n")
+    os.utime(folder.launch_file, (began, began))  # never later than the process's first word
 
 
 def _environment() -> QProcessEnvironment:

@@ -10,10 +10,10 @@ from PyQt6.QtWidgets import QMessageBox
 from tvae_core.errors import TvaeError
 from tvae_core.export.movies import why_no_mp4
 from tvae_gui.main_window.commands import Command, always
-from tvae_gui.main_window.demo import demo_path, why_no_demo
+from tvae_gui.plane.path_bar import SAVES
+from tvae_gui.plane.plane_view import CIRCLE, LASSO, PATH, PROBE, RECTANGLE
+from tvae_gui.session.demo import demo_path, why_no_demo
 from tvae_gui.state.evaluation_view import evaluation_of, why_no_evaluation
-from tvae_gui.views.path_bar import SAVES
-from tvae_gui.views.plane_view import CIRCLE, LASSO, PATH, PROBE, RECTANGLE
 
 if TYPE_CHECKING:
     from tvae_gui.main_window.window import MainWindow

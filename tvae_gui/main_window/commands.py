@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import QMainWindow, QMenu, QPushButton
 
-from tvae_gui.views.command_palette import Entry
+from tvae_gui.frame.command_palette import Entry
 
 MENUS = ("File", "Select", "View", "Probe", "Path", "Help")
 

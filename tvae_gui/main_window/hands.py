@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PyQt6.QtWidgets import QFileDialog, QWidget
 
 from tvae_core.selection import How
-from tvae_gui.main_window.cluster_presenter import ClusterPresenter
-from tvae_gui.main_window.data_presenter import DataPresenter
-from tvae_gui.main_window.path_presenter import PathPresenter
-from tvae_gui.main_window.plane_presenter import PlanePresenter
-from tvae_gui.main_window.set_presenter import SetPresenter
+from tvae_gui.cards.clusters.cluster_presenter import ClusterPresenter
+from tvae_gui.inspector.data_presenter import DataPresenter
+from tvae_gui.inspector.set_presenter import SetPresenter
+from tvae_gui.plane.path_presenter import PathPresenter
+from tvae_gui.plane.plane_presenter import PlanePresenter
 from tvae_gui.state.explorer_state import ExplorerState
 
 Array = NDArray[Any]

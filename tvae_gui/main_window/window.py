@@ -15,52 +15,52 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from tvae_gui.cards.average.average_drawer import AverageDrawer
+from tvae_gui.cards.average.average_presenter import CLUSTERS, AveragePresenter
+from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
+from tvae_gui.cards.clusters.cluster_presenter import ClusterPresenter
+from tvae_gui.cards.evaluation.evaluation_drawer import EvaluationDrawer
+from tvae_gui.cards.export.export_drawer import ExportDrawer
+from tvae_gui.cards.export.export_presenter import ExportPresenter
+from tvae_gui.cards.poses.pose_presenter import Poses
+from tvae_gui.fields.field_presenter import Fields
+from tvae_gui.frame.command_palette import CommandPalette
+from tvae_gui.frame.explorer_page import ExplorerPage
+from tvae_gui.frame.job_bar import JobBar
+from tvae_gui.frame.message_bar import MessageBar
+from tvae_gui.frame.start_page import StartPage
+from tvae_gui.frame.top_bar import TopBar
+from tvae_gui.gallery.gallery import Gallery
+from tvae_gui.gallery.selection_presenter import SelectionPresenter
+from tvae_gui.inspector.data_presenter import DataPresenter
+from tvae_gui.inspector.inspector import Inspector
+from tvae_gui.inspector.inspector_presenter import InspectorPresenter
+from tvae_gui.inspector.set_presenter import SetPresenter
 from tvae_gui.jobs.background_job import BackgroundJobs
 from tvae_gui.jobs.decode_job import DecodeJob, DecoderFactory, engine_decoder
 from tvae_gui.jobs.picture_job import PictureJob
-from tvae_gui.main_window.average_presenter import CLUSTERS, AveragePresenter
-from tvae_gui.main_window.cluster_presenter import ClusterPresenter
 from tvae_gui.main_window.command_table import command_table
 from tvae_gui.main_window.commands import Commands
-from tvae_gui.main_window.data_presenter import DataPresenter
-from tvae_gui.main_window.demo import why_no_demo
-from tvae_gui.main_window.export_presenter import ExportPresenter
-from tvae_gui.main_window.fields import Fields
 from tvae_gui.main_window.hands import Hands
-from tvae_gui.main_window.hover_presenter import HoverPresenter
-from tvae_gui.main_window.inspector_presenter import InspectorPresenter
-from tvae_gui.main_window.path_presenter import PathPresenter
-from tvae_gui.main_window.plane_presenter import PlanePresenter
-from tvae_gui.main_window.poses import Poses
-from tvae_gui.main_window.probe_presenter import ProbePresenter
-from tvae_gui.main_window.recent import Recent
-from tvae_gui.main_window.selection_presenter import SelectionPresenter
-from tvae_gui.main_window.session import Session
-from tvae_gui.main_window.set_presenter import SetPresenter
-from tvae_gui.main_window.training import Training
 from tvae_gui.messages import Messages
+from tvae_gui.plane.hover_card import HoverCard
+from tvae_gui.plane.hover_presenter import HoverPresenter
+from tvae_gui.plane.path_bar import PathBar
+from tvae_gui.plane.path_presenter import PathPresenter
+from tvae_gui.plane.plane_presenter import PlanePresenter
+from tvae_gui.plane.plane_tools import PlaneTools
+from tvae_gui.plane.plane_view import PROBE, PlaneView
+from tvae_gui.probe.probe_panel import ProbePanel
+from tvae_gui.probe.probe_presenter import ProbePresenter
+from tvae_gui.session.demo import why_no_demo
+from tvae_gui.session.recent import Recent
+from tvae_gui.session.session import Session
 from tvae_gui.state.evaluation_view import facts_of
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.path_state import PathState
 from tvae_gui.theme import GRID, apply_theme, named_theme
-from tvae_gui.views.average_drawer import AverageDrawer
-from tvae_gui.views.cluster_drawer import ClusterDrawer
-from tvae_gui.views.command_palette import CommandPalette
-from tvae_gui.views.controls import single_shot
-from tvae_gui.views.evaluation_drawer import EvaluationDrawer
-from tvae_gui.views.explorer_page import ExplorerPage
-from tvae_gui.views.export_drawer import ExportDrawer
-from tvae_gui.views.gallery import Gallery
-from tvae_gui.views.hover_card import HoverCard
-from tvae_gui.views.inspector import Inspector
-from tvae_gui.views.job_bar import JobBar
-from tvae_gui.views.message_bar import MessageBar
-from tvae_gui.views.path_bar import PathBar
-from tvae_gui.views.plane_tools import PlaneTools
-from tvae_gui.views.plane_view import PROBE, PlaneView
-from tvae_gui.views.probe_panel import ProbePanel
-from tvae_gui.views.start_page import StartPage
-from tvae_gui.views.top_bar import TopBar
+from tvae_gui.training.training import Training
+from tvae_gui.widgets.controls import single_shot
 
 SAVE_MS = 1500
 SETTLE_MS = 120

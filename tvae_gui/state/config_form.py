@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from tvae_core.config import SECTIONS, RunConfig, load_preset
-from tvae_gui.state.words import figure, setting
+from tvae_core.words import figure, setting
 
 Kind = Literal["text", "choice", "switch", "whole", "real"]
 

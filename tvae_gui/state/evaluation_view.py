@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tvae_core.evaluation.file import NAME, Evaluation, load_evaluation, shown
 from tvae_core.store import EmbeddingStore
-from tvae_gui.state.words import count
+from tvae_core.words import count
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from psygnal import Signal
 
 from tvae_core.config import RunConfig
 from tvae_core.errors import TvaeError
-from tvae_gui.state.config_form import FormState
-from tvae_gui.state.image_look import ImageLook
-from tvae_gui.state.preflight import (
+from tvae_core.images.look import ImageLook
+from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.preflight import (
     Machine,
     MeasuredSpeed,
     Preflight,
@@ -21,7 +21,7 @@ from tvae_gui.state.preflight import (
     preflight,
     this_machine,
 )
-from tvae_gui.state.run_folder import RunFolder
+from tvae_gui.state.config_form import FormState
 
 DEFAULT_PRESET = "fast-cpu"
 _PLAIN_NAMES = {"images", "particles", "stack", "data"}

@@ -2,110 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
 from psygnal import Signal
 
 from tvae_core.config import RunConfig, load_config
 from tvae_core.errors import ConfigError
-from tvae_core.files import write_text
-from tvae_core.progress import Epoch, Failed, Finished, Record, Started, from_json
-from tvae_gui.state.preflight import MeasuredSpeed
-from tvae_gui.state.run_folder import RunFolder, tail_of
-from tvae_gui.state.training_state import RunStatus, TrainingState, says_stopped
-
-_REMEMBERED = 40
-_DEPTH = 2
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What the list says of one run.
-
-    `best_elbo` is of the validation images when there are any, in nats per image.
-    """
-
-    path: Path
-    status: RunStatus
-    epochs: int
-    epochs_planned: int
-    best_elbo: float | None
-    reason: str
-    modified_s: float
-    settings: dict[str, object]
-
-    @property
-    def name(self) -> str:
-        """The run's name."""
-        return self.path.name
-
-    @property
-    def has_store(self) -> bool:
-        """Whether there is something to explore."""
-        return RunFolder(self.path).store.is_file()
-
-
-def find_runs(folders: Iterable[Path]) -> list[Path]:
-    """Return the runs in folders and their sub-folders, two levels deep."""
-    found: dict[Path, None] = {}
-    for folder in folders:
-        for path in _walk(folder, _DEPTH):
-            found[path.resolve()] = None
-    return list(found)
-
-
-def summarise(path: Path) -> RunSummary:
-    """Return what a run's folder says, reading only the ends of its files."""
-    folder = RunFolder(path)
-    epochs = [r for r in _records(folder.metrics) if isinstance(r, Epoch)]
-    status, reason = _status(folder, bool(epochs))
-    scores = [e.elbo if e.validation_elbo is None else e.validation_elbo for e in epochs]
-    known = [score for score in scores if isinstance(score, int | float)]
-    return RunSummary(
-        path=path,
-        status=status,
-        epochs=epochs[-1].epoch + 1 if epochs else 0,
-        epochs_planned=epochs[-1].epochs if epochs else 0,
-        best_elbo=max(known) if known else None,
-        reason=reason,
-        modified_s=_modified(folder),
-        settings=_settings(folder),
-    )
-
-
-class RecentRuns:
-    """Runs used of late, in a JSON file of the user's settings; a broken file is an empty one."""
-
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path or Path(platformdirs.user_config_dir("tvae")) / "recent-runs.json"
-
-    def read(self) -> list[Path]:
-        """Return the runs, latest first; those that are gone are left out."""
-        try:
-            values = json.loads(self.path.read_text(encoding="utf-8"))
-            names = [name for name in values["runs"] if isinstance(name, str)]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return []
-        return [Path(name) for name in names if _is_run(Path(name))]
-
-    def add(self, run: Path) -> None:
-        """Put a run first."""
-        self._write([run, *(path for path in self.read() if path != run)])
-
-    def forget(self, run: Path) -> None:
-        """Take a run off; its files stay."""
-        self._write([path for path in self.read() if path != run])
-
-    def _write(self, runs: list[Path]) -> None:
-        names = [str(path) for path in runs[:_REMEMBERED]]
-        try:
-            write_text(self.path, json.dumps({"runs": names}, indent=2) + "\n")
-        except OSError:
-            return  # a read-only home folder must not stop the work
+from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.listing import RecentRuns, RunSummary, find_runs, summarise
+from tvae_core.runs.preflight import MeasuredSpeed
+from tvae_core.runs.status import RunStatus
+from tvae_gui.state.training_state import TrainingState
 
 
 class RunList:
@@ -192,91 +100,10 @@ class RunList:
 def _speed(run: Path) -> MeasuredSpeed | None:
     speed = TrainingState.from_folder(run).images_per_second
     try:
-        config = load_config(RunFolder(run).config)
+        config = load_config(RunFolder(run).config_file)
     except ConfigError:
         return None
     return MeasuredSpeed(run.name, speed, config) if speed else None
-
-
-def _walk(folder: Path, depth: int) -> list[Path]:
-    if _is_run(folder):
-        return [folder]
-    if depth == 0:
-        return []
-    try:
-        inside = sorted(path for path in folder.iterdir() if path.is_dir())
-    except OSError:
-        return []
-    return [run for path in inside if path.name[0] != "." for run in _walk(path, depth - 1)]
-
-
-def _is_run(path: Path) -> bool:
-    try:
-        return RunFolder(path).is_run() and "model" in _read_config(RunFolder(path))
-    except (OSError, ConfigError):
-        return False
-
-
-def _records(path: Path) -> list[Record]:
-    records = []
-    for line in tail_of(path, 1 << 20).splitlines():
-        try:
-            records.append(from_json(line))
-        except (ValueError, TypeError, RecursionError):
-            continue
-    return records
-
-
-def _status(folder: RunFolder, has_epochs: bool) -> tuple[RunStatus, str]:
-    if folder.process() is not None:
-        return RunStatus.RUNNING, ""
-    if folder.never_spoke():
-        return RunStatus.FAILED, "The process ended before it began to train."
-    last = _last_word(folder)
-    if isinstance(last, Failed):
-        stopped = says_stopped(last.what)
-        return (RunStatus.STOPPED, "") if stopped else (RunStatus.FAILED, last.what)
-    if isinstance(last, Finished) and last.path.endswith(".h5"):
-        return RunStatus.FINISHED, last.reason
-    if folder.was_cut_off():
-        return RunStatus.FAILED, "The training process was killed."
-    if last is None and not has_epochs:
-        return RunStatus.QUEUED, ""
-    return (RunStatus.FINISHED if folder.store.is_file() else RunStatus.STOPPED), ""
-
-
-def _last_word(folder: RunFolder) -> Record | None:
-    for record in reversed(_records(folder.progress)):
-        if isinstance(record, Started | Finished | Failed):
-            return record
-    return None
-
-
-def _read_config(folder: RunFolder) -> dict[str, object]:
-    try:
-        values = json.loads(folder.config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
-def _settings(folder: RunFolder) -> dict[str, object]:
-    sections = _read_config(folder)
-    return {
-        f"{section}.{name}": value
-        for section, values in sections.items()
-        if isinstance(values, dict)
-        for name, value in values.items()
-    }
-
-
-def _modified(folder: RunFolder) -> float:
-    for path in (folder.metrics, folder.progress, folder.config):
-        try:
-            return path.stat().st_mtime
-        except OSError:
-            continue
-    return 0.0
 
 
 def _order(run: RunSummary) -> tuple[bool, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_gui.state.colours import CYCLIC_MAP, class_table, colour_map, to_bytes
+from tvae_core.colours import CYCLIC_MAP, class_table, colour_map, to_bytes
 from tvae_gui.state.columns import CLUSTER_KEY, Column
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.raster import ScatterFrame

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import deque
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from tvae_core import words
 from tvae_core.progress import (
     Embedded,
     Epoch,
@@ -22,10 +21,10 @@ from tvae_core.progress import (
     Record,
     Started,
     Step,
-    from_json,
 )
-from tvae_gui.state import words
-from tvae_gui.state.run_folder import RunFolder, last_words, tail_of
+from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.process import last_words, tail_of
+from tvae_core.runs.status import RunStatus, log_words, read_record, says_stopped
 
 METRICS: dict[str, str] = {
     "elbo": "ELBO",
@@ -44,23 +43,6 @@ _STEP_START = '{"kind": "step"'
 _PREVIEW_KINDS = ("decoded_grid", "pairs", "latents")
 _RESUME = "Resume goes on from the last checkpoint."
 _RESTART = "Resume begins again: there is no checkpoint yet."
-_STOP_WORDS = ("stopped", "interrupted", "cancelled", "terminated")
-
-
-class RunStatus(StrEnum):
-    """What a run is doing."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    FINISHED = "finished"
-    FAILED = "failed"
-
-    @property
-    def is_live(self) -> bool:
-        """Whether a process is at work."""
-        return self in (RunStatus.RUNNING, RunStatus.STOPPING)
 
 
 class TrainingState:
@@ -104,7 +86,7 @@ class TrainingState:
         state.feed_lines(_lines_of(state.folder.progress))
         if state.folder.metrics_are_ahead():
             state.feed_metrics(_lines_of(state.folder.metrics))
-        state.feed_log(tail_of(state.folder.log))
+        state.feed_log(tail_of(state.folder.log_file))
         state.settle()
         return state
 
@@ -294,7 +276,7 @@ class TrainingState:
         if not line or not line.strip():
             return []
         try:
-            return [_sound(from_json(line))]
+            return [read_record(line)]
         except (ValueError, TypeError, RecursionError):
             self.feed_log(line[:2000])
             return []
@@ -354,7 +336,7 @@ class TrainingState:
         self.status_changed.emit(status)
 
     def _death_words(self) -> str:
-        last = last_words(self.folder.log)
+        last = last_words(self.folder.log_file)
         said = f" Its last words: {last}" if last else ""
         if self.folder.never_spoke():
             return f"The training process ended before it began to train.{said}"
@@ -371,51 +353,6 @@ class TrainingState:
 
     def _epoch_words(self) -> str:
         return words.count(self._epochs_done(), "epoch")
-
-
-def log_words(line: str) -> str:
-    """Return a line of a log as a person reads it; records become sentences or nothing."""
-    if not line.startswith('{"kind"'):
-        return line.rstrip()
-    try:
-        record = _sound(from_json(line))
-    except (ValueError, TypeError, RecursionError):
-        return line.rstrip()
-    match record:
-        case Epoch():
-            return f"Epoch {record.epoch + 1}: {words.duration(record.seconds)}"
-        case Started():
-            return f"Training {words.count(record.images, 'image')} on {record.device}"
-        case Finished():
-            return f"Finished: {record.reason}"
-        case Failed():
-            return record.what[0].upper() + record.what[1:] if record.what else ""
-    return ""
-
-
-def says_stopped(text: str) -> bool:
-    """Whether a process's last words tell that it was asked to stop."""
-    return text.lower().startswith(_STOP_WORDS)
-
-
-def _sound(record: Record) -> Record:
-    """Return the record with null numbers as NaN; a TypeError when a field is of a wrong kind."""
-    changes: dict[str, float] = {}
-    for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
-        if field.type == "float" and value is None:
-            changes[field.name] = math.nan
-        elif not isinstance(value, _ALLOWED[str(field.type)]) or isinstance(value, bool):
-            raise TypeError(f"{field.name} is {value!r}")
-    return dataclasses.replace(record, **changes)
-
-
-_ALLOWED: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "float | None": (int, float, type(None)),
-    "str": (str,),
-}
 
 
 def _epoch_of(path: Path) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.core.engine.runs import TINY
-from tests.core.test_class_averages import make_store
+from tests.core.export.test_class_averages import make_store
 from tvae_core.cli.main import main
 from tvae_core.config import RunConfig
 from tvae_core.particles import read_table
@@ -108,7 +108,7 @@ def test_a_trained_run_is_realigned_by_its_own_decoder(tmp_path: Path, capsys: C
 
 
 def read_mean(path: Path) -> np.ndarray:
-    from tvae_core.images import open_stack
+    from tvae_core.images.opening import open_stack
 
     with open_stack(path) as stack:
         return stack.read([0])[0]

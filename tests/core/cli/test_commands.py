@@ -14,7 +14,7 @@ from PIL import Image
 from tests.core.engine.runs import TINY, write_images
 from tvae_core.cli.main import COMMANDS, main
 from tvae_core.config import SECTIONS, RunConfig, load_config, load_preset, preset_names
-from tvae_core.engine.detect import Detector
+from tvae_core.engine.detection.detect import Detector
 from tvae_core.errors import ConfigError
 from tvae_core.images.opening import open_stack
 from tvae_core.progress import Epoch, Finished, from_json
@@ -156,7 +156,7 @@ def test_cluster_then_export_a_cluster(run: Path, tmp_path: Path, capsys: Captur
     assert main(["export", str(run), str(tmp_path / "t.csv"), "--cluster", "0", "--rest"]) == 0
     with EmbeddingStore(run) as store:
         rows = (tmp_path / "t.csv").read_text().count("\n") - 1
-        from tvae_core.images import open_stack
+        from tvae_core.images.opening import open_stack
 
         assert rows + len(open_stack(out)) == store.images
 

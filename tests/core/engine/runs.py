@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tests.core.engine.models import blob_images
+from tests.core.engine.model.models import blob_images
 from tvae_core.config import RunConfig
-from tvae_core.engine.run_folder import RunFolder
+from tvae_core.runs.folder import RunFolder
 
 SIDE = 12
 TINY: dict[str, Any] = {

@@ -13,7 +13,8 @@ import pytest
 
 from tests.core.images.makers import idx_bytes
 from tvae_core.errors import ImageFileError
-from tvae_core.images import limits, open_stack
+from tvae_core.images import limits
+from tvae_core.images.opening import open_stack
 
 
 def numbers(*shape: int, dtype: str = "f4") -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.core.images.makers import KINDS, save, save_pictures
 from tvae_core.errors import ImageFileError
-from tvae_core.images import open_stack
+from tvae_core.images.opening import open_stack
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tvae_core.errors import ImageFileError
-from tvae_core.images import open_stack
+from tvae_core.images.opening import open_stack
 
 
 class Opens(NamedTuple):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.core.images.makers import mrc_bytes
 from tvae_core.errors import ImageFileError
-from tvae_core.images import open_stack
+from tvae_core.images.opening import open_stack
 
 
 def ramp(dtype: str, count: int = 3) -> np.ndarray:

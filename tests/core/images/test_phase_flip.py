@@ -11,9 +11,9 @@ from tvae_core.analysis.alignment import fourier_ring_correlation
 from tvae_core.config import DataConfig
 from tvae_core.ctf import phase_flip
 from tvae_core.errors import ConfigError
-from tvae_core.images import open_prepared
 from tvae_core.images.fourier import fourier_crop
 from tvae_core.images.optics import optics_of
+from tvae_core.images.prepared import open_prepared
 from tvae_core.synthetic import plan_set, write_set
 
 OPTIONS = {"count": 12, "side": 64, "snr": float("inf"), "hinge_range_deg": 0.0}

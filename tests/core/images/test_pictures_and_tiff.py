@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.core.images.makers import save_pictures
 from tvae_core.errors import ImageFileError
-from tvae_core.images import open_stack
+from tvae_core.images.opening import open_stack
 
 
 def noise(*shape: int, dtype: str = "u1") -> np.ndarray:

@@ -8,7 +8,8 @@ import pytest
 from tests.core.images.makers import mrc_bytes, save_pictures
 from tvae_core.config import DataConfig
 from tvae_core.errors import ConfigError, ImageFileError
-from tvae_core.images import describe, open_prepared
+from tvae_core.images.inspect import describe
+from tvae_core.images.prepared import open_prepared
 
 
 @pytest.fixture

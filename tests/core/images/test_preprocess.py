@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from tests.core.images.test_fourier import blob, position
 from tvae_core.config import DataConfig
 from tvae_core.errors import ConfigError, ImageFileError
-from tvae_core.images import Preprocessor
-from tvae_core.images.preprocess import centred_square, inscribed_circle
+from tvae_core.images.preprocess import Preprocessor, centred_square, inscribed_circle
 
 
 def prepare(images: np.ndarray, dtype: str = "f4", **settings_: object):

@@ -13,8 +13,9 @@ from scipy.ndimage import gaussian_filter1d
 from tvae_core.config import DataConfig
 from tvae_core.ctf import ctf_image
 from tvae_core.errors import ConfigError
-from tvae_core.images import open_prepared, open_stack
+from tvae_core.images.opening import open_stack
 from tvae_core.images.optics import optics_of
+from tvae_core.images.prepared import open_prepared
 
 SharedData = Callable[[str], Path]
 

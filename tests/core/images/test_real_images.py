@@ -7,7 +7,9 @@ import pytest
 
 from tvae_core.config import DataConfig
 from tvae_core.errors import ImageFileError
-from tvae_core.images import describe, open_prepared, open_stack
+from tvae_core.images.inspect import describe
+from tvae_core.images.opening import open_stack
+from tvae_core.images.prepared import open_prepared
 
 # name, kind, (N, H, W, channels), pixel size in angstrom
 STACKS = [

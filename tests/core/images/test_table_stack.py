@@ -9,7 +9,8 @@ import pytest
 
 from tests.core.images.makers import mrc_bytes, star_text
 from tvae_core.errors import ImageFileError
-from tvae_core.images import open_stack, table_stack
+from tvae_core.images import table_stack
+from tvae_core.images.opening import open_stack
 from tvae_core.images.table_stack import TableStack
 
 

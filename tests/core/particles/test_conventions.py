@@ -16,7 +16,7 @@ from tests.factories import particle_store
 from tvae_core.config import DataConfig
 from tvae_core.ctf import apply_ctf
 from tvae_core.export.particles import export_particles
-from tvae_core.images import open_stack
+from tvae_core.images.opening import open_stack
 from tvae_core.images.preprocess import Preprocessor
 from tvae_core.particles import OriginalFrame, ParticleTable, read_table, table_ctf
 from tvae_core.particles.poses import relion_matrix

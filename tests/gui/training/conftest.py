@@ -16,8 +16,8 @@ from PyQt6.QtWidgets import QApplication
 
 from tests.state.records import epoch_line, started_line
 from tvae_core.config import RunConfig
+from tvae_core.runs.folder import RunFolder
 from tvae_gui.jobs.run_keeper import RunKeeper
-from tvae_gui.state.run_folder import RunFolder
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_trainer.py")))
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from tvae_core.runs.status import RunStatus
 from tvae_gui.jobs.look_job import LookJob
 from tvae_gui.jobs.run_keeper import RunKeeper
 from tvae_gui.state.new_run import NewRunState
-from tvae_gui.state.training_state import RunStatus
-from tvae_gui.views.run_monitor import RunMonitor
-from tvae_gui.views.train_dialog import TrainDialog
+from tvae_gui.training.run_monitor import RunMonitor
+from tvae_gui.training.train_dialog import TrainDialog
 
 SMALL = {
     "train.epochs": "2",

@@ -13,11 +13,12 @@ from pytestqt.qtbot import QtBot
 from tests.gui.training.conftest import FAKE
 from tvae_core.config import RunConfig
 from tvae_core.errors import TvaeError
+from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.process import is_alive
+from tvae_core.runs.status import RunStatus
 from tvae_gui.jobs import train_job
 from tvae_gui.jobs.run_keeper import RunKeeper
 from tvae_gui.jobs.tail import Tail
-from tvae_gui.state.run_folder import RunFolder, is_alive
-from tvae_gui.state.training_state import RunStatus
 
 MakeRun = Callable[..., Path]
 
@@ -147,7 +148,7 @@ def test_the_run_outlives_the_program_that_started_it(make_run: MakeRun, qtbot: 
     program = (
         "import sys; from pathlib import Path; from PyQt6.QtCore import QCoreApplication\n"
         "from tvae_gui.jobs.train_job import start_detached\n"
-        "from tvae_gui.state.run_folder import RunFolder\n"
+        "from tvae_core.runs.folder import RunFolder\n"
         "app = QCoreApplication([])\n"
         "start_detached(RunFolder(Path(sys.argv[1])), sys.argv[2:], False)\n"
     )
@@ -195,7 +196,7 @@ def test_a_run_started_anew_gets_its_config(
         state = keeper.start(tmp_path / "new" / "run", config)
     assert state is not None
     assert state.status is RunStatus.FAILED
-    assert json.loads(state.folder.config.read_text())["model"]["z_dim"] == 5
+    assert json.loads(state.folder.config_file.read_text())["model"]["z_dim"] == 5
 
 
 def test_stopping_all_tells_when_the_last_one_ended(

@@ -14,17 +14,19 @@ from pytestqt.qtbot import QtBot
 from tests.state.records import epoch_line, started_line
 from tvae_core.config import DataConfig, RunConfig, load_preset
 from tvae_core.errors import ImageFileError
-from tvae_core.images import open_stack
+from tvae_core.images.opening import open_stack
 from tvae_core.progress import Preview
+from tvae_core.runs.listing import RecentRuns
+from tvae_core.runs.preflight import Machine
+from tvae_core.runs.status import RunStatus
 from tvae_gui.jobs.look_job import LookJob
 from tvae_gui.state.new_run import NewRunState
-from tvae_gui.state.preflight import Machine
-from tvae_gui.state.run_list import RecentRuns, RunList
-from tvae_gui.state.training_state import RunStatus, TrainingState
-from tvae_gui.views.closing_question import ClosingQuestion
-from tvae_gui.views.run_list import RunListView
-from tvae_gui.views.run_monitor import RunMonitor
-from tvae_gui.views.train_dialog import TrainDialog
+from tvae_gui.state.run_list import RunList
+from tvae_gui.state.training_state import TrainingState
+from tvae_gui.training.closing_question import ClosingQuestion
+from tvae_gui.training.run_list import RunListView
+from tvae_gui.training.run_monitor import RunMonitor
+from tvae_gui.training.train_dialog import TrainDialog
 
 
 @pytest.fixture

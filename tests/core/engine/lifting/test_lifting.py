@@ -1,0 +1,143 @@
+"""The lifting convolution: both ways give the same numbers, and neither does more than it must."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tvae_core.engine.lifting import fourier_conv, lifting_method
+from tvae_core.engine.lifting.fourier_conv import FourierPlan
+from tvae_core.engine.lifting.group_conv import LiftingConv, all_turns, steerable_basis
+
+# sums of a few thousand products in float32, in another order
+CLOSE: dict[str, Any] = {"atol": 1e-4, "rtol": 1e-4}
+CASES = [(24, 17, 1), (25, 11, 5), (50, 29, 9), (20, 21, 10), (16, 3, -4), (33, 33, 0)]
+
+
+@pytest.mark.parametrize(("side", "kernel", "padding"), CASES)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("turns", [1, 2])
+def test_fourier_equals_direct_forward_and_backward(
+    side: int, kernel: int, padding: int, channels: int, turns: int
+) -> None:
+    torch.manual_seed(0)
+    images = torch.randn(2, channels, side, side)
+    kernels = (torch.randn(5, channels, kernel, kernel) / kernel).requires_grad_()
+    plan = FourierPlan(side, kernel, padding)
+    turned = torch.cat([torch.rot90(kernels, 2 * t, (-2, -1)) for t in range(turns)])
+    direct = F.conv2d(F.pad(images, (padding,) * 4), turned).permute(0, 2, 3, 1)
+    found = plan.correlate(images, plan.spectrum(kernels), (turns, 5))
+    torch.testing.assert_close(found.flatten(3), direct, **CLOSE)
+    toward = torch.randn_like(direct)
+    (expected,) = torch.autograd.grad((direct * toward).sum(), kernels)
+    (gradient,) = torch.autograd.grad((found.flatten(3) * toward).sum(), kernels)
+    torch.testing.assert_close(gradient, expected, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rotations", [1, 2, 4, 5, 8])
+def test_a_layer_gives_the_same_either_way(rotations: int) -> None:
+    torch.manual_seed(1)
+    lifting, images = LiftingConv(1, 3, rotations, 9), torch.randn(2, 1, 16, 16)
+    found = {}
+    for method in lifting_method.METHODS:
+        lifting.method = method
+        out = lifting(images, 2)
+        (gradient,) = torch.autograd.grad(out.square().sum(), lifting.weights)
+        found[method] = (out, gradient)
+    torch.testing.assert_close(found["fourier"][0], found["direct"][0], **CLOSE)
+    torch.testing.assert_close(found["fourier"][1], found["direct"][1], atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("method", lifting_method.METHODS)
+def test_one_bank_gathers_the_gradient_of_all_micro_batches(method: lifting_method.Method) -> None:
+    torch.manual_seed(2)
+    lifting, images = LiftingConv(1, 3, 4, 9), torch.randn(6, 1, 16, 16)
+    lifting.method = method
+    assert lifting.weights is not None
+    lifting(images, 2).square().sum().backward()
+    whole, lifting.weights.grad = lifting.weights.grad, None
+    with lifting.one_bank(16, 2):
+        for part in images.split(2):
+            lifting(part, 2).square().sum().backward()
+    torch.testing.assert_close(lifting.weights.grad, whole, atol=1e-4, rtol=1e-4)
+
+
+def test_filters_are_expanded_once_a_step_and_once_for_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    lifting, images, calls = LiftingConv(1, 3, 4, 9), torch.randn(2, 1, 16, 16), []
+    lifting.method = "fourier"
+    spectrum = FourierPlan.spectrum
+    monkeypatch.setattr(FourierPlan, "spectrum", lambda *a: (calls.append(1), spectrum(*a))[1])
+    with lifting.one_bank(16, 2):
+        for _ in range(3):
+            lifting(images, 2).sum().backward()
+    assert len(calls) == 1
+    lifting.eval()
+    with torch.no_grad():
+        first = lifting(images, 2)
+        assert torch.equal(lifting(images, 2), first)
+        assert len(calls) == 2
+        assert lifting.weights is not None
+        lifting.weights.add_(1.0)  # other weights: the bank is made anew
+        assert not torch.equal(lifting(images, 2), first)
+    assert len(calls) == 3
+
+
+def test_the_period_is_the_least_that_keeps_copies_of_the_image_away() -> None:
+    plan = FourierPlan(100, 65, 22)  # the cryo-EM setting: 80 x 80 places of 100 x 100
+    assert (plan.places, plan.period) == (80, 122)
+    direct = 80**2 * 65**2 * 1024
+    assert 13 < direct / plan.multiply_adds(512) < 14  # half the kernels, all turns
+
+
+def test_a_shorter_period_would_let_copies_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    plan, images, kernels = (
+        FourierPlan(20, 13, 3),
+        torch.randn(1, 1, 20, 20),
+        torch.randn(2, 1, 13, 13),
+    )
+    right = plan.correlate(images, plan.spectrum(kernels), (1, 2))
+    period = plan.period
+    assert period > plan.side
+    monkeypatch.setattr(FourierPlan, "period", period - 2)
+    fourier_conv._matrices.cache_clear()
+    wrong = plan.correlate(images, plan.spectrum(kernels), (1, 2))
+    fourier_conv._matrices.cache_clear()
+    middle = slice(2, -2)
+    torch.testing.assert_close(wrong[:, middle, middle], right[:, middle, middle], **CLOSE)
+    assert (wrong - right).abs().max() > 0.1  # the outermost places see the image's copy
+
+
+def test_only_the_turns_that_differ_are_kept() -> None:
+    assert steerable_basis(8, 9).shape[1] == 2
+    assert steerable_basis(6, 9).shape[1] == 3
+    assert steerable_basis(5, 9).shape[1] == 5
+    filters = torch.randn(2, 3, 1, 5, 5)
+    turned = all_turns(filters, 8)
+    assert torch.equal(turned[2:4], torch.rot90(filters, 1, (-2, -1)))
+    assert torch.equal(turned[4:6], torch.rot90(filters, 2, (-2, -1)))
+
+
+def test_the_choice_is_measured_once_and_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TVAE_CACHE", str(tmp_path))
+    measured = []
+    seconds = lifting_method.measure
+
+    def counting(*arguments: Any) -> dict[lifting_method.Method, float]:
+        measured.append(arguments)
+        return seconds(*arguments)
+
+    monkeypatch.setattr(lifting_method, "measure", counting)
+    question = ((8, 1, 9, 9), 4, 16, 2, torch.device("cpu"), True)
+    first = lifting_method.fastest(*question)
+    assert lifting_method.fastest(*question) == first
+    assert len(measured) == 1
+    (tmp_path / "lifting.json").write_text("not JSON")
+    lifting_method.fastest(*question)
+    assert len(measured) == 2

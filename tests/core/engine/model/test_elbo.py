@@ -1,0 +1,231 @@
+"""Every KL against Monte Carlo, likelihoods against formulas, gradients against differences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from tests.core.engine.model.models import blob_images, small_model
+from tvae_core.config import ModelConfig
+from tvae_core.engine.lifting.lifting_method import METHODS, Method
+from tvae_core.engine.model.encoder import wrap
+from tvae_core.engine.model.generator import OUTPUTS
+from tvae_core.engine.model.likelihood import expected_pixels, log_likelihood
+from tvae_core.engine.model.posterior import Prior, ShiftGrid, entropy, kl_normal, kl_terms
+from tvae_core.engine.model.sampling import (
+    at_cells,
+    categorical_sample,
+    distinct_cells,
+    gumbel_softmax_sample,
+)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("prior_std", [0.5, 1.0, math.pi / 8])
+def test_kl_of_normals_is_that_of_sampling(prior_std: float) -> None:
+    mean, log_std = torch.tensor(0.3), torch.tensor(-0.7)
+    draws = mean + log_std.exp() * torch.randn(400_000, generator=generator())
+    q = torch.distributions.Normal(mean, log_std.exp())
+    p = torch.distributions.Normal(0.0, prior_std)
+    ratio = q.log_prob(draws) - p.log_prob(draws)
+    standard_error = float(ratio.std()) / math.sqrt(len(ratio))
+    assert abs(float(kl_normal(mean, log_std, prior_std) - ratio.mean())) < 5 * standard_error
+
+
+@pytest.mark.parametrize("rotation_prior", ["uniform", "normal"])
+def test_the_whole_kl_is_that_of_sampling(rotation_prior: str) -> None:
+    """Equation 5 against E_q[log q(z, theta, delta, t, r) - log p(z, theta, delta, t, r)]."""
+    model = small_model(rotation_prior=rotation_prior)
+    with torch.no_grad():
+        posterior = model.infer(blob_images(1))
+    count, rotations, g = 200_000, 8, generator()
+    cell = torch.multinomial(posterior.log_q.flatten().exp(), count, True, generator=g)[None]
+    log_ratio = (posterior.log_q - model.prior.log_cell).flatten(1)[0, cell[0]]
+    for mean, log_std, prior_std in (
+        (posterior.z_mean, posterior.z_log_std, 1.0),
+        (posterior.angle_mean[..., None], posterior.angle_log_std[..., None], math.pi / rotations),
+        (posterior.shift_mean, posterior.shift_log_std[..., None].expand(-1, -1, -1, 2), 0.5),
+    ):
+        m, s = at_cells(mean, cell)[0], at_cells(log_std, cell)[0].exp()
+        draws = m + s * torch.randn(m.shape, generator=g)
+        q, p = torch.distributions.Normal(m, s), torch.distributions.Normal(0.0, prior_std)
+        log_ratio = log_ratio + (q.log_prob(draws) - p.log_prob(draws)).sum(-1)
+    standard_error = float(log_ratio.std()) / math.sqrt(count)
+    difference = float(kl_terms(posterior, model.prior).total - log_ratio.mean())
+    assert abs(difference) < 5 * standard_error
+
+
+def test_priors_are_those_of_section_3_2() -> None:
+    config = ModelConfig(rotations=4, rotation_prior="normal", rotation_prior_std_rad=math.pi / 4)
+    grid = ShiftGrid(side=12, kernel=5, prior_std_px=2.0, limit_sigmas=0.0)
+    prior = Prior.of(config, grid)
+    p = prior.log_cell.exp().numpy()
+    assert p.sum() == pytest.approx(1.0, abs=1e-6)
+    expected_r = stats.norm.pdf([0, math.pi / 2, -math.pi, -math.pi / 2], scale=math.pi / 4)
+    np.testing.assert_allclose(p.sum(0), expected_r / expected_r.sum(), rtol=1e-5)
+    positions = grid.positions_px().numpy()
+    assert positions[0].tolist() == [-5.5, 5.5]  # top left: x left, y up
+    expected_t = stats.norm.pdf(positions, scale=2.0).prod(1)
+    np.testing.assert_allclose(p.sum(1), expected_t / expected_t.sum(), rtol=1e-5)
+    assert prior.angle_std_rad == pytest.approx(math.pi / 4)
+
+
+def test_cells_beyond_the_prior_are_not_computed() -> None:
+    grid = ShiftGrid(side=50, kernel=29, prior_std_px=3.0, limit_sigmas=4.0)
+    reach = grid.positions_px().abs().max()
+    assert 11.0 < reach <= 12.0
+    assert grid.cells_per_axis == 24
+    left_out = 2 * stats.norm.sf(4.0) * 2
+    assert left_out < 2e-4  # prior mass that is given up
+
+
+def test_entropy_of_a_flat_posterior_is_the_log_of_its_cells() -> None:
+    log_q = torch.full((1, 30, 8), -math.log(240))
+    assert float(entropy(log_q)) == pytest.approx(math.log(240), rel=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_likelihoods_are_their_formulas(channels: int) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.random((2, 5, channels))
+    for name in ("bernoulli", "gaussian", "gaussian-learned"):
+        config = ModelConfig(likelihood=name, noise_std=0.3)
+        raw = rng.normal(size=(2, 5, channels * OUTPUTS[name]))
+        found = log_likelihood(torch.tensor(raw), torch.tensor(y), config).numpy()
+        mean = raw[..., :channels]
+        if name == "bernoulli":
+            p = 1 / (1 + np.exp(-raw))
+            expected = y * np.log(p) + (1 - y) * np.log(1 - p)
+            mean = p
+        elif name == "gaussian":
+            expected = stats.norm.logpdf(y, mean, 0.3)
+        else:
+            expected = stats.norm.logpdf(y, mean, np.exp(raw[..., channels:]))
+        np.testing.assert_allclose(found, expected.sum(-1), rtol=1e-5)
+        np.testing.assert_allclose(expected_pixels(torch.tensor(raw), config), mean, rtol=1e-6)
+
+
+def test_a_soft_sample_of_one_angle_in_every_cell_is_that_angle() -> None:
+    """Without the offset (ablation 3) each cell holds a whole angle, and all may say the same."""
+    model = small_model(rotation_offset=False, rotations=4)
+    posterior = model.infer(blob_images(2))
+    angle = wrap(torch.tensor(0.3) - model.encoder.angles)  # counted from each cell's own
+    same = replace(
+        posterior,
+        angle_mean=angle.expand_as(posterior.angle_mean),
+        angle_log_std=torch.full_like(posterior.angle_log_std, -20.0),
+    )
+    sample = gumbel_softmax_sample(same, model.cells, 1.0, 3, generator(0))
+    torch.testing.assert_close(sample.angle_rad, torch.full((2, 3), 0.3), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("subpixel", [True, False])
+def test_gradient_of_the_elbo_is_that_of_differences(subpixel: bool) -> None:
+    model = small_model(side=9, kernel_px=7, subpixel_shift=subpixel).double()
+    images = blob_images(2, side=9).double()
+
+    def elbo() -> torch.Tensor:
+        g = generator(5)  # the same noise each time
+        posterior = model.infer(images)
+        sample = gumbel_softmax_sample(posterior, model.cells, 0.7, 2, g)
+        return model.elbo_terms(images, posterior, sample).elbo.mean()
+
+    torch.set_default_dtype(torch.float64)
+    try:
+        gradients = torch.autograd.grad(elbo(), list(model.parameters()))
+        directions = [torch.randn(p.shape, generator=generator(6)) for p in model.parameters()]
+        expected = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
+        values, step = [], 1e-6
+        for sign in (1, -1):
+            with torch.no_grad():
+                for p, d in zip(model.parameters(), directions, strict=True):
+                    p.add_(sign * step * d)
+                values.append(float(elbo()))
+                for p, d in zip(model.parameters(), directions, strict=True):
+                    p.sub_(sign * step * d)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (values[0] - values[1]) / (2 * step) == pytest.approx(expected, rel=1e-5)
+
+
+def test_distinct_cells_estimate_an_expectation_and_its_gradient() -> None:
+    cells, draws, samples = 40, 20_000, 12
+    log_q = torch.randn(cells, generator=generator(1)).mul(1.5).log_softmax(0).requires_grad_()
+    values = torch.randn(cells, generator=generator(2))
+    exact = (log_q.exp() * values).sum()
+    (exact_gradient,) = torch.autograd.grad(exact, log_q)
+    chosen, weight = distinct_cells(log_q.expand(draws, cells), samples, generator(3))
+    assert all(len(set(row.tolist())) == samples for row in chosen[:100])
+    torch.testing.assert_close(weight.sum(1), torch.ones(draws))
+    by_draw = (weight * values[chosen]).sum(1)
+    (gradient,) = torch.autograd.grad(by_draw.mean(), log_q)
+    # normalised weights leave a bias of order 1 / samples; the gradient has no part along q,
+    # which a softmax takes away in any case
+    assert abs(float((by_draw.mean() - exact).detach())) < 0.03
+    tangent = (exact_gradient - log_q.exp() * exact_gradient.sum()).detach()
+    assert float(torch.cosine_similarity(gradient, tangent, dim=0)) > 0.98
+    assert float(gradient.norm() / tangent.norm()) == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_subset_of_pixels_estimates_the_likelihood_without_bias() -> None:
+    model = small_model().eval()
+    images = blob_images(2)
+    with torch.no_grad():
+        posterior = model.infer(images)
+        sample = categorical_sample(posterior, model.cells, 2, generator())
+        whole = model.log_likelihood(images, sample)
+        g, pixels = generator(4), len(model.compared)
+        draws = [
+            model.log_likelihood(images, sample, torch.randperm(pixels, generator=g)[:70])
+            for _ in range(500)
+        ]
+    estimate, spread = torch.stack(draws).mean(0), torch.stack(draws).std(0) / math.sqrt(500)
+    assert ((estimate - whole).abs() < 5 * spread).all()
+
+
+def test_masked_pixels_are_not_compared() -> None:
+    images = blob_images(1)
+    side = images.shape[-1]
+    mask = torch.zeros(side, side, dtype=torch.bool)
+    mask[4:-4, 4:-4] = True
+    from tvae_core.engine.model.target_vae import TargetVae
+
+    model = TargetVae(small_model().model, side, 1, mask)
+    posterior = model.infer(images)
+    sample = categorical_sample(posterior, model.cells, 1, generator())
+    outside = images.clone()
+    outside[..., 0, :] = 0.7
+    torch.testing.assert_close(
+        model.log_likelihood(images, sample), model.log_likelihood(outside, sample)
+    )
+    assert len(model.compared) == (side - 8) ** 2
+
+
+@pytest.mark.parametrize("mixing", [0, 1])
+@pytest.mark.parametrize("method", METHODS)
+def test_half_precision_keeps_the_elbo_and_passes_gradients(method: Method, mixing: int) -> None:
+    """What CUDA trains with, tried on the CPU: bf16 has 8 bits, phases must not be rounded."""
+    model = small_model(rotation_mixing=mixing)
+    model.encoder.lifting.method = method
+    images = blob_images(4)
+
+    def elbo() -> torch.Tensor:
+        posterior = model.infer(images)
+        sample = categorical_sample(posterior, model.cells, 4, generator(1))
+        return model.elbo_terms(images, posterior, sample).elbo
+
+    exact = elbo()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = elbo()
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, rtol=0.02, atol=0.5)
+    gradients = torch.autograd.grad(rounded.sum(), list(model.parameters()))
+    assert all(bool(g.isfinite().all()) and bool(g.any()) for g in gradients)

@@ -1,0 +1,83 @@
+"""Held-out images: the ELBO, without bias from samples of the posterior, and angles under turns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tvae_core.analysis.averages import upright
+from tvae_core.engine.data import CachedImages, Indices, batch_of, blocks_of
+from tvae_core.engine.device import mixed_precision
+from tvae_core.engine.model.sampling import categorical_sample, noise
+from tvae_core.engine.model.target_vae import TERMS, TargetVae, add_terms
+from tvae_core.engine.using.inference import infer
+
+Pictures = NDArray[np.float32]
+Values = NDArray[Any]
+_BATCH = 100
+
+
+@torch.no_grad()
+def mean_elbo(
+    model: TargetVae,
+    images: CachedImages,
+    indices: Indices,
+    batch: int,
+    samples: int = 1,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return the ELBO and its parts, nats an image, means over `indices`, with `samples` draws."""
+    device = model.points_px.device
+    g = noise(device, seed, -1 % (1 << 31))
+    sums = dict.fromkeys(TERMS, 0.0)
+    for block in blocks_of(len(indices), batch):
+        part = batch_of(images, indices[block]).to(device)
+        with mixed_precision(device):
+            posterior = model.infer(part.images)
+            sample = categorical_sample(posterior, model.cells, samples, g)
+            terms = model.elbo_terms(part.images, posterior, sample, ctf=part.ctf)
+            add_terms(sums, terms)
+    return {name: value / len(indices) for name, value in sums.items()}
+
+
+@torch.no_grad()
+def angles_of(model: TargetVae, images: Pictures) -> NDArray[np.float32]:
+    """Return the most likely rotation of images (n, C, H, W), (n,) radians; nothing is drawn."""
+    found = infer(model, torch.from_numpy(np.ascontiguousarray(images)), pixel_share=0)
+    return np.asarray(found.angle_rad.numpy())
+
+
+def unturned_angles(
+    model: TargetVae, images: CachedImages, indices: Indices, angle_rad: Values, shift_px: Values
+) -> NDArray[np.float32]:
+    """Return the rotation inferred of images turned back by their true poses, (n,) radians.
+
+    angle_rad (n,) and shift_px (n, 2) are the poses of `indices`.
+    """
+    found = []
+    for block in blocks_of(len(indices), _BATCH):
+        back = turned_back(images.read(indices[block]), angle_rad[block], shift_px[block])
+        found.append(angles_of(model, back))
+    return np.concatenate(found)
+
+
+def turned_angles(model: TargetVae, images: Pictures, turns_rad: Values) -> NDArray[np.float32]:
+    """Return the rotation inferred as images (n, C, H, W) are turned by each of T turns, (n, T).
+
+    Each image is turned about its centre by bilinear interpolation (paper appendix A.3).
+    """
+    none = np.zeros((len(images), 2))
+    columns = [
+        angles_of(model, turned_back(images, np.full(len(images), -turn), none))
+        for turn in turns_rad
+    ]
+    return np.stack(columns, axis=1)
+
+
+def turned_back(images: Pictures, angle_rad: Values, shift_px: Values) -> Pictures:
+    """Return images (n, C, H, W) with their poses taken out, interpolated bilinearly."""
+    flat = upright(np.moveaxis(images, 1, -1), angle_rad, shift_px)
+    return np.ascontiguousarray(np.moveaxis(flat, -1, 1))

@@ -1,0 +1,123 @@
+"""Which way the lifting convolution is faster here: measured once a size, then remembered.
+
+The answer is kept in the user's cache folder, so that runs of one machine agree: a resumed run
+takes the method of its checkpoint, and one begun anew the same as before, to the same bits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tvae_core.engine.lifting.fourier_conv import FourierPlan
+from tvae_core.files import write_text
+
+Method = Literal["direct", "fourier"]
+METHODS: tuple[Method, ...] = ("direct", "fourier")
+Shape = tuple[int, int, int, int]
+_REPEATS = 3
+_HOPELESS = 8.0
+
+
+def fastest(
+    shape: Shape, rotations: int, side: int, padding: int, device: torch.device, trained: bool
+) -> Method:
+    """Return the faster method for a bank of filters, from the cache or by measuring.
+
+    Parameters
+    ----------
+    shape : (R K, C, k, k)
+    side, padding : int
+        Of the images, in pixels.
+    trained : bool
+        Whether the backward pass counts.
+    """
+    plan = FourierPlan(side, shape[-1], padding)
+    turns = 2 if rotations % 2 == 0 else 1
+    direct = plan.places**2 * shape[0] * shape[1] * shape[2] * shape[3]
+    ratio = direct / plan.multiply_adds(shape[0] // turns, shape[1])
+    if not 1 / _HOPELESS < ratio < _HOPELESS:  # nothing to measure
+        return "fourier" if ratio > 1 else "direct"
+    key = _key(shape, turns, plan, device, trained)
+    known = _read().get(key)
+    if known in METHODS:
+        return "fourier" if known == "fourier" else "direct"
+    seconds = measure(shape, turns, plan, device, trained)
+    found = min(METHODS, key=lambda method: seconds[method])
+    _write(key, found)
+    return found
+
+
+def measure(
+    shape: Shape, turns: int, plan: FourierPlan, device: torch.device, trained: bool
+) -> dict[Method, float]:
+    """Return the seconds an image takes either way, forward and, when trained, backward."""
+    images = torch.ones(4, shape[1], plan.side, plan.side, device=device)  # time asks no values
+    filters = torch.ones(shape, device=device)
+    spectrum = plan.spectrum(filters[: shape[0] // turns]).requires_grad_(trained)
+    filters.requires_grad_(trained)
+
+    def direct() -> Tensor:
+        return F.conv2d(F.pad(images, (plan.padding,) * 4), filters)
+
+    def fourier() -> Tensor:
+        return plan.correlate(images, spectrum, (turns, shape[0] // turns))
+
+    return {
+        "direct": _seconds(direct, filters, device, trained) / len(images),
+        "fourier": _seconds(fourier, spectrum, device, trained) / len(images),
+    }
+
+
+def _seconds(
+    work: Callable[[], Tensor], bank: Tensor, device: torch.device, trained: bool
+) -> float:
+    times = []
+    with torch.set_grad_enabled(trained):
+        for _ in range(_REPEATS):
+            began = time.perf_counter()
+            out = work()
+            if trained:
+                torch.autograd.grad(out.sum(), bank)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def _key(shape: Shape, turns: int, plan: FourierPlan, device: torch.device, trained: bool) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    threads = torch.get_num_threads() if device.type == "cpu" else 0
+    sizes = "x".join(map(str, (*shape, turns, plan.side, plan.padding)))
+    return f"{name} {threads} threads {sizes} {'trained' if trained else 'used'}"
+
+
+def _file() -> Path:
+    folder = os.environ.get("TVAE_CACHE") or platformdirs.user_cache_dir("target-vae")
+    return Path(folder) / "lifting.json"
+
+
+def _read() -> dict[str, str]:
+    try:
+        found = json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(key: str, method: Method) -> None:
+    """Remember a choice; a cache that cannot be written costs a measurement the next time."""
+    try:
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        write_text(_file(), json.dumps(_read() | {key: method}, indent=1) + "\n")
+    except OSError:
+        return

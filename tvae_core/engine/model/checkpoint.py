@@ -1,0 +1,146 @@
+"""Checkpoints: safetensors beside a JSON file that holds their SHA-256, and the model in one file.
+
+A checkpoint is `NAME.safetensors` and `NAME.json`, the JSON written last. One whose digest does not
+match is passed over for the one before.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from tvae_core.config import ModelConfig
+from tvae_core.engine.model.systems import build_model
+from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.errors import CheckpointError
+from tvae_core.files import sha256_of_bytes, write_bytes, write_text
+
+KEPT = 2
+_FILTERS = "encoder.lifting.filters"
+_DESCRIPTION = "target-vae"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors by name and the JSON values that go with them."""
+
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint) -> str:
+    """Write a checkpoint atomically and return the SHA-256 of its tensors."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}
+    content = save_tensors(tensors)
+    digest = sha256_of_bytes(content)
+    write_bytes(folder / f"{name}.safetensors", content)
+    write_text(folder / f"{name}.json", json.dumps(checkpoint.values | {"sha256": digest}))
+    return digest
+
+
+def load_checkpoint(folder: Path, name: str) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        It is missing, or its bytes are not those that were written.
+    """
+    path = folder / f"{name}.safetensors"
+    try:
+        values = json.loads((folder / f"{name}.json").read_text())
+        content = path.read_bytes()
+    except (OSError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"cannot read the checkpoint ({error})", path) from None
+    if sha256_of_bytes(content) != values.pop("sha256", None):
+        raise CheckpointError("the checkpoint is damaged (its SHA-256 differs)", path)
+    return Checkpoint(load_tensors(content), values)
+
+
+def save_step(folder: Path, step: int, checkpoint: Checkpoint) -> str:
+    """Write the checkpoint of a step and keep the newest two."""
+    digest = save_checkpoint(folder, f"step-{step:09d}", checkpoint)
+    for old in step_names(folder)[KEPT:]:
+        (folder / f"{old}.json").unlink(missing_ok=True)
+        (folder / f"{old}.safetensors").unlink(missing_ok=True)
+    return digest
+
+
+def step_names(folder: Path) -> list[str]:
+    """Return the names of the step checkpoints, newest first."""
+    return sorted((path.stem for path in folder.glob("step-*.json")), reverse=True)
+
+
+def load_newest(folder: Path) -> Checkpoint | None:
+    """Return the newest step checkpoint that is sound, None when the run has none.
+
+    Raises
+    ------
+    CheckpointError
+        There are checkpoints, all damaged.
+    """
+    names = step_names(folder)
+    for name in names:
+        try:
+            return load_checkpoint(folder, name)
+        except CheckpointError:
+            continue
+    if names:
+        raise CheckpointError("every checkpoint of the run is damaged", folder, "train it again")
+    return None
+
+
+def model_bytes(model: TargetVae) -> bytes:
+    """Return the model as one safetensors file: weights, expanded filters, description."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    if model.encoder.lifting is not None:
+        with torch.no_grad():
+            tensors[_FILTERS] = model.encoder.lifting.filters().detach().cpu().contiguous()
+        tensors.pop("encoder.lifting.weights", None)
+    description = {
+        "model": model.model.model_dump(),
+        "side": model.side,
+        "channels": model.channels,
+    }
+    # one key only: safetensors writes several in a random order, and bytes are compared
+    content: bytes = save_tensors(tensors, metadata={_DESCRIPTION: json.dumps(description)})
+    return content
+
+
+def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:
+    """Return a model ready to embed and decode; escnn is not needed.
+
+    Raises
+    ------
+    CheckpointError
+        The bytes are not a model.
+    """
+    try:
+        tensors = load_tensors(content)
+        about = _description(content)
+        config = ModelConfig.model_validate(about["model"])
+        side, channels = int(about["side"]), int(about["channels"])
+        model = build_model(config, side, channels, trainable=False)
+        model.compared = tensors["compared"]
+        filters = tensors.pop(_FILTERS, None)
+        model.load_state_dict(tensors)
+        if model.encoder.lifting is not None:
+            model.encoder.lifting.freeze(filters)
+    except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"not a model this program can use ({line})", where) from None
+    return model.eval()
+
+
+def _description(content: bytes) -> dict[str, Any]:
+    length = int.from_bytes(content[:8], "little")
+    header: dict[str, Any] = json.loads(content[8 : 8 + length])
+    return dict(json.loads(header["__metadata__"][_DESCRIPTION]))

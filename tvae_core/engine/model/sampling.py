@@ -1,0 +1,190 @@
+"""Drawing (z, theta, t) from the posterior so that gradients pass (paper section 3.3.1).
+
+Shapes: B batch, S shift cells, R rotations, D content dimensions, M samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tvae_core.engine.model.encoder import turn
+from tvae_core.engine.model.posterior import Posterior
+
+
+@dataclass(frozen=True)
+class LatentSample:
+    """Samples of each image: z (B, M, D), angle_rad (B, M), shift_px (B, M, 2), weight (B, M).
+
+    Weights sum to one over M; the expectation of f is estimated by the weighted sum of f.
+    """
+
+    z: Tensor
+    angle_rad: Tensor
+    shift_px: Tensor
+    weight: Tensor
+
+
+@dataclass(frozen=True)
+class CellGeometry:
+    """Where cells lie: positions_px (S, 2) and angles (R,) counter-clockwise radians.
+
+    near_angles: q(theta | r) lies about the angle of r; without it (ablation 3) anywhere.
+    """
+
+    positions_px: Tensor
+    angles: Tensor
+    near_angles: bool = True
+
+
+def noise(device: torch.device, seed: int, step: int) -> torch.Generator:
+    """Return the random generator of a step, the same after a resume."""
+    generator = torch.Generator(device)
+    generator.manual_seed((seed * 1_000_003 + step * 7_919 + 17) % (1 << 62))
+    return generator
+
+
+def gumbel_softmax_sample(
+    posterior: Posterior,
+    cells: CellGeometry,
+    temperature: float,
+    samples: int,
+    generator: torch.Generator | None,
+) -> LatentSample:
+    """Draw soft one-hot cells and average the parameters with them, as the paper does.
+
+    The offset angles are averaged on the circle (an arithmetic mean of 10 and 350 degrees would
+    point the wrong way), everything else linearly; where theta may lie anywhere, whole angles are.
+    """
+    draws = [_soft_sample(posterior, cells, temperature, generator) for _ in range(samples)]
+    weight = torch.full_like(draws[0].weight, 1.0 / samples)
+    return LatentSample(
+        torch.cat([d.z for d in draws], 1),
+        torch.cat([d.angle_rad for d in draws], 1),
+        torch.cat([d.shift_px for d in draws], 1),
+        weight.expand(-1, samples),
+    )
+
+
+def cells_sample(
+    posterior: Posterior, cells: CellGeometry, samples: int, generator: torch.Generator | None
+) -> LatentSample:
+    """Draw distinct cells and a latent at each; nothing is averaged over cells.
+
+    A sample is always a pose the posterior means, and the likelihoods of several poses of one image
+    are compared at every step, which is what leaves the rotation-symmetric plateau early. A system
+    of one cell has no others: all samples are drawn at it.
+    """
+    if posterior.log_q[0].numel() == 1:
+        return categorical_sample(posterior, cells, samples, generator)
+    chosen, weight = distinct_cells(posterior.log_q.flatten(1), samples, generator)
+    rotations = posterior.log_q.shape[2]
+    z, angle, shift = _parameters_at(posterior, cells, chosen, rotations, generator)
+    return LatentSample(z, angle, shift, weight)
+
+
+def distinct_cells(
+    log_q: Tensor, samples: int, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Draw `samples` distinct cells of q (B, cells) by Gumbel top-k: cells (B, M), weights (B, M).
+
+    The weights q / P(drawn), normalised to one, estimate expectations; the gradient passes through
+    q alone. Kool, van Hoof and Welling (2020), "Estimating gradients for discrete random variables
+    by sampling without replacement", equation 7 and its normalised form.
+    """
+    with torch.no_grad():
+        perturbed = log_q + _gumbel(log_q, generator)
+        count = min(samples, log_q.shape[1] - 1)
+        top = perturbed.topk(count + 1, dim=1)
+        chosen, threshold = top.indices[:, :count], top.values[:, count:]
+        drawn = -torch.expm1(-(log_q.gather(1, chosen) - threshold).clamp(-30, 30).exp())
+    log_weight = log_q.gather(1, chosen) - drawn.clamp_min(1e-12).log()
+    return chosen, log_weight.softmax(1)
+
+
+def categorical_sample(
+    posterior: Posterior, cells: CellGeometry, samples: int, generator: torch.Generator | None
+) -> LatentSample:
+    """Draw `samples` cells from q(t, r | y) itself: the unbiased estimate used for evaluation."""
+    rotations = posterior.log_q.shape[2]
+    chosen = torch.multinomial(
+        posterior.log_q.flatten(1).exp(), samples, replacement=True, generator=generator
+    )
+    z, angle, shift = _parameters_at(posterior, cells, chosen, rotations, generator)
+    return LatentSample(z, angle, shift, torch.full_like(angle, 1.0 / samples))
+
+
+def at_cells(values: Tensor, chosen: Tensor) -> Tensor:
+    """Return values (B, S, R, ...) at flat cells `chosen` (B, M) as (B, M, ...)."""
+    flat = values.flatten(1, 2)
+    index = chosen.reshape(*chosen.shape, *([1] * (flat.ndim - 2)))
+    return flat.gather(1, index.expand(*chosen.shape, *flat.shape[2:]))
+
+
+def _parameters_at(
+    posterior: Posterior,
+    cells: CellGeometry,
+    chosen: Tensor,
+    rotations: int,
+    generator: torch.Generator | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    z_mean, z_log_std = at_cells(posterior.z_mean, chosen), at_cells(posterior.z_log_std, chosen)
+    z = z_mean + z_log_std.exp() * _normal(z_mean, generator)
+    angle = at_cells(posterior.angle_mean, chosen)
+    angle = angle + at_cells(posterior.angle_log_std, chosen).exp() * _normal(angle, generator)
+    angle = angle + cells.angles[chosen % rotations]
+    shift = cells.positions_px[chosen // rotations]
+    if posterior.shift_mean is not None and posterior.shift_log_std is not None:
+        spread = at_cells(posterior.shift_log_std, chosen).exp()[..., None]
+        noise = _normal(shift, generator)
+        shift = shift + at_cells(posterior.shift_mean, chosen) + spread * noise
+    return z, angle, shift
+
+
+def _soft_sample(
+    posterior: Posterior,
+    cells: CellGeometry,
+    temperature: float,
+    generator: torch.Generator | None,
+) -> LatentSample:
+    flat = posterior.log_q.flatten(1)
+    soft = ((flat + _gumbel(flat, generator)) / temperature).softmax(1)
+    weight = soft.view_as(posterior.log_q)
+
+    def mean(values: Tensor) -> Tensor:
+        return torch.einsum("bc,bcd->bd", soft, values.flatten(1, 2).flatten(2))
+
+    z_mean, z_std = mean(posterior.z_mean), mean(posterior.z_log_std.exp())
+    z = z_mean + z_std * _normal(z_mean, generator)
+    angle_mean = _mean_angle(posterior, cells, weight)
+    angle_std = mean(posterior.angle_log_std.exp()[..., None])[:, 0]
+    angle = angle_mean + angle_std * _normal(angle_mean, generator)
+    shift = weight.sum(2) @ cells.positions_px
+    if posterior.shift_mean is not None and posterior.shift_log_std is not None:
+        shift_std = mean(posterior.shift_log_std.exp()[..., None])
+        shift = shift + mean(posterior.shift_mean) + shift_std * _normal(shift, generator)
+    one = torch.ones_like(angle)[:, None]
+    return LatentSample(z[:, None], angle[:, None], shift[:, None], one)
+
+
+def _mean_angle(posterior: Posterior, cells: CellGeometry, weight: Tensor) -> Tensor:
+    """Return the angle (B,) averaged over cells with weights (B, S, R)."""
+    if not cells.near_angles:
+        whole = posterior.angle_mean + cells.angles
+        return torch.atan2((weight * whole.sin()).sum((1, 2)), (weight * whole.cos()).sum((1, 2)))
+    by_rotation = weight.sum(1)  # (B, R)
+    axis = by_rotation.new_tensor([1.0, 0.0]).expand(len(cells.angles), 2)
+    direction = by_rotation @ turn(axis, cells.angles)
+    offset = torch.atan2(direction[:, 1], direction[:, 0] + 1e-12)
+    return offset + torch.einsum("bsr,bsr->b", weight, posterior.angle_mean)
+
+
+def _gumbel(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    uniform = torch.rand(like.shape, generator=generator, device=like.device)
+    return -(-(uniform.clamp_min(1e-20).log())).clamp_min(1e-20).log()
+
+
+def _normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(like.shape, generator=generator, device=like.device)

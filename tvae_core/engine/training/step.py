@@ -1,0 +1,105 @@
+"""One optimiser step: micro-batches that fit the device, noise keyed by (seed, step).
+
+Shapes: B batch, C channels, H W image, P pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tvae_core.config import RunConfig
+from tvae_core.engine.data import Batch
+from tvae_core.engine.device import mixed_precision, working_set_bytes
+from tvae_core.engine.model.posterior import Posterior
+from tvae_core.engine.model.sampling import LatentSample, cells_sample, gumbel_softmax_sample, noise
+from tvae_core.engine.model.target_vae import TERMS, TargetVae, add_terms
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate, temperature and weight of KL_z at one step."""
+
+    learning_rate: float
+    temperature: float
+    content_weight: float = 1.0
+
+
+def micro_batch_size(model: TargetVae, config: RunConfig, device: torch.device) -> int:
+    """Return how many images' activations fit the device's working set."""
+    m, train = model.model, config.train
+    pixels = len(model.compared) * train.pixel_share * train.samples
+    per_pixel = 3 * m.fourier_features + (2 * m.generator_layers + 2) * m.generator_hidden
+    cells = model.positions_px.shape[0] * m.rotations
+    layers = m.encoder_layers * (2 if m.rotation_mixing else 1)  # a mixing layer keeps its ring too
+    per_cell = (layers + 3) * m.encoder_kernels + 8 * m.z_dim + 24
+    bytes_an_image = 4 * (pixels * per_pixel + cells * per_cell)
+    return max(1, min(train.batch_size, int(working_set_bytes(device) / bytes_an_image)))
+
+
+def draw(
+    model: TargetVae,
+    posterior: Posterior,
+    config: RunConfig,
+    temperature: float,
+    g: torch.Generator,
+) -> LatentSample:
+    """Draw the training samples of a posterior as the config says."""
+    if config.train.sampler == "cells":
+        return cells_sample(posterior, model.cells, config.train.samples, g)
+    return gumbel_softmax_sample(posterior, model.cells, temperature, config.train.samples, g)
+
+
+def pixel_subset(model: TargetVae, share: float, g: torch.Generator) -> Tensor | None:
+    """Return a random share of the compared pixels, None for all."""
+    if share >= 1:
+        return None
+    count = len(model.compared)
+    order = torch.randperm(count, generator=g, device=g.device)
+    return model.compared[order[: max(1, round(share * count))]]
+
+
+def train_step(
+    model: TargetVae,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    config: RunConfig,
+    schedule: Schedule,
+    step: int,
+    micro_batch: int,
+    check: Callable[[], None],
+) -> dict[str, float]:
+    """Take one step on a batch and return the sums of the ELBO's terms over its images.
+
+    `check` is called between micro-batches and may raise to give the step up: weights change only
+    at the very end.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = schedule.learning_rate
+    optimizer.zero_grad(set_to_none=True)
+    device = model.points_px.device
+    g = noise(device, config.train.seed, step)
+    sums = dict.fromkeys(TERMS, 0.0)
+    with model.encoder.one_bank():
+        for part in batch.split(micro_batch):
+            check()
+            part = part.to(device)
+            with mixed_precision(device):
+                posterior = model.infer(part.images)
+                sample = draw(model, posterior, config, schedule.temperature, g)
+                pixels = pixel_subset(model, config.train.pixel_share, g)
+                terms = model.elbo_terms(part.images, posterior, sample, pixels, part.ctf)
+            given_back = (1.0 - schedule.content_weight) * terms.kl.content
+            loss = -(terms.elbo + given_back).sum() / len(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            add_terms(sums, terms)
+    check()
+    if config.train.clip_gradient:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.train.clip_gradient)
+    if math.isfinite(sums["elbo"]):
+        optimizer.step()
+    return sums

@@ -1,0 +1,218 @@
+"""Training a run: a generator of progress records that can be stopped and resumed at any step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+from tvae_core.config import RunConfig
+from tvae_core.engine.data import (
+    Batch,
+    CachedImages,
+    PreparedImages,
+    Split,
+    epoch_batches,
+    prefetch,
+    split_images,
+)
+from tvae_core.engine.device import choose_device, set_threads
+from tvae_core.engine.judging.evaluate import mean_elbo
+from tvae_core.engine.model.checkpoint import load_newest, save_checkpoint, save_step
+from tvae_core.engine.model.systems import compared_with, free_parameters
+from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.training import previews
+from tvae_core.engine.training.step import micro_batch_size, train_step
+from tvae_core.engine.training.trainer_state import TrainerState, initial_model
+from tvae_core.errors import Cancelled, TrainingError
+from tvae_core.images.prepared import open_prepared
+from tvae_core.progress import Epoch, Finished, Preview, Record, Started, Step
+from tvae_core.runs.folder import RunFolder
+
+_STEP_REPORT_S = 0.5
+
+
+def train(
+    run: RunFolder, resume: bool = False, stop: Callable[[], bool] = lambda: False
+) -> Iterator[Record]:
+    """Train the run in `run` from its config and yield progress records.
+
+    Ends when the epochs are done or the loss stalls (paper section 4.1). When `stop()` turns true,
+    a checkpoint of the last whole step is written and `Cancelled` raised.
+
+    Raises
+    ------
+    TrainingError
+        The ELBO is not finite (the last good checkpoint is kept), or the run was begun already.
+    Cancelled
+        `stop()` turned true.
+    """
+    config = run.config()
+    if run.begun and not resume:
+        raise TrainingError("the run was begun already", run.path, "add --resume, or take another")
+    with run.locked():
+        set_threads(config.train.threads)
+        with open_prepared(config.data, config.model.ctf == "likelihood") as images:
+            yield from Trainer(run, config, images, stop).records()
+
+
+class Trainer:
+    """One run in progress.
+
+    Parameters
+    ----------
+    run : RunFolder
+    config : RunConfig
+    images : PreparedImages
+        All images of the run, of which the split takes its parts.
+    stop : callable
+        Asked between micro-batches whether to stop.
+    """
+
+    def __init__(
+        self, run: RunFolder, config: RunConfig, images: PreparedImages, stop: Callable[[], bool]
+    ) -> None:
+        self.run, self.config, self._stop = run, config, stop
+        self.device = choose_device(config.train.device)
+        self.images = CachedImages(images)
+        self.split: Split = split_images(len(images), config.data, config.train.seed)
+        mask = getattr(images, "mask", None)
+        self.model: TargetVae = initial_model(config, self.images, mask, self.device)
+        if config.train.compile and self.device.type == "cuda":
+            self.model.generator.compile()
+        self.state = TrainerState(self.model, config, len(self.split.train))
+        saved = load_newest(run.checkpoints)
+        if saved is not None:
+            self.state.restore(saved)
+        self.micro_batch = micro_batch_size(self.model, config, self.device)
+        self._saved_at = time.monotonic()
+
+    def records(self) -> Iterator[Record]:
+        """Train to the end, yielding records."""
+        began = time.monotonic()
+        epochs = self.config.train.epochs
+        yield Started(
+            str(self.run.path),
+            len(self.images),
+            epochs,
+            str(self.device),
+            free_parameters(self.model),
+            self.state.epoch,
+            self.config.model.system,
+            compared_with(self.model),
+        )
+        while not self.state.finished:
+            yield from self._epoch()
+        self._finish()
+        seconds = time.monotonic() - began
+        yield Finished(str(self.run.model), self.state.reason, seconds)
+
+    def _epoch(self) -> Iterator[Record]:
+        state, began = self.state, time.monotonic()
+        batches = epoch_batches(
+            self.split.train, self.config.train.batch_size, self.config.train.seed, state.epoch
+        )
+        remaining = batches[state.steps_in_epoch :]
+        reported, done = began, 0
+        for batch in prefetch(self.images, remaining):
+            self._step(batch)
+            done += len(batch)
+            now = time.monotonic()
+            if now - reported > _STEP_REPORT_S:
+                reported = now
+                yield self._step_record(done / (now - began), len(batches))
+            self._save_when_due()
+        yield from self._close_epoch(began)
+
+    def _step(self, batch: Batch) -> None:
+        state = self.state
+        try:
+            sums = train_step(
+                self.model,
+                state.optimizer,
+                batch,
+                self.config,
+                state.schedule(),
+                state.step,
+                self.micro_batch,
+                self._check,
+            )
+        except Cancelled:
+            self.save()
+            raise
+        if not math.isfinite(sums["elbo"]):
+            raise TrainingError(
+                f"the ELBO became {sums['elbo']} at step {state.step}",
+                self.run.path,
+                "the last good checkpoint is kept; lower train.learning_rate",
+            )
+        state.after_step(sums, len(batch))
+
+    def _close_epoch(self, began: float) -> Iterator[Record]:
+        state, config = self.state, self.config
+        means = state.epoch_means()
+        schedule = state.schedule()
+        validation = None
+        with state.averaged_weights():
+            if len(self.split.validation):
+                size = min(256, self.micro_batch * 2)
+                parts = mean_elbo(self.model, self.images, self.split.validation, size)
+                validation = parts["elbo"]
+            judged = means if validation is None else parts
+            score = judged["elbo"] - (config.model.beta - 1) * judged["kl_content"]
+            if not math.isfinite(score):
+                raise TrainingError(f"the validation ELBO became {score}", self.run.path)
+            if state.is_best(score):
+                save_checkpoint(self.run.checkpoints, "best", state.model_checkpoint())
+            epoch = state.epoch
+            pictures = previews.write(self.run, self.model, self.images, config, epoch)
+        state.after_epoch(score)
+        seconds = time.monotonic() - began
+        left = max(0, config.train.epochs - state.epoch)
+        record = Epoch(
+            epoch=epoch,
+            epochs=config.train.epochs,
+            step=state.step,
+            **means,
+            validation_elbo=validation,
+            learning_rate=schedule.learning_rate,
+            temperature=schedule.temperature,
+            seconds=seconds,
+            eta_s=left * seconds,
+        )
+        self.run.append_metrics(record)
+        if state.finished:
+            self.save()
+        yield record
+        yield pictures
+
+    def save(self) -> str:
+        """Write a checkpoint of the last whole step and return its SHA-256."""
+        self._saved_at = time.monotonic()
+        return save_step(self.run.checkpoints, self.state.step, self.state.checkpoint())
+
+    def _save_when_due(self) -> None:
+        if time.monotonic() - self._saved_at > 60 * self.config.train.checkpoint_minutes:
+            self.save()
+
+    def _check(self) -> None:
+        if self._stop():
+            raise Cancelled("stopped; a checkpoint was written", self.run.path, "add --resume")
+
+    def _step_record(self, rate: float, steps: int) -> Step:
+        state, train = self.state, self.config.train
+        left = len(self.split.train) * (train.epochs - state.epoch) - state.images_in_epoch
+        means = state.epoch_means()
+        eta = left / max(rate, 1e-9)
+        return Step(state.epoch, state.steps_in_epoch, steps, means["elbo"], rate, eta)
+
+    def _finish(self) -> None:
+        from tvae_core.engine.model.checkpoint import load_checkpoint, model_bytes
+        from tvae_core.files import write_bytes
+
+        best = load_checkpoint(self.run.checkpoints, "best")
+        self.model.load_state_dict(best.tensors)
+        write_bytes(self.run.model, model_bytes(self.model))
+
+
+__all__ = ["Preview", "Trainer", "train"]

@@ -1,0 +1,215 @@
+"""What a run has reached: weights, optimiser, schedule and counters, saved and restored whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tvae_core.config import RunConfig
+from tvae_core.engine.data import PreparedImages
+from tvae_core.engine.model.checkpoint import Checkpoint
+from tvae_core.engine.model.systems import build_model
+from tvae_core.engine.model.target_vae import TERMS, TargetVae
+from tvae_core.engine.training.step import Schedule
+from tvae_core.errors import CheckpointError
+
+CONTENT_WEIGHT = 0.1  # of KL_z at the first step, where it is warmed up
+_COUNTERS = (
+    "step",
+    "epoch",
+    "steps_in_epoch",
+    "images_in_epoch",
+    "sums",
+    "lr_factor",
+    "best",
+    "stalled",
+    "since_halving",
+    "reason",
+)
+
+
+def initial_model(
+    config: RunConfig,
+    images: PreparedImages,
+    mask: NDArray[np.bool_] | None,
+    device: torch.device,
+) -> TargetVae:
+    """Return the untrained model of a run, the same for the same seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(config.train.seed)
+        inside = None if mask is None else torch.from_numpy(np.asarray(mask, dtype=bool))
+        model = build_model(config.model, images.side, images.channels, inside)
+    return model.to(device)
+
+
+class TrainerState:
+    """Everything that changes while a run is trained.
+
+    Parameters
+    ----------
+    model : TargetVae
+    config : RunConfig
+    train_images : int
+        Number of training images, which fixes the steps of an epoch.
+    """
+
+    def __init__(self, model: TargetVae, config: RunConfig, train_images: int) -> None:
+        self.model, self.config = model, config
+        self.steps_per_epoch = math.ceil(train_images / config.train.batch_size)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.train.learning_rate)
+        self.average: dict[str, Tensor] | None = None
+        if config.train.weight_average:
+            self.average = {k: p.detach().clone() for k, p in model.named_parameters()}
+        self.step = self.epoch = self.steps_in_epoch = self.images_in_epoch = 0
+        self.sums = dict.fromkeys(TERMS, 0.0)
+        self.lr_factor, self.best = 1.0, -math.inf
+        self.stalled = self.since_halving = 0
+        self.reason = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do; `reason` says why."""
+        return bool(self.reason)
+
+    def schedule(self) -> Schedule:
+        """Return learning rate, temperature and KL_z weight of the next step."""
+        train = self.config.train
+        share = self.step / max(1, self.steps_per_epoch * train.epochs)
+        rate = train.learning_rate * self.lr_factor
+        if train.schedule == "cosine":
+            rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+        if train.warmup_steps:
+            rate *= min(1.0, (self.step + 1) / train.warmup_steps)
+        temperature = train.temperature + (train.temperature_end - train.temperature) * share
+        risen = min(1.0, share / train.content_warmup) if train.content_warmup else 1.0
+        weight = CONTENT_WEIGHT + (1 - CONTENT_WEIGHT) * risen
+        return Schedule(rate, temperature, weight * self.config.model.beta)
+
+    def after_step(self, sums: dict[str, float], images: int) -> None:
+        """Count a step and move the average of the weights."""
+        self.step += 1
+        self.steps_in_epoch += 1
+        self.images_in_epoch += images
+        for name, value in sums.items():
+            self.sums[name] += value
+        if self.average is not None:
+            decay = min(self.config.train.weight_average, (1 + self.step) / (10 + self.step))
+            parameters = [p.detach() for p in self.model.parameters()]
+            torch._foreach_lerp_(list(self.average.values()), parameters, 1 - decay)
+
+    def epoch_means(self) -> dict[str, float]:
+        """Return the ELBO and its parts, nats an image, over the epoch so far."""
+        count = max(1, self.images_in_epoch)
+        return {name: value / count for name, value in self.sums.items()}
+
+    def is_best(self, score: float) -> bool:
+        """Return whether `score`, a finite ELBO, is the highest so far."""
+        return score > self.best
+
+    def after_epoch(self, score: float) -> None:
+        """Close an epoch: halve the learning rate or stop when the ELBO stalls."""
+        train = self.config.train
+        if self.is_best(score):
+            self.best, self.stalled, self.since_halving = score, 0, 0
+        else:
+            self.stalled += 1
+            self.since_halving += 1
+        if train.schedule == "plateau" and self.since_halving >= train.plateau_epochs:
+            self.lr_factor *= 0.5
+            self.since_halving = 0
+        self.epoch += 1
+        self.steps_in_epoch = self.images_in_epoch = 0
+        self.sums = dict.fromkeys(TERMS, 0.0)
+        if self.epoch >= train.epochs:
+            self.reason = f"all {train.epochs} epochs are done"
+        elif train.stop_epochs and self.stalled >= train.stop_epochs:
+            self.reason = f"no improvement in {self.stalled} epochs"
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Put the averaged weights into the model for the time of the block."""
+        if self.average is None:
+            self.model.eval()
+            yield
+            self.model.train()
+            return
+        with torch.no_grad():
+            kept = {k: p.detach().clone() for k, p in self.model.named_parameters()}
+            _copy(self.model, self.average)
+        self.model.eval()
+        yield
+        self.model.train()
+        with torch.no_grad():
+            _copy(self.model, kept)
+
+    def model_checkpoint(self) -> Checkpoint:
+        """Return the weights as they stand in the model."""
+        tensors = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        return Checkpoint(tensors, {"step": self.step, "epoch": self.epoch})
+
+    def checkpoint(self) -> Checkpoint:
+        """Return everything, so that `restore` continues to the same bits."""
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in (self.average or {}).items()}
+        adam_steps = {}
+        for name, parameter in self.model.named_parameters():
+            moments = self.optimizer.state.get(parameter, {})
+            if moments:
+                tensors[f"first.{name}"] = moments["exp_avg"]
+                tensors[f"second.{name}"] = moments["exp_avg_sq"]
+                adam_steps[name] = float(moments["step"])
+        values: dict[str, Any] = {name: getattr(self, name) for name in _COUNTERS}
+        values["best"] = None if math.isinf(self.best) else self.best
+        if self.model.encoder.lifting is not None:
+            values["lifting"] = self.model.encoder.lifting.method
+        return Checkpoint(tensors, values | {"adam_steps": adam_steps})
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Take up a checkpoint.
+
+        Raises
+        ------
+        CheckpointError
+            It belongs to another model.
+        """
+        parts = _by_prefix(saved.tensors)
+        try:
+            self.model.load_state_dict(parts["model"])
+        except RuntimeError as error:
+            line = str(error).splitlines()[0]
+            raise CheckpointError(f"the checkpoint is of another model ({line})") from None
+        if self.average is not None:
+            for name, tensor in self.average.items():
+                tensor.copy_(parts["average"][name])
+        for name, parameter in self.model.named_parameters():
+            if name in saved.values["adam_steps"]:
+                self.optimizer.state[parameter] = {
+                    "step": torch.tensor(saved.values["adam_steps"][name]),
+                    "exp_avg": parts["first"][name].to(parameter.device),
+                    "exp_avg_sq": parts["second"][name].to(parameter.device),
+                }
+        for name in _COUNTERS:
+            setattr(self, name, saved.values[name])
+        self.best = -math.inf if self.best is None else self.best
+        if self.model.encoder.lifting is not None:
+            self.model.encoder.lifting.method = saved.values.get("lifting")
+
+
+def _copy(model: TargetVae, values: dict[str, Tensor]) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.copy_(values[name])
+
+
+def _by_prefix(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        prefix, _, rest = name.partition(".")
+        parts.setdefault(prefix, {})[rest] = tensor
+    return parts

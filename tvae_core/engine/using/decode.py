@@ -1,0 +1,140 @@
+"""Decoding: the image of any content at any pose on any grid, in slices that can be cancelled.
+
+Shapes: n points, D content dimensions, P pixels, C channels.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from tvae_core.engine.model.checkpoint import model_from_bytes
+from tvae_core.engine.model.generator import GridPart, grid_parts
+from tvae_core.engine.model.likelihood import expected_pixels
+from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.errors import Cancelled, CheckpointError
+from tvae_core.geometry import axis_px
+from tvae_core.runs.folder import RunFolder
+from tvae_core.store import EmbeddingStore
+
+_GRIDS_KEPT = 6
+_PART_PIXELS = 2048  # of a kept branch, which is copied part by part
+
+
+class Decoder:
+    """Draws content at poses. The coordinate branch at pose zero is computed once a grid.
+
+    Parameters
+    ----------
+    model : TargetVae
+        A model in evaluation mode.
+    """
+
+    def __init__(self, model: TargetVae) -> None:
+        self.model = model.eval()
+        self.side, self.channels = model.side, model.channels
+        self.z_dim = model.model.z_dim
+        self._grids: OrderedDict[int, Tensor] = OrderedDict()
+
+    @classmethod
+    def from_store(cls, store: EmbeddingStore) -> Decoder:
+        """Return the decoder of a store.
+
+        Raises
+        ------
+        CheckpointError, StoreError
+            The store holds no usable model.
+        """
+        return cls(model_from_bytes(store.weights(), store.path))
+
+    @classmethod
+    def from_run(cls, path: Path | str) -> Decoder:
+        """Return the decoder of a run's best model."""
+        file = RunFolder(Path(path)).model
+        if not file.exists():
+            raise CheckpointError("the run has no model yet", path, "train it to the end first")
+        return cls(model_from_bytes(file.read_bytes(), file))
+
+    @torch.inference_mode()
+    def decode(
+        self,
+        z: ArrayLike,
+        angle_rad: ArrayLike = 0.0,
+        shift_px: ArrayLike = (0.0, 0.0),
+        side: int | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the expected images (n, side, side[, 3]) of z at a pose.
+
+        Parameters
+        ----------
+        z : (n, D) or (D,)
+        angle_rad : scalar or (n,), counter-clockwise
+        shift_px : (2,) or (n, 2), pixels of the training images, x right, y up
+        side : int
+            Output pixels along each side of the same field of view; the training side by default.
+        cancelled : callable
+            Asked between slices of a few milliseconds.
+
+        Raises
+        ------
+        Cancelled
+            `cancelled()` turned true.
+        """
+        points = np.atleast_2d(np.asarray(z, dtype=np.float32))
+        count, size = len(points), side or self.side
+        angle = _tensor(np.broadcast_to(np.asarray(angle_rad, np.float32), (count,)))
+        shift = _tensor(np.broadcast_to(np.asarray(shift_px, np.float32), (count, 2)))
+        branch = self._branch(size) if not bool(angle.any() or shift.any()) else None
+        generator = self.model.generator
+        axis = self._axis(size)
+        contents = generator.content_layer(torch.from_numpy(points))
+        pixels = torch.empty(count, size, size, self.channels)
+        for index in range(count):
+            tables = None
+            if branch is None:
+                tables = generator.grid_tables(axis, -axis, angle[index], shift[index])
+            for part in self._parts(size, branch is not None):
+                if cancelled is not None and cancelled():
+                    raise Cancelled("a newer request came")
+                if tables is not None:
+                    drawn = generator.grid_branch(tables, part)
+                else:
+                    assert branch is not None
+                    drawn = branch[part].reshape(-1, branch.shape[-1]).clone()
+                raw = generator.draw_part(drawn, contents[index])
+                expected = expected_pixels(raw, self.model.model)
+                pixels[index][part] = expected.view(pixels[index][part].shape)
+        images = pixels.numpy()
+        return images[..., 0] if self.channels == 1 else images
+
+    def _parts(self, size: int, branch_kept: bool = False) -> list[GridPart]:
+        pixels = self.model.generator.part_pixels(branch_kept)
+        return grid_parts(size, size, min(pixels, _PART_PIXELS))
+
+    def _axis(self, size: int) -> Tensor:
+        return _tensor((axis_px(size) * (self.side / size)).astype(np.float32))
+
+    def _branch(self, size: int) -> Tensor:
+        """Return the coordinate branch (size, size, H) at pose zero, made once a grid."""
+        if size not in self._grids:
+            generator, axis = self.model.generator, self._axis(size)
+            tables = generator.grid_tables(axis, -axis, torch.zeros(()), torch.zeros(2))
+            branch = torch.empty(size, size, generator.branch_units)
+            for part in self._parts(size):
+                branch[part] = generator.grid_branch(tables, part).view(branch[part].shape)
+            self._grids[size] = branch
+            if len(self._grids) > _GRIDS_KEPT:
+                self._grids.popitem(last=False)
+        self._grids.move_to_end(size)
+        return self._grids[size]
+
+
+def _tensor(values: NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(np.array(values))

@@ -1,0 +1,302 @@
+"""Embedding: every image through the encoder, streamed to one store; what is done survives a stop.
+
+Finished blocks lie beside the store in `.embeddings.parts/` until the store is written.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tvae_core.analysis.averages import upright
+from tvae_core.analysis.projection import pca
+from tvae_core.config import RunConfig
+from tvae_core.engine.data import blocks_of, prefetch
+from tvae_core.engine.device import choose_device, set_threads
+from tvae_core.engine.model.checkpoint import model_from_bytes
+from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.using.decode import Decoder
+from tvae_core.engine.using.inference import Inferred, images_at_once, infer
+from tvae_core.errors import Cancelled, CheckpointError
+from tvae_core.files import sha256_of_bytes, write_bytes
+from tvae_core.images.prepared import PreparedStack, open_prepared
+from tvae_core.particles import OriginalFrame, TableRecord, described_columns, record_of
+from tvae_core.progress import Embedded, Finished, Record
+from tvae_core.runs.folder import RunFolder
+from tvae_core.store import Atlas, Plane, StoreContent, write_store
+from tvae_core.store_header import StoreHeader
+
+BLOCK = 2048
+_ATLAS_SIDE = 64
+_SOFTWARE = ("target-vae", "torch", "numpy", "h5py", "escnn")
+Arrays = dict[str, NDArray[Any]]
+
+
+def embed(
+    run: RunFolder,
+    target: Path | None = None,
+    config: RunConfig | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Record]:
+    """Embed the images of a run with its best model and write the store.
+
+    Parameters
+    ----------
+    run : RunFolder
+        A trained run.
+    target : Path
+        The store to write; the run's `embeddings.h5` by default.
+    config : RunConfig
+        Other images or another way to prepare them than the run's own.
+    stop : callable
+        When true, `Cancelled` is raised; finished blocks are kept and taken up by the next call.
+
+    Raises
+    ------
+    CheckpointError
+        The run has no usable model, or the images do not fit it.
+    """
+    if not run.model.exists():
+        raise CheckpointError("the run has no model yet", run.path, "train it to the end first")
+    began = time.monotonic()
+    config = config or run.config()
+    target = target or run.store
+    set_threads(config.train.threads)
+    weights = run.model.read_bytes()
+    model = model_from_bytes(weights, run.model).to(choose_device(config.train.device))
+    with open_prepared(config.data, model.model.ctf == "likelihood") as images:
+        _check_fit(model, images)
+        table = images.stack.table
+        record = None if table is None else record_of(table)
+        described = config.data.model_dump_json() + ("" if record is None else record.sha256)
+        parts = _Parts(target, sha256_of_bytes(weights + described.encode()))
+        limits = _thumbnail_range(images)
+        yield from _embed_blocks(model, images, config, parts, limits, stop)
+        header = _header(run, model, images, config, weights, record)
+        content = _content(header, model, images, parts, limits, weights)
+        write_store(target, content)
+    parts.remove()
+    yield Finished(str(target), "embedded", time.monotonic() - began)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Blocks already embedded, one .npz each, of one model and one way to prepare the images."""
+
+    target: Path
+    key: str
+
+    @property
+    def folder(self) -> Path:
+        return self.target.parent / f".{self.target.stem}.parts" / self.key[:16]
+
+    def file(self, start: int) -> Path:
+        return self.folder / f"{start:010d}.npz"
+
+    def done(self, start: int) -> bool:
+        return self.file(start).exists()
+
+    def save(self, start: int, arrays: Arrays) -> None:
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        write_bytes(self.file(start), buffer.getvalue())
+
+    def column(self, name: str) -> NDArray[Any]:
+        return np.concatenate(list(self.blocks(name)))
+
+    def blocks(self, name: str) -> Iterator[NDArray[Any]]:
+        for file in sorted(self.folder.glob("*.npz")):
+            with np.load(file, allow_pickle=False) as arrays:
+                yield arrays[name]
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder.parent, ignore_errors=True)
+
+
+def _check_fit(model: TargetVae, images: PreparedStack) -> None:
+    found, needed = (images.side, images.channels), (model.side, model.channels)
+    if found != needed:
+        raise CheckpointError(
+            f"the model needs images of {needed[0]} px and {needed[1]} channels, "
+            f"these have {found[0]} px and {found[1]}",
+            images.stack.path,
+            "set data.downsample_px or data.crop_px",
+        )
+
+
+def _thumbnail_range(images: PreparedStack) -> tuple[float, float]:
+    sample = np.unique(np.linspace(0, len(images) - 1, 256).astype(np.int64))
+    low, high = np.percentile(images.read(sample), [0.5, 99.5])
+    return float(low), float(high if high > low else low + 1)
+
+
+def _embed_blocks(
+    model: TargetVae,
+    images: PreparedStack,
+    config: RunConfig,
+    parts: _Parts,
+    limits: tuple[float, float],
+    stop: Callable[[], bool],
+) -> Iterator[Record]:
+    began, total = time.monotonic(), len(images)
+    batch = min(256, 32 * images_at_once(model, model.points_px.device))
+    done = fresh = 0
+    for block in blocks_of(total, BLOCK):
+        start = int(block[0])
+        if not parts.done(start):
+            batches = [block[i : i + batch] for i in range(0, len(block), batch)]
+            found = []
+            for part in prefetch(images, batches):
+                if stop():
+                    raise Cancelled(
+                        "stopped; finished blocks are kept", parts.target, "embed again"
+                    )
+                inferred = infer(model, part.images, config.embed.quality_share, part.ctf)
+                found.append(_columns(part.images.numpy(), inferred, config, limits))
+            parts.save(start, {k: np.concatenate([f[k] for f in found]) for k in found[0]})
+            fresh += len(block)
+        done += len(block)
+        yield Embedded(done, total, fresh / max(1e-9, time.monotonic() - began))
+
+
+def _columns(
+    images: NDArray[np.float32], found: Inferred, config: RunConfig, limits: tuple[float, float]
+) -> Arrays:
+    columns: Arrays = {
+        "content/mean": found.z_mean.numpy(),
+        "content/std": found.z_std.numpy(),
+        "pose/angle_rad": found.angle_rad.numpy(),
+        "pose/angle_std_rad": found.angle_std_rad.numpy(),
+        "pose/shift_px": found.shift_px.numpy(),
+        "pose/shift_std_px": found.shift_std_px.numpy(),
+        "posterior/peak": found.peak.numpy(),
+        "posterior/entropy": found.entropy.numpy(),
+        "posterior/rotation": found.rotation.numpy(),
+        "quality/reconstruction_error": found.reconstruction_error.numpy(),
+        "quality/elbo": found.elbo.numpy(),
+    }
+    side = config.embed.thumbnail_px
+    if side:
+        raw = np.moveaxis(images, 1, -1)
+        raw = raw[..., 0] if raw.shape[-1] == 1 else raw
+        turned = upright(raw, columns["pose/angle_rad"], columns["pose/shift_px"])
+        columns["raw"] = thumbnails(raw, side, limits)
+        columns["upright"] = thumbnails(turned, side, limits)
+    return columns
+
+
+def thumbnails(images: NDArray[Any], side: int, limits: tuple[float, float]) -> NDArray[np.uint8]:
+    """Return images (n, H, W[, 3]) as uint8 of at most `side` pixels, averaged over areas."""
+    tensor = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
+    tensor = tensor[:, None] if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2)
+    size = min(side, tensor.shape[-1])
+    small = torch.nn.functional.interpolate(tensor, size=(size, size), mode="area")
+    scaled = (small - limits[0]) / (limits[1] - limits[0])
+    bytes_ = (scaled.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return bytes_[..., 0] if bytes_.shape[-1] == 1 else bytes_
+
+
+def _content(
+    header: StoreHeader,
+    model: TargetVae,
+    images: PreparedStack,
+    parts: _Parts,
+    limits: tuple[float, float],
+    weights: bytes,
+) -> StoreContent:
+    with np.load(parts.file(0), allow_pickle=False) as first:
+        names = list(first)
+    kinds = [name for name in names if name in ("raw", "upright")]
+    columns = {name: parts.column(name) for name in names if name not in kinds}
+    sources = images.stack.sources()
+    columns |= {"source/file_index": sources.file_index, "source/index": sources.image_index}
+    if images.stack.labels is not None:
+        columns["source/label"] = images.stack.labels
+    linear = pca(columns["content/mean"])
+    table = images.stack.table
+    if table is not None:
+        columns["source/row"] = np.arange(len(table))
+        columns |= {} if table.uid is None else {"source/uid": table.uid}
+    return StoreContent(
+        header=header,
+        columns=columns,
+        source_files=sources.files,
+        weights=weights,
+        label_names=list(images.stack.label_names),
+        table_columns={} if table is None else described_columns(table),
+        planes={"pca": Plane(**vars(linear))},
+        atlas=make_atlas(model, columns["content/mean"], linear, header.config.embed.atlas_nodes),
+        thumbnails={kind: parts.blocks(kind) for kind in kinds},
+        thumbnail_range=limits,
+    )
+
+
+def _header(
+    run: RunFolder,
+    model: TargetVae,
+    images: PreparedStack,
+    config: RunConfig,
+    weights: bytes,
+    table: TableRecord | None,
+) -> StoreHeader:
+    stack, preprocessor = images.stack, images.preprocessor
+    scale = float(preprocessor.scale)
+    return StoreHeader(
+        config=config,
+        run=run.path.resolve().name,
+        side=model.side,
+        channels=model.channels,
+        scale=scale,
+        pixel_size_angstrom=images.pixel_size_angstrom,
+        software={name: _version(name) for name in _SOFTWARE},
+        weights_sha256=sha256_of_bytes(weights),
+        created_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        original=OriginalFrame(stack.height, stack.width, scale, preprocessor.centre_offset_px),
+        table=table,
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def make_atlas(model: TargetVae, z: NDArray[Any], linear: Any, nodes: int) -> Atlas | None:
+    """Return the decode atlas over the plane where z (N, D) lies: z itself for D <= 2, else PCA."""
+    if not nodes:
+        return None
+    plane = "z" if z.shape[1] <= 2 else "pca"
+    xy = z if plane == "z" else linear.coordinates
+    low, high = np.percentile(xy, [0.5, 99.5], axis=0)
+    room = 0.06 * np.maximum(high - low, 1e-3)
+    axes = [
+        np.linspace(a, b, nodes).astype(np.float32)
+        for a, b in zip(low - room, high + room, strict=True)
+    ]
+    x, y = axes[0], axes[1] if len(axes) > 1 else np.zeros(1, np.float32)
+    points = np.stack(np.meshgrid(x, y), -1).astype(np.float32)  # (Gy, Gx, 2)
+    if plane == "z":
+        contents = points[..., : z.shape[1]]
+    else:
+        contents = linear.mean + points @ linear.components
+    decoder = Decoder(model.cpu())
+    flat = contents.reshape(-1, z.shape[1])
+    images = decoder.decode(flat, side=min(_ATLAS_SIDE, model.side))
+    limits = np.percentile(images, [0.1, 99.9])
+    bottom, top = float(limits[0]), float(max(limits[1], limits[0] + 1e-6))
+    scaled = np.clip((images - bottom) / (top - bottom), 0, 1)
+    pictures = np.round(scaled * 255).astype(np.uint8).reshape(len(y), len(x), *images.shape[1:])
+    return Atlas(pictures, x, y, contents.astype(np.float32), plane, bottom, top)

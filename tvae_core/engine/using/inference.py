@@ -1,0 +1,156 @@
+"""Deterministic inference: the most likely cell, its content, rotation and shift, and their spread.
+
+Shapes: B batch, C channels, H W image, S cells, R rotations, K kernels, D content dimensions,
+P pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from tvae_core.engine.data import Batch
+from tvae_core.engine.device import mixed_precision, working_set_bytes
+from tvae_core.engine.model.encoder import wrap
+from tvae_core.engine.model.likelihood import expected_pixels, log_likelihood
+from tvae_core.engine.model.posterior import entropy, kl_terms
+from tvae_core.engine.model.target_vae import TargetVae
+
+_IN_CACHE_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What is inferred of each image, on the CPU, float32.
+
+    z_mean, z_std (B, D); angle_rad in [-pi, pi), angle_std_rad (B,); shift_px, shift_std_px (B, 2);
+    peak, entropy (B,); rotation (B, R) = q(r | y); reconstruction_error (B,) mean squared
+    difference a pixel and elbo (B,) nats at the means, NaN where no pixels were asked for;
+    reconstruction (B, C, H, W) where all were.
+    """
+
+    z_mean: Tensor
+    z_std: Tensor
+    angle_rad: Tensor
+    angle_std_rad: Tensor
+    shift_px: Tensor
+    shift_std_px: Tensor
+    peak: Tensor
+    entropy: Tensor
+    rotation: Tensor
+    reconstruction_error: Tensor
+    elbo: Tensor
+    reconstruction: Tensor | None = None
+
+
+@torch.no_grad()
+def infer(
+    model: TargetVae, images: Tensor, pixel_share: float = 1.0, ctf: Tensor | None = None
+) -> Inferred:
+    """Return what the model infers of images (B, C, H, W).
+
+    Parameters
+    ----------
+    pixel_share : float
+        Share of the compared pixels that are drawn for the reconstruction error and the ELBO: 1 all
+        and the whole reconstruction, 0 none. The latents are the same whatever it is; without
+        pixels the heads of z, angle and shift are evaluated at the most likely cell alone.
+    ctf : (B, 9), optional
+        Of each image, for a model that sees through it (`ctf_values`): the reconstruction is then
+        what the microscope shows of the object.
+    """
+    device = model.points_px.device
+    parts = [
+        _infer_part(model, part.to(device), pixel_share)
+        for part in Batch(images, ctf).split(images_at_once(model, device))
+    ]
+    names = [field.name for field in fields(Inferred) if field.name in parts[0]]
+    return Inferred(**{n: torch.cat([p[n].float().cpu() for p in parts]) for n in names})
+
+
+def images_at_once(model: TargetVae, device: torch.device) -> int:
+    """Return how many images' features stay in cache, or fit a GPU's working set."""
+    room = _IN_CACHE_BYTES if device.type == "cpu" else working_set_bytes(device) // 8
+    config = model.model
+    cells = len(model.positions_px) * config.rotations
+    return max(1, room // (4 * cells * config.encoder_kernels))
+
+
+def _infer_part(model: TargetVae, batch: Batch, pixel_share: float) -> dict[str, Tensor]:
+    images = batch.images
+    encoder, prior = model.encoder, model.prior
+    kl = None
+    with mixed_precision(images.device):
+        features = encoder.features(images)
+        if pixel_share > 0:
+            posterior = encoder.posterior(features, prior)
+            log_q, kl = posterior.log_q, kl_terms(posterior, prior).total
+        else:
+            log_q = encoder.log_q(features, prior)
+        found = _most_likely(model, features, log_q)
+    found |= {"entropy": entropy(log_q), "rotation": log_q.exp().sum(1)}
+    if kl is None:
+        unknown = torch.full_like(found["entropy"], torch.nan)
+        return found | {"reconstruction_error": unknown, "elbo": unknown}
+    return found | _fit(model, batch, found, kl, pixel_share)
+
+
+def _most_likely(model: TargetVae, features: Tensor, log_q: Tensor) -> dict[str, Tensor]:
+    """Return z, angle and shift with their spreads at each image's most likely cell."""
+    rotations = log_q.shape[2]
+    peak, cell = log_q.flatten(1).max(1)
+    flat = features.flatten(1, 2)  # (B, S R, K)
+    there = flat.gather(1, cell[:, None, None].expand(-1, 1, flat.shape[2]))[:, 0]
+    geometry = model.cells
+    turn = geometry.angles[cell % rotations]
+    at = model.encoder.cells(there, turn, model.prior)
+    shift = geometry.positions_px[cell // rotations]
+    spread = torch.full_like(shift, 12**-0.5)  # a whole cell: uniform over one pixel
+    if at.shift_mean is not None and at.shift_log_std is not None:
+        shift = shift + at.shift_mean
+        spread = at.shift_log_std.exp()[:, None].expand(-1, 2)
+    angle = wrap(at.angle_mean + turn)
+    return {
+        "z_mean": at.z_mean,
+        "z_std": at.z_log_std.exp(),
+        "angle_rad": angle,
+        "angle_std_rad": at.angle_log_std.exp(),
+        "shift_px": model.placed(angle, shift),
+        "shift_std_px": spread,
+        "peak": peak.exp(),
+    }
+
+
+def _fit(
+    model: TargetVae, batch: Batch, latents: dict[str, Tensor], kl: Tensor, share: float
+) -> dict[str, Tensor]:
+    """Return reconstruction error, ELBO and, of a share of 1, the reconstruction."""
+    images = batch.images
+    pixels = None if share >= 1 or batch.ctf is not None else _spread_out(model.compared, share)
+    with mixed_precision(images.device):
+        raw = model.draw(latents["z_mean"], latents["angle_rad"], latents["shift_px"], pixels)
+    raw = model.through_ctf(raw, batch.ctf)
+    expected = expected_pixels(raw, model.model)  # (B, P, C)
+    seen = images.flatten(2).transpose(1, 2)
+    compared = model.compared
+    if pixels is not None:
+        seen, compared = seen[:, pixels], torch.arange(len(pixels), device=pixels.device)
+    log_p = log_likelihood(raw[:, compared], seen[:, compared], model.model).sum(1)
+    difference = (seen - expected)[:, compared]
+    found = {
+        "reconstruction_error": difference.square().mean((1, 2)),
+        "elbo": log_p * (len(model.compared) / len(compared)) - kl,
+    }
+    if pixels is None:
+        found["reconstruction"] = expected.transpose(1, 2).reshape(images.shape)
+    return found
+
+
+def _spread_out(compared: Tensor, share: float) -> Tensor:
+    """Return a share of the compared pixels, the same for every image, without preference."""
+    g = torch.Generator().manual_seed(len(compared))
+    order = torch.randperm(len(compared), generator=g)
+    chosen = order[: max(1, round(share * len(compared)))].sort().values
+    return compared[chosen.to(compared.device)]

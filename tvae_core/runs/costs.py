@@ -1,0 +1,103 @@
+"""What a run costs: memory, disk and multiply-adds, counted from its config."""
+
+from __future__ import annotations
+
+import math
+
+from tvae_core.config import RunConfig
+from tvae_core.images.look import ImageLook
+
+_TORCH_BYTES = 600e6
+
+
+def model_side(config: RunConfig, look: ImageLook) -> int:
+    """Return the side in pixels of the images as the model sees them."""
+    return config.data.downsample_px or config.data.crop_px or look.side
+
+
+def training_images(config: RunConfig, look: ImageLook) -> int:
+    """Return how many images are trained on."""
+    held_out = config.data.validation_share + config.data.test_share
+    return look.images - round(look.images * held_out)
+
+
+def memory_estimate(config: RunConfig, look: ImageLook) -> float:
+    """Return the bytes that a training step holds: activations with gradients, weights, torch."""
+    side = model_side(config, look)
+    batch = config.train.batch_size * 4 * 2 * activations(config, side)
+    return _TORCH_BYTES + batch + 4 * 4 * _weights(config, side)
+
+
+def disk_estimate(config: RunConfig, look: ImageLook) -> float:
+    """Return the bytes that a run leaves: checkpoints, previews and the embedding file."""
+    model, side = config.model, model_side(config, look)
+    checkpoints = 2 * 3 * 4 * _weights(config, side)
+    thumbnails = 2 * min(config.embed.thumbnail_px, side) ** 2
+    an_image = 4 * (2 * model.z_dim + model.rotations + 12) + thumbnails + 32
+    atlas = config.embed.atlas_nodes**2 * side * side * 4
+    drawn = min(config.train.preview_images, look.images)
+    previews = config.train.epochs * (4 * model.z_dim * drawn + 60_000)
+    return checkpoints + an_image * look.images + atlas + previews
+
+
+def work_per_image(config: RunConfig, side: int, channels: int = 1) -> float:
+    """Return the multiply-adds of one forward pass on one image."""
+    model = config.model
+    if model.system != "target-vae":
+        encoder = _weights(config, side)
+        return encoder + (_drawing(config, side) if model.system == "spatial-vae" else 0)
+    kernel, cells = model.kernel_side(side), _cells(config, side)
+    lifted = model.rotations * model.encoder_kernels
+    direct = lifted * kernel * kernel * channels * cells
+    spectral = lifted * 4.0 * side * side * 2 * math.log2(2 * side)
+    return (
+        min(direct, spectral)
+        + model.rotations * cells * _layer_weights(config)
+        + _drawing(config, side)
+    )
+
+
+def activations(config: RunConfig, side: int) -> float:
+    """Return the numbers that one forward pass on one image makes."""
+    model = config.model
+    drawn = _drawn_pixels(config, side) * (
+        model.fourier_features + model.generator_hidden * model.generator_layers
+    )
+    if model.system in ("vae", "beta-vae"):
+        return side * side
+    if model.system == "spatial-vae":
+        return drawn
+    passed = model.encoder_layers * (2 if model.rotation_mixing else 1) + 1
+    return model.rotations * model.encoder_kernels * _cells(config, side) * passed + drawn
+
+
+def _cells(config: RunConfig, side: int) -> float:
+    sigmas = config.model.shift_limit_sigmas
+    if not sigmas:
+        return side * side
+    return min(side, 2 * sigmas * config.model.prior_std_px(side) + 1) ** 2
+
+
+def _drawn_pixels(config: RunConfig, side: int) -> float:
+    return side * side * config.train.pixel_share * config.train.samples
+
+
+def _drawing(config: RunConfig, side: int) -> float:
+    model = config.model
+    first = model.fourier_features * model.generator_hidden
+    hidden = (model.generator_layers - 1) * model.generator_hidden**2
+    return _drawn_pixels(config, side) * (first + hidden)
+
+
+def _layer_weights(config: RunConfig) -> float:
+    model = config.model
+    return model.encoder_layers * (2 * model.rotation_mixing + 1) * model.encoder_kernels**2
+
+
+def _weights(config: RunConfig, side: int) -> float:
+    model = config.model
+    encoder = model.encoder_kernels * (model.kernel_side(side) ** 2) + _layer_weights(config)
+    inputs = 2 * model.fourier_features + model.z_dim
+    return encoder + model.generator_hidden * (
+        inputs + model.generator_layers * model.generator_hidden
+    )

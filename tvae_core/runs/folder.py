@@ -1,0 +1,209 @@
+"""A run's folder on disk: the names of its files, its lock, and whether its process lives."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tvae_core.config import RunConfig, load_config
+from tvae_core.errors import ConfigError, TrainingError, TvaeError
+from tvae_core.files import write_text
+from tvae_core.progress import Epoch
+from tvae_core.runs.process import age_s, is_alive, is_younger, read_pid
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run.
+
+    `progress` and `log_file` are the standard output and error of runs that the window started,
+    `launch_file` the process it started, which later writes `pid_file` itself and removes it when
+    it ends by itself.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.path.name
+
+    @property
+    def config_file(self) -> Path:
+        """The run's settings."""
+        return self.path / "config.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def previews(self) -> Path:
+        """Folder of the pictures made each epoch."""
+        return self.path / "previews"
+
+    @property
+    def metrics(self) -> Path:
+        """One `Epoch` record a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def progress(self) -> Path:
+        """Every record that the process printed."""
+        return self.path / "progress.jsonl"
+
+    @property
+    def log_file(self) -> Path:
+        """What the process wrote besides."""
+        return self.path / "log.txt"
+
+    @property
+    def pid_file(self) -> Path:
+        """The process, while it runs."""
+        return self.path / "run.pid"
+
+    @property
+    def launch_file(self) -> Path:
+        """The process that the window started last."""
+        return self.path / "launch.pid"
+
+    @property
+    def store(self) -> Path:
+        """What the run makes."""
+        return self.path / "embeddings.h5"
+
+    @property
+    def model(self) -> Path:
+        """The best model, one safetensors file."""
+        return self.path / "model.safetensors"
+
+    @property
+    def begun(self) -> bool:
+        """Whether the run was trained before, if only a little."""
+        return self.metrics.exists() or any(self.checkpoints.glob("*.json"))
+
+    def is_run(self) -> bool:
+        """Whether the folder holds a run."""
+        return self.config_file.is_file()
+
+    def is_used(self) -> bool:
+        """Whether anything is in the folder that a new run would mix with."""
+        return self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir()))
+
+    def process(self) -> int | None:
+        """Return the run's living process, None when there is none."""
+        for path in (self.pid_file, self.launch_file):
+            number = read_pid(path)
+            if number and is_alive(number) and not is_younger(number, path):
+                return number
+        return None
+
+    def was_cut_off(self) -> bool:
+        """Whether the process died before it could tidy up."""
+        return self.pid_file.exists() and self.process() is None
+
+    def metrics_are_ahead(self) -> bool:
+        """Whether epochs were trained whose process did not print here, as from a terminal."""
+        if not self.progress.exists():
+            return self.metrics.exists()
+        return self.metrics.exists() and age_s(self.metrics) < age_s(self.progress) - 5
+
+    def never_spoke(self) -> bool:
+        """Whether the process that the window started last ended before its first word."""
+        if not self.launch_file.exists() or self.process() is not None:
+            return False
+        began = self.launch_file.stat().st_mtime
+        spoken = [path.stat() for path in (self.progress, self.metrics) if path.exists()]
+        return not any(stat.st_size and stat.st_mtime >= began for stat in spoken)
+
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to resume from."""
+        return any(self.checkpoints.glob("step-*.json"))
+
+    def config(self) -> RunConfig:
+        """Return the run's config.
+
+        Raises
+        ------
+        ConfigError
+            The folder is no run.
+        """
+        if not self.config_file.exists():
+            raise ConfigError("no run here (config.json is missing)", self.path)
+        return load_config(self.config_file)
+
+    def create(self, config: RunConfig) -> None:
+        """Make the folder and write its config."""
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.previews.mkdir(exist_ok=True)
+        config.save(self.config_file)
+
+    def log(self, line: str) -> None:
+        """Append a line to the run's log."""
+        with open(self.log_file, "a", encoding="utf-8") as stream:
+            stream.write(line.rstrip("\n") + "\n")
+
+    def append_metrics(self, record: Epoch) -> None:
+        """Append an epoch to metrics.jsonl, dropping epochs that a resumed run does again."""
+        kept = []
+        if self.metrics.exists():
+            lines = self.metrics.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if _epoch_of(line) < record.epoch]
+        write_text(self.metrics, "\n".join([*kept, record.to_json()]) + "\n")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold `run.pid` so that no second process trains the same run.
+
+        Raises
+        ------
+        TrainingError
+            Another process is training this run.
+        """
+        file = self.pid_file
+        other = _running_pid(file)
+        if other:
+            raise TrainingError(f"the run is being trained by process {other}", self.path)
+        file.write_text(str(os.getpid()))
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def make_run(path: Path, config_text: str) -> RunFolder:
+    """Make a run's folder with its settings.
+
+    Raises
+    ------
+    TvaeError
+        The folder is in use or cannot be written.
+    """
+    folder = RunFolder(path)
+    if folder.is_used():
+        raise TvaeError("this folder holds something already", path, "choose another run name")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        write_text(folder.config_file, config_text)
+    except OSError as error:
+        raise TvaeError(
+            f"the run's folder cannot be written ({error.strerror})", path, "choose another folder"
+        ) from None
+    return folder
+
+
+def _epoch_of(line: str) -> int:
+    try:
+        return int(json.loads(line)["epoch"])
+    except (ValueError, KeyError, TypeError):
+        return 1 << 60
+
+
+def _running_pid(file: Path) -> int | None:
+    pid = read_pid(file)
+    return pid if pid and pid != os.getpid() and is_alive(pid) else None

@@ -1,0 +1,293 @@
+"""What a run will need and what speaks against it, before it starts."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tvae_core import words
+from tvae_core.config import RunConfig
+from tvae_core.images.look import ImageLook
+from tvae_core.runs.costs import (
+    activations,
+    disk_estimate,
+    memory_estimate,
+    model_side,
+    training_images,
+    work_per_image,
+)
+
+# Fitted to measurements on one core (torch 2.13 CPU, 2 shared cores, 25 Nov 2026): the published
+# model's sizes on 50 x 50 images take about 0.27 s an image (0.149 on two cores, performance.md),
+# fast-cpu with 32 kernels on 34 x 34 images 4.6 ms, fast-particles on 40 x 40 images 4.5 ms.
+_MULTIPLY_ADDS_PER_S = 5.0e10
+_ELEMENT_S = 7.0e-9
+_OVERHEAD_S = 0.8e-3
+_FORWARD_AND_BACK = 3.0
+_CORE_EFFICIENCY = 0.8
+
+_SPARE = 0.8
+_FEW_IMAGES = 200
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the machine has: free memory and disk in bytes, cores, a GPU or none."""
+
+    memory_bytes: float
+    disk_bytes: float
+    cores: int
+    has_gpu: bool
+
+
+@dataclass(frozen=True)
+class MeasuredSpeed:
+    """How fast an earlier run on the same images was."""
+
+    run: str
+    images_per_second: float
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that speaks against a run.
+
+    `key` and `value` are the setting that mends it; empty when there is none. `blocks` tells a
+    run that cannot work from one that may disappoint.
+    """
+
+    what: str
+    remedy: str
+    key: str = ""
+    value: object = None
+    blocks: bool = False
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Estimates and problems of one configuration.
+
+    `seconds` is None when nothing measured allows an estimate; `basis` says where it comes from.
+    """
+
+    memory_bytes: float
+    disk_bytes: float
+    seconds: float | None
+    seconds_per_epoch: float | None
+    basis: str
+    problems: tuple[Problem, ...]
+    machine: Machine
+
+    @property
+    def blocking(self) -> Problem | None:
+        """The first problem that the run cannot start with."""
+        return next((problem for problem in self.problems if problem.blocks), None)
+
+
+def this_machine(folder: Path) -> Machine:
+    """Return what this machine has free for a run in `folder`."""
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), Path.home())
+    return Machine(
+        memory_bytes=_free_memory(),
+        disk_bytes=float(shutil.disk_usage(existing).free),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores(),
+        has_gpu=Path("/dev/nvidia0").exists(),
+    )
+
+
+def preflight(
+    config: RunConfig, look: ImageLook, machine: Machine, measured: MeasuredSpeed | None = None
+) -> Preflight:
+    """Return the estimates and problems of a run of `config` on the images of `look`."""
+    side = model_side(config, look)
+    per_epoch, basis = _epoch_seconds(config, look, machine, measured)
+    memory = memory_estimate(config, look)
+    disk = disk_estimate(config, look)
+    problems = [*_image_problems(config, look), *_model_problems(config, look, side)]
+    problems += _machine_problems(config, look, machine, memory, disk)
+    return Preflight(
+        memory_bytes=memory,
+        disk_bytes=disk,
+        seconds=None if per_epoch is None else per_epoch * config.train.epochs,
+        seconds_per_epoch=per_epoch,
+        basis=basis,
+        problems=tuple(sorted(problems, key=lambda problem: not problem.blocks)),
+        machine=machine,
+    )
+
+
+def _epoch_seconds(
+    config: RunConfig, look: ImageLook, machine: Machine, measured: MeasuredSpeed | None
+) -> tuple[float | None, str]:
+    side, images = model_side(config, look), training_images(config, look)
+    work = work_per_image(config, side, look.channels)
+    if measured is not None and measured.images_per_second > 0:
+        earlier = model_side(measured.config, look)
+        ratio = work / work_per_image(measured.config, earlier, look.channels)
+        return images * ratio / measured.images_per_second, f"from the speed of {measured.run}"
+    if config.train.device != "cpu" and machine.has_gpu:
+        return None, "no run on this GPU yet to judge by: the first epoch will tell"
+    cores = min(config.train.threads or machine.cores, machine.cores)
+    speed = _MULTIPLY_ADDS_PER_S * (1 + (cores - 1) * _CORE_EFFICIENCY)
+    passes = _FORWARD_AND_BACK * work / speed
+    seconds = images * (passes + _ELEMENT_S * activations(config, side) + _OVERHEAD_S)
+    return seconds, f"for {words.count(cores, 'core')}, from three measured models"
+
+
+def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
+    data = config.data
+    if look.is_constant:
+        yield Problem("Every pixel looked at is the same.", "Choose other images.", blocks=True)
+    if look.bad_pixels and data.bad_pixels == "refuse":
+        yield Problem(
+            f"{words.count(look.bad_pixels, 'pixel')} of {words.count(look.sampled, 'image')} "
+            "looked at are no numbers.",
+            "Set them to each image's mean",
+            "data.bad_pixels",
+            "mean",
+            blocks=True,
+        )
+    asks_ctf = data.phase_flip or config.model.ctf != "none"
+    if asks_ctf and Path(look.path).suffix.lower() not in (".star", ".cs"):
+        yield Problem(
+            "The CTF is to be corrected, and these images come without a table that gives it.",
+            "Choose their .star or .cs table.",
+            blocks=True,
+        )
+    if look.height != look.width and not data.crop_px:
+        yield Problem(
+            f"The images are not square ({look.width} × {look.height} px).",
+            f"Crop to {min(look.height, look.width)} px",
+            "data.crop_px",
+            min(look.height, look.width),
+        )
+    before = data.crop_px or look.side
+    if data.downsample_px > before:
+        yield Problem(
+            f"Downsampling to {data.downsample_px} px enlarges images of {before} px.",
+            "Keep their size",
+            "data.downsample_px",
+            0,
+            blocks=True,
+        )
+    if look.images < _FEW_IMAGES:
+        yield Problem(
+            f"{words.count(look.images, 'image')} are few: the model will learn them by heart.",
+            "Use a few thousand if there are more.",
+        )
+
+
+def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[Problem]:
+    model, kernel = config.model, config.model.kernel_side(side)
+    if kernel > side:
+        yield Problem(
+            f"The kernel ({kernel} px) is larger than the images ({side} px).",
+            "Let the image size choose",
+            "model.kernel_px",
+            0,
+        )
+    width = _object_side(config, look, side)
+    if width and width > kernel:
+        wanted = min(width | 1, side - 1 + side % 2)
+        yield Problem(
+            f"What varies is about {width} px wide, the kernel only {kernel} px: "
+            "it would not see whole objects.",
+            f"Take a kernel of {wanted} px",
+            "model.kernel_px",
+            wanted,
+        )
+    if model.likelihood == "bernoulli" and config.data.normalise != "unit":
+        yield Problem(
+            "The Bernoulli likelihood compares values from 0 to 1; the chosen normalisation "
+            "gives others.",
+            "Normalise to 0..1",
+            "data.normalise",
+            "unit",
+            blocks=True,
+        )
+    for wrong in config.contradictions():
+        yield Problem(wrong.what, wrong.remedy, wrong.key, wrong.value, blocks=True)
+    images, batch = training_images(config, look), config.train.batch_size
+    if images < batch:
+        yield Problem(
+            f"{words.count(images, 'training image')} do not fill a batch of {batch}.",
+            f"Batches of {max(1, images // 8)}",
+            "train.batch_size",
+            max(1, images // 8),
+            blocks=True,
+        )
+
+
+def _machine_problems(
+    config: RunConfig, look: ImageLook, machine: Machine, memory: float, disk: float
+) -> Iterator[Problem]:
+    on_cpu = config.train.device == "cpu" or not machine.has_gpu
+    if on_cpu and memory > _SPARE * machine.memory_bytes:
+        batch = _fitting_batch(config, look, machine)
+        yield Problem(
+            f"A step needs about {words.size(memory)} of memory; "
+            f"{words.size(machine.memory_bytes)} are free.",
+            f"Batches of {batch}",
+            "train.batch_size",
+            batch,
+        )
+    if disk > _SPARE * machine.disk_bytes:
+        yield Problem(
+            f"The run writes about {words.size(disk)}; {words.size(machine.disk_bytes)} are free.",
+            "Choose a folder on another disk.",
+            blocks=disk > machine.disk_bytes,
+        )
+    if config.train.device.startswith("cuda") and not machine.has_gpu:
+        yield Problem(
+            "This machine has no NVIDIA GPU.",
+            "Use what there is",
+            "train.device",
+            "auto",
+            blocks=True,
+        )
+
+
+def _fitting_batch(config: RunConfig, look: ImageLook, machine: Machine) -> int:
+    batch = config.train.batch_size
+    while batch > 1:
+        batch //= 2
+        train = config.train.model_copy(update={"batch_size": batch})
+        smaller = config.model_copy(update={"train": train})
+        if memory_estimate(smaller, look) <= _SPARE * machine.memory_bytes:
+            break
+    return batch
+
+
+def _object_side(config: RunConfig, look: ImageLook, side: int) -> int | None:
+    if look.object_px is None:
+        return None
+    before = config.data.crop_px or look.side
+    return min(side, round(look.object_px * side / before))
+
+
+def _free_memory() -> float:
+    try:
+        text = Path("/proc/meminfo").read_text()
+        free = next(line for line in text.splitlines() if line.startswith("MemAvailable"))
+        return min(float(free.split()[1]) * 1024, _group_limit())
+    except (OSError, StopIteration, ValueError):
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def _group_limit() -> float:
+    """Return what a container may still use; infinite outside of one."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = float((folder / "memory.max").read_text())
+        return limit - float((folder / "memory.current").read_text())
+    except (OSError, ValueError):
+        return math.inf
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1

@@ -1,0 +1,208 @@
+"""Clustering as a job, and the edits of its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.analysis.clustering import Clustering, cluster, merge, split
+from tvae_core.analysis.metrics import clustering_accuracy, confusion_matrix
+from tvae_core.colours import CLASS_COLOURS
+from tvae_core.errors import Cancelled
+from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
+from tvae_gui.jobs.background_job import BackgroundJob, BackgroundJobs
+from tvae_gui.jobs.decode_job import CENTRES, DecodedMany, DecodeJob
+from tvae_gui.jobs.picture_job import PictureJob
+from tvae_gui.messages import Messages
+from tvae_gui.probe.probe_presenter import ProbePresenter
+from tvae_gui.state.columns import CLUSTER_KEY, MOST_CLASSES, label_names
+from tvae_gui.state.explorer_state import Clusters, ExplorerState
+
+Array = NDArray[Any]
+
+
+class ClusterPresenter:
+    """Runs the methods beside the window and shows the clusters."""
+
+    def __init__(
+        self,
+        state: ExplorerState,
+        drawer: ClusterDrawer,
+        jobs: BackgroundJobs,
+        decoder: DecodeJob,
+        pictures: PictureJob,
+        probe: ProbePresenter,
+        messages: Messages,
+    ) -> None:
+        self._state, self._drawer, self._jobs = state, drawer, jobs
+        self._decoder, self._pictures = decoder, pictures
+        self._probe, self._messages = probe, messages
+        self._job: BackgroundJob | None = None
+
+    def run(self, method: str, how_many: int, on_plane: bool) -> None:
+        """Find clusters beside the window."""
+        state = self._state
+        if state.store is None or state.shown is None or self._job is not None:
+            return
+        values = state.shown.xy if on_plane else state.store.z_mean
+
+        def work(progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> Any:
+            found = cluster(method, values, how_many)
+            if cancelled():
+                raise Cancelled("stopped")
+            return found
+
+        self._drawer.show_running(True, f"Finding clusters in {len(values):,} images …")
+        self._job = self._jobs.run("clusters", work, self._on_found, self._on_failed)
+
+    def cancel(self) -> None:
+        """Stop: the answer is dropped when it comes."""
+        if self._job is not None:
+            self._job.cancel()
+            self._drawer.show_running(False, "Stopped.")
+            self._job = None
+
+    def _on_found(self, found: Clustering) -> None:
+        self._job = None
+        self._drawer.show_running(False)
+        if not found.count:
+            self._drawer.show_running(False, "No clusters: everything looks like one crowd.")
+            return
+        names = tuple(f"cluster {n + 1}" for n in range(found.count))
+        self._put(found.labels, names, _colours(found.count), found.method, found.note)
+
+    def _on_failed(self, error: BaseException) -> None:
+        self._job = None
+        self._drawer.show_running(False)
+        if not isinstance(error, Cancelled):
+            self._messages.error(error)
+
+    def show(self) -> None:
+        """Show the clusters of the state and ask for their centres."""
+        clusters, store = self._state.clusters, self._state.store
+        self._show_confusion()
+        if clusters is None or store is None:
+            self._drawer.show_clusters(None, [])
+            return
+        labels = clusters.labels
+        valid = labels >= 0
+        sizes = np.bincount(labels[valid], minlength=len(clusters.names))
+        self._drawer.show_clusters(clusters, [int(n) for n in sizes])
+        sums = np.stack(
+            [np.bincount(labels[valid], column[valid], len(sizes)) for column in store.z_mean.T], 1
+        )
+        centres = sums / np.maximum(sizes, 1)[:, None]
+        blends = [b for b in map(self._probe.blend_at, centres) if b is not None]
+        if len(blends) == len(centres):
+            self._drawer.show_centres([self._probe.decoded_picture(b) for b in blends])
+        self._decoder.ask_many(CENTRES, centres, "centres", 40)
+        self._pictures.ask_clusters(labels, len(sizes))
+
+    def on_averages(self, averages: list[Array | None]) -> None:
+        """Show the upright averages, in the contrast of the decoded images beside them."""
+        store = self._state.store
+        if store is None:
+            return
+        low, high = store.thumbnail_range
+        self._drawer.show_averages(
+            [
+                None if a is None else self._probe.decoded_picture(a / 255 * (high - low) + low)
+                for a in averages
+            ]
+        )
+
+    def _show_confusion(self) -> None:
+        clusters, store = self._state.clusters, self._state.store
+        table = self._drawer.confusion
+        if clusters is None or store is None or store.labels is None:
+            table.show_counts(None, (), (), (), 0.0)
+            return
+        counts = confusion_matrix(store.labels, clusters.labels)
+        names = label_names(store) + tuple(str(n) for n in range(MOST_CLASSES, len(counts)))
+        whole = np.zeros((len(names), len(clusters.names)), np.int64)
+        whole[: counts.shape[0], : counts.shape[1]] = counts
+        agreement = clustering_accuracy(store.labels, clusters.labels)
+        table.show_counts(whole, names, clusters.names, clusters.colours, agreement)
+
+    def on_centres(self, answer: DecodedMany) -> None:
+        """Show the decoded centres."""
+        self._drawer.show_centres([self._probe.decoded_picture(i) for i in answer.images])
+
+    # --- edits ---------------------------------------------------------------------------------
+    def rename(self, number: int, name: str) -> None:
+        """Give a cluster another name."""
+        clusters = self._state.clusters
+        if clusters is not None and name and clusters.names[number] != name:
+            names = (*clusters.names[:number], name, *clusters.names[number + 1 :])
+            self._state.set_clusters(replace(clusters, names=names))
+
+    def recolour(self, number: int, colour: str) -> None:
+        """Give a cluster another colour."""
+        clusters = self._state.clusters
+        if clusters is not None:
+            colours = (*clusters.colours[:number], colour, *clusters.colours[number + 1 :])
+            self._state.set_clusters(replace(clusters, colours=colours))
+
+    def merge(self, numbers: list[int]) -> None:
+        """Make one cluster of several; it keeps the name of the first."""
+        clusters = self._state.clusters
+        if clusters is None or len(numbers) < 2:
+            return
+        labels = merge(clusters.labels, numbers)
+        kept = [n for n in range(len(clusters.names)) if n not in numbers[1:]]
+        compact = np.full(len(clusters.names), -1, np.int32)
+        compact[kept] = np.arange(len(kept))
+        labels = np.where(labels >= 0, compact[labels], -1).astype(np.int32)
+        names = tuple(clusters.names[n] for n in kept)
+        colours = tuple(clusters.colours[n] for n in kept)
+        self._put(labels, names, colours, clusters.method, clusters.note)
+
+    def split(self, number: int) -> None:
+        """Cut a cluster in two, beside the window."""
+        clusters, store = self._state.clusters, self._state.store
+        if clusters is None or store is None or self._job is not None:
+            return
+        labels, z = clusters.labels, store.z_mean
+        self._drawer.show_running(True)
+        self._job = self._jobs.run(
+            "split", lambda *_: split(labels, number, z), self._on_split, self._on_failed
+        )
+
+    def _on_split(self, labels: Array) -> None:
+        self._job = None
+        self._drawer.show_running(False)
+        clusters = self._state.clusters
+        if clusters is None:
+            return
+        total = int(labels.max()) + 1
+        extra = range(len(clusters.names), total)
+        names = (*clusters.names, *(f"cluster {n + 1}" for n in extra))
+        colours = (*clusters.colours, *(CLASS_COLOURS[n % 10] for n in extra))
+        self._put(labels, names, colours, clusters.method, clusters.note)
+
+    def select(self, numbers: list[int]) -> None:
+        """Select the images of clusters."""
+        if self._state.clusters is not None:
+            self._state.select({"kind": "values", "column": CLUSTER_KEY, "values": numbers})
+
+    def clear(self) -> None:
+        """Drop the clustering."""
+        self._state.set_clusters(None)
+
+    def _put(
+        self,
+        labels: Array,
+        names: tuple[str, ...],
+        colours: tuple[str, ...],
+        method: str,
+        note: str,
+    ) -> None:
+        self._state.set_clusters(Clusters(np.asarray(labels), names, colours, method, note))
+
+
+def _colours(how_many: int) -> tuple[str, ...]:
+    return tuple(CLASS_COLOURS[n % len(CLASS_COLOURS)] for n in range(how_many))

@@ -1,0 +1,303 @@
+"""Exporting: which images, as what, where to; the equivalent command; progress and outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtGui import QStandardItemModel
+from PyQt6.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QLineEdit,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QWidget,
+)
+
+from tvae_core.words import count
+from tvae_gui.theme import set_role
+from tvae_gui.widgets.controls import muted, row, tool_button
+from tvae_gui.widgets.drawer import Drawer
+
+_MOVED = "Only if the original images, or their table, have moved: where they are now"
+_NOT_HERE = "Only for images and particles: choose such a format above"
+_POSE = "Angle, shift, cluster and confidence as new columns; what they replace is kept"
+_REST = "The rows that are not chosen, in a second file"
+FORMATS = (
+    ("images, MRC stack (.mrcs)", "images", ".mrcs"),
+    ("images, TIFF", "images", ".tif"),
+    ("images, NumPy (.npy)", "images", ".npy"),
+    ("images, HDF5", "images", ".h5"),
+    ("images, folder of PNG", "images", ""),
+    ("poses and latents, CSV", "table", ".csv"),
+    ("poses and latents, Parquet", "table", ".parquet"),
+    ("figure of the plane, PNG", "figure", ".png"),
+    ("figure of the plane, SVG", "figure", ".svg"),
+    ("figure of the plane, PDF", "figure", ".pdf"),
+    ("particles, RELION (.star)", "particles", ".star"),
+    ("particles, cryoSPARC (.cs)", "particles", ".cs"),
+    ("particles, cryoSPARC group (.csg)", "particles", ".csg"),
+)
+
+
+@dataclass(frozen=True)
+class ExportChoice:
+    """What the drawer asks for. `source` is the data of the entry chosen."""
+
+    source: Any
+    what: str
+    target: Path
+    upright: bool
+    model_size: bool
+    overwrite: bool
+    images_at: str
+    rest: bool = False
+    with_pose: bool = False
+
+
+class ExportDrawer(Drawer):
+    """The export card.
+
+    Signals: changed(ExportChoice), export_wanted(ExportChoice), cancel_wanted().
+    """
+
+    changed = pyqtSignal(object)
+    export_wanted = pyqtSignal(object)
+    cancel_wanted = pyqtSignal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__("Export", parent)
+        self._folder = Path.home()
+        self._running = False
+        self._reasons: dict[str, str] = {}
+        self._form()
+        self._command = QPlainTextEdit()
+        self._command.setReadOnly(True)
+        self._command.setAccessibleName("Equivalent command")
+        self._command.setFixedHeight(72)
+        copy = tool_button("Copy")
+        copy.setToolTip("Copy the command")
+        set_role(copy, "quiet")
+        copy.clicked.connect(self._on_copy)
+        head = row(muted("the same as a command"))
+        head.addStretch(1)
+        head.addWidget(copy)
+        self.column.addLayout(head)
+        self.column.addWidget(self._command)
+        self._progress = QProgressBar()
+        self._progress.setRange(0, 1000)
+        self._progress.hide()
+        self.column.addWidget(self._progress)
+        self._outcome = muted()
+        self._outcome.setWordWrap(True)
+        self.column.addWidget(self._outcome)
+        self.button = QPushButton("Export")
+        set_role(self.button, "primary")
+        self.button.clicked.connect(self._on_button)
+        self.column.addWidget(self.button)
+        self._on_format()
+
+    def _form(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(8)
+        self.source, self.format = QComboBox(), QComboBox()
+        self.source.setAccessibleName("Which images")
+        self.format.setAccessibleName("As what")
+        for words, what, suffix in FORMATS:
+            self.format.addItem(words, (what, suffix))
+        self._pose = QComboBox()
+        self._pose.addItem("as found", False)
+        self._pose.addItem("upright, by the inferred pose", True)
+        self._size = QComboBox()
+        self._size.addItem("original", False)
+        self._size.addItem("as the model sees them", True)
+        self.target = QLineEdit()
+        self.target.setAccessibleName("Where to")
+        browse = tool_button("…")
+        browse.setToolTip("Choose where to write")
+        browse.clicked.connect(self._on_browse)
+        self.images_at = QLineEdit()
+        self.images_at.setPlaceholderText("where they were")
+        self.images_at.setToolTip(_MOVED)
+        self.overwrite = QCheckBox("replace what is there")
+        self.rest = QCheckBox("the others too, beside it as …-rest")
+        self.with_pose = QCheckBox("add the inferred poses and clusters")
+        for words, widget in (
+            ("Images", self.source),
+            ("Write", self.format),
+            ("Pose", self._pose),
+            ("Size", self._size),
+        ):
+            form.addRow(muted(words), widget)
+        form.addRow(muted("To"), row(self.target, browse, spacing=4))
+        form.addRow(muted("Source"), self.images_at)
+        for tick in (self.with_pose, self.rest, self.overwrite):
+            form.addRow(muted(""), tick)
+        self.column.addLayout(form)
+        for box in (self.source, self.format, self._pose, self._size):
+            box.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            box.currentIndexChanged.connect(self._on_changed)
+        self.format.currentIndexChanged.connect(self._on_format)
+        self.target.textEdited.connect(self._on_changed)
+        self.images_at.textEdited.connect(self._on_changed)
+        for tick in (self.overwrite, self.rest, self.with_pose):
+            tick.toggled.connect(self._on_changed)
+
+    # --- what is shown -----------------------------------------------------------------------
+    def show_sources(self, entries: list[tuple[str, Any, int]], chosen: int = 0) -> None:
+        """List what can be exported: words, data, number of images."""
+        self.source.blockSignals(True)
+        self.source.clear()
+        for words, data, images in entries:
+            self.source.addItem(f"{words} ({count(images)})", (data, images))
+        self.source.setCurrentIndex(min(chosen, len(entries) - 1))
+        self.source.blockSignals(False)
+        self._on_changed()
+
+    def show_particles(self, reasons: dict[str, str]) -> None:
+        """Offer the particle tables; `reasons` says by suffix why one cannot be written."""
+        model = self.format.model()
+        assert isinstance(model, QStandardItemModel)
+        self._reasons = reasons
+        for number, (_, what, suffix) in enumerate(FORMATS):
+            item = model.item(number)
+            if what == "particles" and item is not None:
+                reason = reasons.get(suffix, "")
+                item.setEnabled(not reason)
+                item.setToolTip(reason)
+        if reasons.get(self.format.currentData()[1], ""):
+            self.format.setCurrentIndex(0)
+
+    def set_folder(self, folder: Path, stem: str) -> None:
+        """Write into `folder` unless the user says otherwise."""
+        self._folder = folder
+        self.target.setText(str(folder / f"{stem}{self.format.currentData()[1]}"))
+        self._outcome.setText("")
+        self._on_changed()
+
+    def show_command(self, command: str) -> None:
+        """Show the equivalent command."""
+        self._command.setPlainText(command)
+
+    @property
+    def command(self) -> str:
+        """The command shown."""
+        return str(self._command.toPlainText())
+
+    def show_progress(self, share: float) -> None:
+        """Show how far the export is."""
+        self._progress.setValue(round(1000 * share))
+
+    def show_running(self, running: bool, outcome: str = "") -> None:
+        """Show that the export runs, or how it ended."""
+        self._running = running
+        self._progress.setValue(0)
+        self._progress.setVisible(running)
+        self._outcome.setText(outcome)
+        self._on_changed()
+        self.place()
+
+    @property
+    def outcome(self) -> str:
+        """How the last export ended."""
+        return self._outcome.text()
+
+    @property
+    def choice(self) -> ExportChoice | None:
+        """What is asked for; None when there is nothing to export."""
+        if self.source.currentData() is None:
+            return None
+        data, _ = self.source.currentData()
+        return ExportChoice(
+            source=data,
+            what=self.format.currentData()[0],
+            target=Path(self.target.text()).expanduser(),
+            upright=bool(self._pose.currentData()),
+            model_size=bool(self._size.currentData()),
+            overwrite=self.overwrite.isChecked(),
+            images_at=self.images_at.text().strip(),
+            rest=self.rest.isChecked() and self.rest.isEnabled(),
+            with_pose=self.with_pose.isChecked() and self.with_pose.isEnabled(),
+        )
+
+    # --- hands -------------------------------------------------------------------------------
+    def _on_format(self) -> None:
+        suffix = self.format.currentData()[1]
+        path = Path(self.target.text())
+        self.target.setText(str(path.with_suffix(suffix) if path.name else path))
+        what = self.format.currentData()[0]
+        images, particles = what == "images", what == "particles"
+        only_images = "Only for images: choose an image format above"
+        only_particles = "Only for particles: choose a particle table above"
+        for widget, usable, tip, why in (
+            (self._pose, images, "Turned upright, or as they are in their files", only_images),
+            (self._size, images, "At the size of their files, or the model's", only_images),
+            (self.images_at, images or particles, _MOVED, _NOT_HERE),
+            (
+                self.rest,
+                particles,
+                "The rows that are not chosen, in a second file",
+                only_particles,
+            ),
+            (self.with_pose, particles, _POSE, only_particles),
+        ):
+            widget.setEnabled(usable)
+            widget.setToolTip(tip if usable else why)
+        self._on_changed()
+
+    def _on_changed(self) -> None:
+        choice = self.choice
+        if self._running:
+            self.button.setText("Stop")
+            self.button.setEnabled(True)
+            self.button.setToolTip("Stop; nothing half-written is left behind")
+            return
+        if choice is None:
+            return
+        _, images = self.source.currentData()
+        noun = {"table": "row", "particles": "particle"}.get(choice.what, "image")
+        words = "Draw the figure" if choice.what == "figure" else f"Export {count(images, noun)}"
+        self.button.setText(words)
+        reason = self._reasons.get(self.format.currentData()[1], "") or _why_not(choice, images)
+        self.button.setEnabled(not reason)
+        self.button.setToolTip(reason or "Write it, read it back and count it")
+        self.changed.emit(choice)
+
+    def _on_button(self) -> None:
+        if self._running:
+            self.cancel_wanted.emit()
+        elif self.choice is not None:
+            self.export_wanted.emit(self.choice)
+
+    def _on_browse(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Write to", self.target.text(), options=QFileDialog.Option.DontConfirmOverwrite
+        )
+        if name:
+            self.target.setText(name)
+            self._on_changed()
+
+    def _on_copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.command)
+
+
+def _why_not(choice: ExportChoice, images: int) -> str:
+    if not images:
+        return "There are no images in it"
+    if not choice.target.name or (choice.target.is_dir() and choice.what != "images"):
+        return "Say where to write"
+    if choice.target.exists() and not choice.overwrite:
+        return "There is something of that name: tick “replace what is there”, or change the name"
+    return ""

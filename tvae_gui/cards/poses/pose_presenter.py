@@ -1,0 +1,295 @@
+"""The card of poses, wired: self-test beside the window, symmetry live, mirror image marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PyQt6.QtWidgets import QFileDialog
+
+from tvae_core.analysis.mirror import AtlasMirrors
+from tvae_core.analysis.symmetry import symmetries_of_contents, symmetry_of_set
+from tvae_core.analysis.trust import InvarianceReport
+from tvae_core.errors import Cancelled, ImageFileError, StoreError, TvaeError
+from tvae_core.words import count
+from tvae_gui.cards.poses.pose_drawer import PoseDrawer
+from tvae_gui.jobs.background_job import BackgroundJob
+from tvae_gui.jobs.decode_job import SYMMETRY, DecodedMany
+from tvae_gui.jobs.selftest_job import find_mirrors, run_selftest
+from tvae_gui.messages import sentence_of
+from tvae_gui.state.trust_state import (
+    PROBE,
+    SELECTION,
+    MirrorPlace,
+    Subject,
+    TrustState,
+    contents_of,
+    mirror_place,
+    subjects,
+)
+
+if TYPE_CHECKING:
+    from tvae_gui.main_window.window import MainWindow
+
+Progress = Callable[[float, str], None]
+Asked = Callable[[], bool]
+ANGLES = 180
+SIDE = 64  # decoded for a symmetry: enough for C24
+NO_MODEL = "The model of this run is not loaded"
+
+
+class Poses:
+    """Everything about poses that the window shows.
+
+    Parameters
+    ----------
+    window : MainWindow
+        Built, with its state, decoder, jobs and presenters.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self._state, self._decoder, self._jobs = window.state, window.decoder, window.jobs
+        self.trust = TrustState()
+        self.drawer = PoseDrawer(window.plane)
+        self._test: BackgroundJob | None = None
+        self._search: BackgroundJob | None = None
+        self._stores = 0  # opened so far: answers about an earlier one are dropped
+        self._connect()
+
+    def _connect(self) -> None:
+        s, t, d = self._state, self.trust, self.drawer
+        s.store_changed.connect(self._on_store)
+        s.probe_moved.connect(self._on_probe)
+        s.plane_changed.connect(self.show_mirror)
+        s.sets_changed.connect(self._show_subjects)
+        s.selection_changed.connect(self._on_selection)
+        t.report_changed.connect(self._show_report)
+        t.subject_changed.connect(self._on_subject)
+        t.symmetry_changed.connect(self._show_symmetry)
+        t.mirrors_changed.connect(self.show_mirror)
+        d.test_wanted.connect(self.test)
+        d.cancel_wanted.connect(self.cancel)
+        d.images_wanted.connect(self._find_images)
+        d.subject_chosen.connect(t.choose)
+        d.mirror_toggled.connect(self.mark_mirror)
+        d.mirror_visited.connect(self.visit_mirror)
+        self._decoder.ready.connect(lambda _: self._on_decoder(""))
+        self._decoder.unavailable.connect(lambda _: self._on_decoder(NO_MODEL))
+        self._decoder.symmetry_decoded.connect(self.on_symmetry)
+        self._window.inspector.poses_wanted.connect(self.open)
+
+    def open(self) -> None:
+        """Show the card."""
+        if self._state.store is None:
+            return
+        self.drawer.grey_test("" if self._decoder.is_ready else NO_MODEL)
+        self.drawer.open_drawer()
+        self._show_subjects()
+        self.ask_symmetry()
+        self.show_mirror()
+        self.drawer.place()
+
+    def _on_store(self) -> None:
+        self._stores += 1
+        for job in (self._test, self._search):
+            if job is not None:
+                job.cancel()
+        self._test = self._search = None
+        self.drawer.close_drawer()
+        self.drawer.show_running(False)
+        self.trust.clear()
+
+    def _if_current(self, then: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Return `then`, which does nothing once another store is open."""
+        opened = self._stores
+        return lambda answer: then(answer) if opened == self._stores else None
+
+    def _on_decoder(self, reason: str) -> None:
+        self.drawer.grey_test(reason)
+        self.ask_symmetry()
+
+    # --- self-test -----------------------------------------------------------------------------
+    def test(self, thorough: bool) -> None:
+        """Test the run beside the window."""
+        store, images_at = self._state.store, self.trust.images_at
+        if store is None or self._test is not None:
+            return
+        path = Path(store.path)
+
+        def work(progress: Progress, cancelled: Asked) -> InvarianceReport:
+            return run_selftest(path, thorough, images_at, progress, cancelled)
+
+        self.drawer.show_running(
+            True, "Turning and shifting images, and asking the encoder again …"
+        )
+        self._test = self._jobs.run(
+            "self-test", work, self._if_current(self._on_report),
+            self._if_current(self._on_test_failed),
+        )  # fmt: skip
+        self._test.progressed.connect(lambda share, _: self.drawer.show_progress(share))
+
+    def cancel(self) -> None:
+        """Stop the test."""
+        if self._test is not None:
+            self._test.cancel()
+
+    def _on_report(self, report: InvarianceReport) -> None:
+        self._test = None
+        self.drawer.show_running(False)
+        self.trust.set_report(report)
+
+    def _on_test_failed(self, error: BaseException) -> None:
+        self._test = None
+        if isinstance(error, Cancelled):
+            self.drawer.show_running(False)
+            self._show_report()
+        elif isinstance(error, TvaeError):
+            gone = isinstance(error, ImageFileError | StoreError)
+            self.drawer.show_trouble(sentence_of(error), gone)
+        else:
+            self.drawer.show_trouble("", False)
+            self._window.messages.error(error)
+
+    def ask_images(self) -> str:
+        """Ask where the original images are now."""
+        name, _ = QFileDialog.getOpenFileName(self._window, "Where are the images of this run?")
+        return name
+
+    def _find_images(self) -> None:
+        name = self.ask_images()
+        if name:
+            self.trust.images_at = name
+            self.test(self.drawer.thorough.isChecked())
+
+    def _show_report(self) -> None:
+        self.drawer.show_report(self.trust.report)
+        self._window.inspector.show_poses(self.trust.short)
+
+    # --- symmetry ------------------------------------------------------------------------------
+    def _on_probe(self) -> None:
+        if self.trust.subject.kind == PROBE:
+            self.ask_symmetry()
+        self.show_mirror()
+
+    def _on_selection(self, live: bool) -> None:
+        if live or not self.drawer.isVisible():
+            return
+        if self.trust.subject.kind == SELECTION:
+            if self._state.selection.count:
+                self.ask_symmetry()
+            else:
+                self.trust.choose(Subject(PROBE))
+        self._show_subjects()
+
+    def _on_subject(self) -> None:
+        self._show_subjects()
+        self.ask_symmetry()
+
+    def _show_subjects(self) -> None:
+        if self._state.store is None:
+            return
+        entries = subjects(self._state)
+        if self.trust.subject not in [subject for _, subject, _ in entries]:
+            self.trust.choose(Subject(PROBE))
+            return
+        self.drawer.show_subjects(entries, self.trust.subject)
+
+    def ask_symmetry(self) -> None:
+        """Show the symmetry of the atlas blend at once, and ask for that of the exact images."""
+        store = self._state.store
+        if store is None or not self.drawer.isVisible():
+            return
+        z = contents_of(self._state, self.trust.subject)
+        if z is None:
+            self.trust.set_symmetry(None)
+            return
+        blend = self._window.probe.blend_at(z[0])
+        if blend is not None and self.trust.subject.kind == PROBE:
+            self._show_found(blend[None])
+        side = min(SIDE, store.header.side)
+        self._decoder.ask_many(SYMMETRY, z, self.trust.subject, side)
+
+    def on_symmetry(self, answer: DecodedMany) -> None:
+        """Show the symmetry of decoded images, the mean content first."""
+        if answer.tag == self.trust.subject and self._state.store is not None:
+            self._show_found(answer.images)
+
+    def _show_found(self, images: np.ndarray[Any, Any]) -> None:
+        first, *members = symmetries_of_contents(images, ANGLES)
+        self.trust.set_symmetry(symmetry_of_set(first, members))
+
+    def _show_symmetry(self) -> None:
+        found = self.trust.symmetry
+        if found is None:
+            words = "" if self._decoder.is_ready else NO_MODEL
+        elif found.counts:
+            shown = ", ".join(f"{name} {n}" for name, n in list(found.counts.items())[:4])
+            words = f"{count(sum(found.counts.values()))} of its images: {shown}"
+        else:
+            words = found.mean.highest if found.mean.order == 1 else ""
+        self.drawer.show_symmetry(found, words)
+
+    # --- mirror image --------------------------------------------------------------------------
+    def why_no_mirror(self) -> str:
+        """Return why no mirror image can be marked; empty when it can."""
+        store = self._state.store
+        if store is None:
+            return "Open a run first"
+        return "" if store.atlas is not None else "This run keeps no decoded images to search"
+
+    def toggle_mirror(self) -> None:
+        """Mark the mirror image, or mark it no longer."""
+        self.mark_mirror(not self.trust.marks_mirror)
+
+    def mark_mirror(self, on: bool) -> None:
+        """Mark the mirror image of the probe's object; the first time it is searched for."""
+        store = self._state.store
+        if store is None or self.why_no_mirror():
+            return
+        self.trust.mark_mirror(on)
+        if not on or self.trust.mirrors is not None or self._search is not None:
+            return
+        path = Path(store.path)
+
+        def work(progress: Progress, cancelled: Asked) -> AtlasMirrors:
+            return find_mirrors(path, progress, cancelled)
+
+        self._search = self._jobs.run(
+            "mirror images", work, self._if_current(self._on_mirrors),
+            self._if_current(self._on_no_mirrors),
+        )  # fmt: skip
+
+    def _on_mirrors(self, mirrors: AtlasMirrors) -> None:
+        self._search = None
+        self.trust.set_mirrors(mirrors)
+
+    def _on_no_mirrors(self, error: BaseException) -> None:
+        self._search = None
+        self.trust.mark_mirror(False)
+        self._window.messages.error(error)
+
+    def _place(self) -> MirrorPlace | None:
+        store, mirrors = self._state.store, self.trust.mirrors
+        if store is None or store.atlas is None or mirrors is None or not self.trust.marks_mirror:
+            return None
+        return mirror_place(self._state, mirrors, store.atlas)
+
+    def show_mirror(self) -> None:
+        """Mark the mirror image of the probe's object, if it is wanted and there is one."""
+        place, on, probe = self._place(), self.trust.marks_mirror, self._state.probe
+        words = "" if place is None else place.words
+        if on and place is None:
+            words = "Comparing the decoded images …"
+        can_visit = place is not None and place.z is not None
+        self.drawer.show_mirror(on, words, self.why_no_mirror(), can_visit)
+        at = None if place is None else place.xy
+        self._window.plane.mirror.put(at, None if probe is None else probe.xy)
+
+    def visit_mirror(self) -> None:
+        """Put the probe on the mirror image."""
+        place = self._place()
+        if place is not None and place.z is not None:
+            self._state.set_probe_z(place.z)

@@ -1,0 +1,188 @@
+"""The card of fields, wired: objects found beside the window, picks shown, one put on the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtWidgets import QFileDialog
+
+from tvae_core.errors import Cancelled, TvaeError
+from tvae_core.words import count, degrees, figure
+from tvae_gui.fields.field_view import FieldDrawer
+from tvae_gui.fields.replace_question import ReplaceQuestion
+from tvae_gui.jobs.background_job import BackgroundJob
+from tvae_gui.jobs.detect_job import Detected, run_detect
+from tvae_gui.messages import sentence_of
+from tvae_gui.state.field_state import FieldState
+from tvae_gui.widgets.image_panel import picture_of
+
+if TYPE_CHECKING:
+    from tvae_gui.main_window.window import MainWindow
+
+_KINDS = {"RELION (*.star)": ".star", "EMAN (*.box)": ".box", "CSV (*.csv)": ".csv"}
+
+
+class Fields:
+    """Everything about larger images of many objects that the window shows.
+
+    Parameters
+    ----------
+    window : MainWindow
+        Built, with its state, jobs and messages.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window, self._state = window, window.state
+        self.state = FieldState()
+        self.drawer = FieldDrawer(window.plane)
+        self._job: BackgroundJob | None = None
+        self._connect()
+
+    def _connect(self) -> None:
+        s, d = self.state, self.drawer
+        self._state.store_changed.connect(self._on_store)
+        s.fields_changed.connect(self._show_fields)
+        s.picks_changed.connect(self._show_picks)
+        s.pick_chosen.connect(self._on_pick)
+        d.open_wanted.connect(self.ask_open)
+        d.cancel_wanted.connect(self.cancel)
+        d.threshold_moved.connect(s.set_threshold)
+        d.image_chosen.connect(s.go_to)
+        d.drawn_toggled.connect(s.set_drawn)
+        d.save_wanted.connect(self.ask_save)
+        d.picture.clicked.connect(s.choose_at)
+
+    def open(self) -> None:
+        """Show the card."""
+        if self._state.store is not None:
+            self.drawer.open_drawer()
+
+    def _on_store(self) -> None:
+        self.cancel()
+        self._job = None
+        self.drawer.close_drawer()
+        self.drawer.show_running(False)
+        self.state.clear()
+
+    # --- looking ---------------------------------------------------------------------------------
+    def ask_open(self) -> None:
+        """Ask for an image and look for objects on it."""
+        name, _ = QFileDialog.getOpenFileName(self._window, "Open an image of many objects")
+        if name:
+            self.search(Path(name))
+
+    def search(self, path: Path) -> None:
+        """Look for objects in the images of a file, beside the window."""
+        store = self._state.store
+        if store is None or self._job is not None:
+            return
+        source = Path(store.path)
+
+        def work(progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> Detected:
+            return run_detect(source, path, progress, cancelled)
+
+        self.drawer.show_running(True)
+        self.drawer.show_words("Finding the threshold on the run's own images, then looking …")
+        job = self._job = self._window.jobs.run(
+            "objects", work, lambda found: self._on_found(job, found),
+            lambda error: self._on_failed(job, error),
+        )  # fmt: skip
+        job.progressed.connect(lambda share, _: self.drawer.show_progress(share))
+
+    def cancel(self) -> None:
+        """Stop looking."""
+        if self._job is not None:
+            self._job.cancel()
+
+    def _on_found(self, job: BackgroundJob, found: Detected) -> None:
+        if job is self._job:
+            self._job = None
+            self.drawer.show_running(False)
+            self.state.show(str(found.path), found.calibration, found.fields)
+
+    def _on_failed(self, job: BackgroundJob, error: BaseException) -> None:
+        if job is not self._job:
+            return
+        self._job = None
+        self.drawer.show_running(False)
+        if isinstance(error, Cancelled):
+            self._show_picks()
+        elif isinstance(error, TvaeError):
+            self.drawer.show_words(sentence_of(error))
+        else:
+            self.drawer.show_words("")
+            self._window.messages.error(error)
+
+    # --- showing ---------------------------------------------------------------------------------
+    def _show_fields(self) -> None:
+        self.drawer.show_fields(len(self.state.fields), self.state.threshold)
+        self._show_picks()
+
+    def _show_picks(self) -> None:
+        picture, picks = self.state.picture(), self.state.picks
+        if picture is None or picks is None or self.state.calibration is None:
+            self.drawer.show_words("Any image larger than the run's own: a micrograph, a stack")
+            return
+        image = picture_of(*picture, self._state.options.image_map)
+        self.drawer.picture.show_field(image, self.state.circles(), self.state.chosen)
+        words = f"{count(len(picks), 'object')}. By itself: {self.state.calibration.words()}."
+        number = self.state.chosen
+        if number is not None:
+            words = (
+                f"confidence {figure(float(picks.confidence[number]))}, "
+                f"angle {degrees(float(picks.angle_rad[number]))}"
+            )
+        self.drawer.show_words(words)
+
+    def _on_pick(self) -> None:
+        """Put the probe on the content of the pick."""
+        picks, number = self.state.picks, self.state.chosen
+        if picks is not None and number is not None:
+            self._state.set_probe_z(picks.z[number])
+        self._show_picks()
+
+    # --- saving ----------------------------------------------------------------------------------
+    def ask_save(self) -> None:
+        """Ask where to save the picks."""
+        name, kind = QFileDialog.getSaveFileName(
+            self._window,
+            "Save the picks",
+            "picks.star",
+            ";;".join(_KINDS),
+            options=QFileDialog.Option.DontConfirmOverwrite,  # `save` asks: it knows the files
+        )
+        if name:
+            self.save(with_suffix_of(name, kind))
+
+    def save(self, path: Path) -> None:
+        """Write the picks of all images at the threshold, and ask before files are replaced."""
+        from tvae_core.export.picks import export_picks, pick_files  # scipy comes with it
+
+        picks, field = self.state.every_pick, self.state.field
+        if picks is None or field is None:
+            return
+        images = len(self.state.fields)
+        try:
+            there = [file for file in pick_files(path, images) if file.exists()]
+            if there and not self._ask(there):
+                return
+            done = export_picks(
+                picks, path, source=self.state.path, shape=field.raw_shape, images=images,
+                box_px=2 * round(1.5 * field.radius_px), overwrite=True,
+            )  # fmt: skip
+        except TvaeError as error:
+            self._window.messages.error(error)
+            return
+        total = sum(one.count for one in done)
+        self._window.messages.notice(f"{count(total, 'pick')} written and read back: {path.name}")
+
+    def _ask(self, files: list[Path]) -> bool:
+        return ReplaceQuestion(files, self._window).answer()
+
+
+def with_suffix_of(name: str, kind: str) -> Path:
+    """Return a path that ends as the kind of file chosen in the dialog where it has no suffix."""
+    path = Path(name)
+    return path if path.suffix else path.with_name(path.name + _KINDS.get(kind, ".star"))

@@ -1,0 +1,104 @@
+"""From the selection to the gallery: counts at once, pictures and averages as they come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.words import count
+from tvae_gui.gallery.gallery import Gallery
+from tvae_gui.jobs.decode_job import EXTRA, DecodedMany, DecodeJob
+from tvae_gui.jobs.picture_job import PictureJob, SelectionPictures
+from tvae_gui.probe.probe_presenter import ProbePresenter
+from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.widgets.image_panel import picture_of
+
+Array = NDArray[Any]
+SHOWN = 64
+
+
+class SelectionPresenter:
+    """Shows the selection, or a sample of all images when nothing is selected."""
+
+    def __init__(
+        self,
+        state: ExplorerState,
+        gallery: Gallery,
+        pictures: PictureJob,
+        decoder: DecodeJob,
+        probe: ProbePresenter,
+    ) -> None:
+        self._state, self._gallery = state, gallery
+        self._pictures, self._decoder, self._probe = pictures, decoder, probe
+        self._mean: Array | None = None
+
+    def on_selection_changed(self, live: bool) -> None:
+        """Show the count at once and ask for the pictures."""
+        state = self._state
+        selection = state.selection
+        self._gallery.show_count(selection.count, state.images)
+        if state.store is None:
+            self._gallery.show_pictures([], [], "")
+            self._gallery.show_average(None, None)
+            self._gallery.residual.set_image(None)
+            return
+        if not state.store.has_thumbnails:
+            self._gallery.show_pictures([], [], "", "This run keeps no thumbnails")
+            return
+        everything = np.ones(state.images, dtype=bool) if state.visible is None else state.visible
+        mask = selection.mask if selection.count else everything
+        self._pictures.ask_selection(mask, SHOWN, live)
+
+    def on_pictures(self, answer: SelectionPictures) -> None:
+        """Show thumbnails and averages."""
+        images = [self._probe.thumbnail(t) for t in answer.thumbnails.upright]
+        self._gallery.show_pictures(answer.thumbnails.indices, images, self._caption(answer))
+        if answer.mean is None or answer.std is None:
+            self._gallery.show_average(None, None)
+            return
+        self._mean = self._to_values(answer.mean)
+        low, high = np.percentile(answer.std, [1, 99])
+        spread = picture_of(answer.std, min(low, 0.5 * high), high)
+        self._gallery.show_average(self._probe.decoded_picture(self._mean), spread)
+        if not self._state.selection.count:
+            self._gallery.residual.set_image(None)
+        else:
+            self._ask_decoded()
+
+    def _caption(self, answer: SelectionPictures) -> str:
+        if not self._state.selection.count:
+            return f"a sample of all {count(answer.selected, 'image')}, turned upright"
+        if answer.summed < answer.selected:
+            return f"upright · average of {count(answer.summed)} of {count(answer.selected)} so far"
+        return f"upright · average of {count(answer.selected, 'image')}"
+
+    def _ask_decoded(self) -> None:
+        store = self._state.store
+        assert store is not None
+        assert self._mean is not None
+        z = store.z_mean[self._state.selection.mask].mean(axis=0)
+        preview = self._probe.blend_at(z)
+        if preview is not None and preview.shape == self._mean.shape:
+            self._show_residual(preview)
+        self._decoder.ask_many(EXTRA, z[None], "residual", self._mean.shape[0])
+
+    def on_extra(self, answer: DecodedMany) -> None:
+        """Show the residual against the exact image."""
+        if answer.tag == "residual":
+            self._show_residual(answer.images[0])
+
+    def _show_residual(self, decoded: Array) -> None:
+        if self._mean is None or decoded.shape != self._mean.shape:
+            return
+        low, high = self._probe.base
+        reach = 0.5 * (high - low)
+        difference = self._mean - decoded
+        self._gallery.residual.set_image(picture_of(difference, -reach, reach))
+
+    def _to_values(self, levels: Array) -> Array:
+        store = self._state.store
+        assert store is not None
+        low, high = store.thumbnail_range
+        return np.asarray(levels / 255 * (high - low) + low)

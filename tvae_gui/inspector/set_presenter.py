@@ -1,0 +1,136 @@
+"""Named sets: keeping, picking, renaming, recolouring, their rule and note."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from PyQt6.QtCore import QPoint
+from PyQt6.QtGui import QAction, QColor
+from PyQt6.QtWidgets import QColorDialog, QInputDialog, QWidget
+
+from tvae_core.errors import TvaeError
+from tvae_core.selection import NamedSet
+from tvae_gui.inspector.inspector import menu_at
+from tvae_gui.messages import Messages
+from tvae_gui.state.explorer_state import ExplorerState
+
+Ask = Callable[[str, str, str], str | None]
+PickColour = Callable[[str], str | None]
+
+
+class SetPresenter:
+    """Acts on the named sets of the state. `ask` and `pick_colour` are replaced in tests."""
+
+    def __init__(
+        self,
+        state: ExplorerState,
+        window: QWidget,
+        export: Callable[[tuple[str, str]], None],
+        average: Callable[[str], None],
+        messages: Messages,
+    ) -> None:
+        self._state, self._window, self._export = state, window, export
+        self._average, self._messages = average, messages
+        self.ask: Ask = self._ask
+        self.pick_colour: PickColour = self._pick_colour
+
+    def keep(self) -> None:
+        """Keep the selection under a name."""
+        if not self._state.selection.count:
+            return
+        name = self.ask("Keep as set", "Name of the set", f"set {len(self._state.sets) + 1}")
+        if name:
+            self._state.add_set(name)
+
+    def pick(self, name: str, how: str) -> None:
+        """Select the images of a set, or combine them with the selection."""
+        named = self._find(name)
+        if named is not None:
+            combined = self._state.history.present.combine(named.selection, how)  # type: ignore[arg-type]
+            self._state.put_selection(combined)
+
+    def open_menu(self, name: str, at: QPoint) -> None:
+        """Show what can be done with a set."""
+        entries: tuple[tuple[str, Callable[[str], None]], ...] = (
+            ("Rename…", self.rename),
+            ("Colour…", self.recolour),
+            ("Note…", self.annotate),
+            ("Apply its rule again", self.reapply),
+            ("Say its rule", self.say_rule),
+            ("Export…", lambda n: self._export(("set", n))),
+            ("Average…", self._average),
+            ("Delete", self.delete),
+        )
+        actions = []
+        for words, act in entries:
+            action = QAction(words, self._window)
+            action.triggered.connect(lambda _=False, a=act: a(name))
+            actions.append(action)
+        menu_at(self._window, actions, at)
+
+    def rename(self, name: str) -> None:
+        """Give a set another name."""
+        new = self.ask("Rename the set", "Name of the set", name)
+        if new and new != name and self._find(new) is None:
+            self._change(name, name=new)
+        elif new and new != name:
+            self._messages.notice(f"There is a set called “{new}” already.")
+
+    def recolour(self, name: str) -> None:
+        """Give a set another colour."""
+        named = self._find(name)
+        colour = None if named is None else self.pick_colour(named.colour)
+        if colour:
+            self._change(name, colour=colour)
+
+    def annotate(self, name: str) -> None:
+        """Write a note on a set."""
+        named = self._find(name)
+        note = None if named is None else self.ask("Note", f"Note on “{name}”", named.note)
+        if note is not None:
+            self._change(name, note=note)
+
+    def reapply(self, name: str) -> None:
+        """Apply the rule that made a set again."""
+        named = self._find(name)
+        if named is None:
+            return
+        try:
+            fresh = named.reapplied(self._state)
+        except TvaeError as error:
+            self._messages.error(error)
+            return
+        self._put(name, fresh)
+        self._messages.notice(f"“{name}” holds {fresh.count:,} images, before {named.count:,}.")
+
+    def say_rule(self, name: str) -> None:
+        """Say how a set was made."""
+        named = self._find(name)
+        if named is not None:
+            text = json.dumps(named.rule)
+            self._messages.notice(f"“{name}”: {text[:240]}{'…' if len(text) > 240 else ''}")
+
+    def delete(self, name: str) -> None:
+        """Forget a set; its images stay."""
+        self._state.replace_sets([s for s in self._state.sets if s.name != name])
+
+    def _change(self, which: str, **changes: str) -> None:
+        named = self._find(which)
+        if named is not None:
+            self._put(which, replace(named, **changes))  # type: ignore[arg-type]
+
+    def _put(self, name: str, fresh: NamedSet) -> None:
+        self._state.replace_sets([fresh if s.name == name else s for s in self._state.sets])
+
+    def _find(self, name: str) -> NamedSet | None:
+        return next((s for s in self._state.sets if s.name == name), None)
+
+    def _ask(self, head: str, words: str, value: str) -> str | None:
+        text, good = QInputDialog.getText(self._window, head, words, text=value)
+        return text.strip() if good else None
+
+    def _pick_colour(self, value: str) -> str | None:
+        colour = QColorDialog.getColor(QColor(value), self._window)
+        return colour.name() if colour.isValid() else None

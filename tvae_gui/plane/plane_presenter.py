@@ -1,0 +1,271 @@
+"""What the plane view draws: points, tiles, thumbnails, probe and shapes of the state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt6.QtGui import QColor
+
+from tvae_core.selection import Rule
+from tvae_core.store import Atlas
+from tvae_gui.jobs.decode_job import TILES, DecodedMany, DecodeJob
+from tvae_gui.jobs.picture_job import POINTS, PictureJob, Thumbnails
+from tvae_gui.plane.plane_view import CIRCLE, RECTANGLE, PlaneView, circle_outline
+from tvae_gui.state.atlas_view import (
+    Ink,
+    TileGrid,
+    blend,
+    sheet,
+    strip_grid,
+    tile_grid,
+    tile_values,
+)
+from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.state.planes import NEIGHBOURS, to_z
+from tvae_gui.state.raster import Picture, ScatterFrame, Window
+from tvae_gui.state.scatter_frame import scatter_frame
+from tvae_gui.theme import colour, theme
+from tvae_gui.widgets.image_panel import picture_of
+
+Array = NDArray[Any]
+THUMBNAILS_AT_MOST = 60
+TILE_SIDE = 48
+MOST_EXACT_TILES = 240
+
+
+class PlanePresenter:
+    """Draws the state on a plane view."""
+
+    def __init__(
+        self, state: ExplorerState, view: PlaneView, decoder: DecodeJob, pictures: PictureJob
+    ) -> None:
+        self._state, self._view = state, view
+        self._decoder, self._pictures = decoder, pictures
+        self._frame: ScatterFrame | None = None
+        self._tiles: dict[tuple[Any, ...], Picture | None] = {}
+        self._exact: dict[tuple[Any, ...], Array] = {}
+        self._asked: tuple[Any, ...] | None = None
+        self.contrast = (0.0, 255.0)
+
+    # --- points --------------------------------------------------------------------------------
+    def show_plane(self) -> None:
+        """Show another plane: axes, points, tiles, and all of it in view."""
+        shown = self._state.shown
+        self._exact.clear()
+        self._view.shape.put(np.empty((0, 2)), False)
+        if shown is None:
+            self._view.set_points(None)
+            self._view.set_tiles(None)
+            return
+        self._view.set_axes(shown.x_title, shown.y_title, self._state.extent)
+        self._view.curve.put(self._outline() if shown.is_line else np.empty((0, 2)))
+        self.show_points()
+        self.show_tiles()
+
+    def show_points(self) -> None:
+        """Draw the points again: colours, filter or selection have changed."""
+        if self._state.shown is None:
+            return
+        self._frame = scatter_frame(self._state, theme().dark)
+        self._view.set_points(self._frame.draw)
+        self.ask_thumbnails()
+
+    def _outline(self) -> Array:
+        x, y = self._state.index.xy
+        edges = np.linspace(*self._state.extent[:2], 121)
+        tops = np.zeros(120)
+        np.maximum.at(tops, np.clip(np.searchsorted(edges, x) - 1, 0, 119), y)
+        return np.stack([0.5 * (edges[1:] + edges[:-1]), tops], axis=1)
+
+    # --- tiles ---------------------------------------------------------------------------------
+    def show_tiles(self) -> None:
+        """Draw the background again, or none."""
+        self._tiles.clear()
+        shown = self._state.options.atlas and self.why_no_tiles() == ""
+        line = self._state.shown is not None and self._state.shown.is_line
+        draw = self._draw_strip if line else self._draw_tiles
+        self._view.set_tiles(draw if shown else None)
+
+    def why_no_tiles(self) -> str:
+        """Return why there can be no background; empty when there can."""
+        if self._state.store is None:
+            return "Open a run first"
+        if self._state.shown is not None and self._state.shown.is_line:
+            return "" if self._blendable() is not None else "This run has no stored atlas"
+        if self._blendable() is None and not self._decoder.is_ready:
+            return "This plane has no stored atlas and there is no decoder"
+        return ""
+
+    def _blendable(self) -> Atlas | None:
+        """Return the stored atlas when its plane is the one shown."""
+        store, shown = self._state.store, self._state.shown
+        if store is None or shown is None or store.atlas is None:
+            return None
+        choice = shown.choice
+        latent = store.atlas.plane == "z" and choice.name == "z1 z2" and store.z_dim == 2
+        latent |= store.atlas.plane == "z" and shown.is_line
+        linear = store.atlas.plane == "pca" and choice.kind == "pca"
+        return store.atlas if latent or linear else None
+
+    def _draw_tiles(self, window: Window) -> Picture | None:
+        atlas = self._blendable()
+        grid = tile_grid(atlas, self._state.extent, window)
+        if grid is None or self._state.support is None:
+            return None
+        aspect = round(grid.aspect(window), 1)
+        key = (*grid.key, theme().dark, aspect)
+        self._ask_exact(grid, atlas)
+        if key not in self._tiles:
+            values = self._exact.get(grid.key)
+            if values is None and atlas is not None:
+                values = tile_values(atlas, grid)
+            if values is None:
+                return None
+            xx, yy = np.meshgrid(grid.x, grid.y)
+            support = self._state.support.share(xx.ravel(), yy.ravel())
+            if len(self._tiles) > 24:
+                self._tiles.clear()
+            self._tiles[key] = sheet(values, grid, support, _ink(), aspect)
+        return self._tiles[key]
+
+    def _draw_strip(self, window: Window) -> Picture | None:
+        """Draw the images along a latent of one dimension, at the foot of its histogram."""
+        atlas, support = self._blendable(), self._state.support
+        grid = None if atlas is None else strip_grid(atlas, window)
+        if atlas is None or grid is None or support is None:
+            return None
+        values = blend(atlas, grid.x, np.full(len(grid.x), float(atlas.y[0])))
+        share = support.share(grid.x, np.zeros(len(grid.x)))
+        return sheet(values, grid, share, _ink(), grid.aspect(window))
+
+    def _ask_exact(self, grid: TileGrid, atlas: Atlas | None) -> None:
+        """Ask for exact tiles where the atlas would only interpolate."""
+        finer = atlas is None or grid.pitch_x < 0.9 * float(atlas.x[1] - atlas.x[0])
+        few = len(grid.x) * len(grid.y) <= MOST_EXACT_TILES
+        wanted = finer and few and self._decoder.is_ready and grid.key != self._asked
+        if not wanted or grid.key in self._exact:
+            return
+        self._asked = grid.key
+        xx, yy = np.meshgrid(grid.x, grid.y)
+        z = np.stack([self._z_at(x, y) for x, y in zip(xx.flat, yy.flat, strict=True)])
+        self._decoder.ask_many(TILES, z, grid.key, TILE_SIDE)
+
+    def _z_at(self, x: float, y: float) -> Array:
+        state = self._state
+        assert state.shown is not None
+        assert state.store is not None
+        assert state.probe is not None
+        exact = state.shown.choice.kind == "z" or state.shown.linear is not None
+        near = np.empty(0, np.int64) if exact else state.index.nearest(x, y, NEIGHBOURS)
+        return to_z(state.shown, state.store, np.array([x, y]), state.probe.z, near)
+
+    def on_tiles(self, answer: DecodedMany) -> None:
+        """Replace the blend by exact images."""
+        if len(self._exact) > 6:
+            self._exact.clear()
+        self._exact[answer.tag] = answer.images
+        self._asked = None
+        self.show_tiles()
+
+    # --- thumbnails on the points ----------------------------------------------------------------
+    def ask_thumbnails(self) -> None:
+        """Ask for the images in view once they are few."""
+        store = self._state.store
+        if self._frame is None or store is None or not store.has_thumbnails:
+            return
+        window = self._view.window_in_view
+        some = self._in_view(window)
+        if some is None or not len(some):
+            self._view.show_thumbnails(np.empty((0, 2)), [], [])
+        else:
+            self._pictures.ask(POINTS, some)
+
+    def _in_view(self, window: Window) -> Array | None:
+        assert self._frame is not None
+        x0, x1 = self._state.extent[:2]
+        whole = window.x1 - window.x0 > 0.5 * (x1 - x0) and len(self._state.index) > 200
+        if whole or self._frame.count_in_view(window) > THUMBNAILS_AT_MOST:
+            return None
+        index = self._state.index
+        at = index.positions_in(window.x0, window.x1, window.y0, window.y1)
+        x, y = index.xy[:, at]
+        inside = (x > window.x0) & (x < window.x1) & (y > window.y0) & (y < window.y1)
+        if self._frame.visible is not None:
+            inside &= self._frame.visible[at]
+        return np.asarray(index.order[at][inside])
+
+    def on_thumbnails(self, answer: Thumbnails) -> None:
+        """Draw the images asked for."""
+        shown, frame = self._state.shown, self._frame
+        if shown is None or frame is None or self._in_view(self._view.window_in_view) is None:
+            return  # the view has moved on to where images are not shown
+        images = [picture_of(t, *self.contrast) for t in answer.upright]
+        place = np.argsort(self._state.index.order)
+        levels = frame.levels[place[answer.indices]]
+        tints = [QColor(*(int(c) for c in frame.table[k])) for k in levels]
+        self._view.show_thumbnails(shown.xy[answer.indices], images, tints)
+
+    # --- probe and shapes ------------------------------------------------------------------------
+    def show_probe(self) -> None:
+        """Put the probe where the state has it."""
+        state = self._state
+        if state.probe is None or state.shown is None:
+            self._view.probe.put(None, (0, 0), False)
+        else:
+            self._view.probe.put(state.probe.xy, state.support_radius, state.shown.is_line)
+
+    def rule_of(self, kind: str, points: Array) -> Rule | None:
+        """Return the rule that a shape drawn on the plane makes."""
+        shown = self._state.shown
+        if shown is None:
+            return None
+        plane = shown.choice.name
+        if shown.is_line and kind != CIRCLE:
+            x0, x1 = float(points[:, 0].min()), float(points[:, 0].max())
+            return {"kind": "range", "column": "z1", "low": x0, "high": x1}
+        if kind == RECTANGLE:
+            x, y = np.sort(points[:, 0]).tolist(), np.sort(points[:, 1]).tolist()
+            return {"kind": "rectangle", "plane": plane, "x": x, "y": y}
+        if kind == CIRCLE:
+            radius = float(np.hypot(*(points[1] - points[0])))
+            return {
+                "kind": "circle",
+                "plane": plane,
+                "centre": points[0].tolist(),
+                "radius": radius,
+            }
+        return {"kind": "polygon", "plane": plane, "vertices": np.round(points, 6).tolist()}
+
+    def show_selection_shape(self) -> None:
+        """Show the outline of the rule behind the selection, if it is one shape on this plane."""
+        rule, shown = self._state.history.present.rule, self._state.shown
+        outline = np.empty((0, 2))
+        if shown is not None and rule.get("plane") == shown.choice.name:
+            outline = _outline_of(rule)
+        self._view.shape.put(outline, False)
+
+    def apply_theme(self) -> None:
+        """Take the colours of the theme in use."""
+        self._view.apply_theme()
+        self._view.setBackground(colour("plane"))
+        self.show_points()
+        self.show_tiles()
+
+
+def _ink() -> Ink:
+    if theme().dark:
+        return Ink((255, 255, 255), (8, 9, 11))
+    return Ink((44, 46, 52), (255, 255, 255))
+
+
+def _outline_of(rule: Rule) -> Array:
+    if rule["kind"] == "polygon":
+        return np.array(rule["vertices"])
+    if rule["kind"] == "rectangle":
+        (x0, x1), (y0, y1) = rule["x"], rule["y"]
+        return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    if rule["kind"] == "circle":
+        return circle_outline(np.array(rule["centre"]), rule["radius"])
+    return np.empty((0, 2))

@@ -1,0 +1,140 @@
+"""Opening stores, and keeping what the user adds to them in the sidecar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tvae_core.errors import StoreError, TvaeError
+from tvae_core.sidecar import Labelling, Sidecar, load_sidecar, save_sidecar
+from tvae_core.store import EmbeddingStore, Plane
+from tvae_gui.messages import Messages
+from tvae_gui.session.demo import demo_path
+from tvae_gui.state.explorer_state import Clusters, ExplorerState
+from tvae_gui.state.planes import PlaneChoice
+
+CLUSTERING = "clusters"
+
+
+class Session:
+    """The open store and its sidecar."""
+
+    def __init__(self, state: ExplorerState, messages: Messages) -> None:
+        self._state, self._messages = state, messages
+        self._dirty = False
+
+    def open(self, path: Path) -> bool:
+        """Open a store with all that was added to it; say what is wrong and return False else."""
+        try:
+            store = EmbeddingStore(path)
+        except TvaeError as error:
+            self._messages.error(error)
+            return False
+        try:
+            store.z_mean, store.angle_rad, store.shift_px  # noqa: B018 - read, to fail now
+        except (TvaeError, OSError, KeyError) as error:
+            store.close()
+            self._messages.error(
+                error
+                if isinstance(error, TvaeError)
+                else StoreError(f"the file is damaged ({error})", path, "embed the run again")
+            )
+            return False
+        self.save()
+        self._state.open(store)
+        self._restore(store)
+        self._dirty = False
+        self._note_missing_images(store)
+        return True
+
+    def close(self) -> None:
+        """Save and forget the store."""
+        self.save()
+        self._state.close()
+
+    def touch(self) -> None:
+        """Note that there is something to save."""
+        self._dirty = self._state.store is not None
+
+    def save(self) -> None:
+        """Save what was added, if anything was."""
+        store = self._state.store
+        if store is None or not self._dirty:
+            return
+        self._dirty = False
+        try:
+            save_sidecar(self._sidecar(store), store)
+        except (TvaeError, OSError) as error:
+            failed = StoreError(f"the notes on this run could not be saved ({error})", store.path)
+            self._messages.error(failed)
+
+    def _sidecar(self, store: EmbeddingStore) -> Sidecar:
+        state = self._state
+        made = Sidecar.of(store)
+        made.sets = list(state.sets)
+        made.planes = {name: plane.coordinates for name, plane in state.planes.items()}
+        made.columns = dict(state.joined)
+        if state.clusters is not None:
+            c = state.clusters
+            made.labellings[CLUSTERING] = Labelling(c.labels, c.names, c.colours, c.method, c.note)
+        made.view = _view_of(state)
+        return made
+
+    def _restore(self, store: EmbeddingStore) -> None:
+        try:
+            sidecar = load_sidecar(store)
+        except TvaeError as error:
+            self._messages.error(error)
+            return
+        state = self._state
+        state.join_columns(sidecar.columns)
+        for name, coordinates in sidecar.planes.items():
+            state.add_plane(name, Plane(np.asarray(coordinates)))
+        if CLUSTERING in sidecar.labellings:
+            kept = sidecar.labellings[CLUSTERING]
+            state.set_clusters(
+                Clusters(kept.labels, kept.names, kept.colours, kept.method, kept.note)
+            )
+        state.replace_sets(sidecar.sets)
+        try:
+            _show_view(state, sidecar.view)
+        except (KeyError, TypeError, ValueError, TvaeError):
+            self._messages.notice("The last view of this run could not be restored.")
+
+    def _note_missing_images(self, store: EmbeddingStore) -> None:
+        images = store.header.config.data.path or store.source_files[0]
+        if Path(images).exists() or store.path.resolve() == demo_path().resolve():
+            return  # the example ships without its images
+        self._messages.notice(
+            f"The original images are not where they were ({images}). Everything can be explored; "
+            "exporting them asks where they are."
+        )
+
+
+def _view_of(state: ExplorerState) -> dict[str, Any]:
+    shown, probe = state.shown, state.probe
+    return {
+        "plane": shown.choice.name if shown is not None and not shown.is_line else "",
+        "colour": state.colour.key,
+        "filters": {k: [float(a), float(b)] for k, (a, b) in state.filters.items()},
+        "z": [] if probe is None else [float(v) for v in probe.z],
+        "atlas": state.options.atlas,
+        "colour_map": state.options.colour_map,
+        "image_map": state.options.image_map,
+    }
+
+
+def _show_view(state: ExplorerState, view: dict[str, Any]) -> None:
+    if not view:
+        return
+    if view.get("plane"):
+        state.choose_plane(PlaneChoice.named(view["plane"]))
+    state.colour_by(view.get("colour", "density"))
+    for key, (low, high) in view.get("filters", {}).items():
+        state.set_filter(key, (float(low), float(high)))
+    kept = {k: view[k] for k in ("atlas", "colour_map", "image_map") if k in view}
+    state.set_options(**kept)
+    if state.store is not None and len(view.get("z", [])) == state.store.z_dim:
+        state.set_probe_z(np.array(view["z"], dtype=np.float32))

@@ -1,0 +1,213 @@
+"""Training from the window: the dialog, the monitors of runs and their list, made when asked for.
+
+The views and jobs of training are imported when first used: exploring needs none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtWidgets import QMainWindow
+
+from tvae_core.config import RunConfig, load_config
+from tvae_core.errors import TvaeError
+from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.listing import RecentRuns
+from tvae_gui.messages import Messages
+from tvae_gui.state.run_list import RunList
+
+if TYPE_CHECKING:
+    from tvae_gui.jobs.look_job import LookJob
+    from tvae_gui.jobs.run_keeper import RunKeeper
+    from tvae_gui.training.run_list import RunListView
+    from tvae_gui.training.run_monitor import RunMonitor
+    from tvae_gui.training.train_dialog import TrainDialog
+
+RECENT_RUNS = "recent-runs.json"
+
+
+class Training:
+    """Owns the runs that this window started or follows.
+
+    Parameters
+    ----------
+    explore : callable
+        Opens the store of a run in the window; False when it could not.
+    settings : Path
+        The folder of the user's settings, where the runs used of late are remembered.
+    home : Path, optional
+        Where new runs are made; `tvae-runs` in the user's home without it.
+    """
+
+    def __init__(
+        self,
+        window: QMainWindow,
+        explore: Callable[[Path], bool],
+        messages: Messages,
+        settings: Path,
+        home: Path | None = None,
+    ) -> None:
+        self._window, self._explore, self._messages = window, explore, messages
+        self._home = home or Path.home() / "tvae-runs"
+        self.runs = RunList(RecentRuns(settings / RECENT_RUNS), [self._home])
+        self._keeper: RunKeeper | None = None
+        self._dialogs: dict[TrainDialog, LookJob] = {}
+        self._list: RunListView | None = None
+        self._monitors: dict[Path, RunMonitor] = {}
+        self._stopping = False
+
+    # --- the dialog ----------------------------------------------------------------------------
+    def open_dialog(self) -> None:
+        """Show the dialog of a new run."""
+        self._new_dialog(None)
+
+    def copy_run(self, run: Path) -> None:
+        """Show the dialog of a new run with the images and settings of an earlier one."""
+        try:
+            config = load_config(RunFolder(run).config_file)
+        except TvaeError as error:
+            self._messages.error(error)
+            return
+        self._new_dialog(config)
+
+    def _new_dialog(self, config: RunConfig | None) -> None:
+        from tvae_gui.jobs.look_job import LookJob
+        from tvae_gui.state.new_run import NewRunState
+        from tvae_gui.training.train_dialog import TrainDialog
+
+        self.runs.refresh()
+        state, look = NewRunState(self._home, measured=self.runs.measured), LookJob()
+        dialog = TrainDialog(state, self._window)
+        state.look_wanted.connect(look.look)
+        look.look_ready.connect(state.show_look)
+        look.look_failed.connect(state.show_look_error)
+        dialog.run_requested.connect(self.keeper().start)
+        dialog.finished.connect(lambda _: self._end_dialog(dialog))
+        self._dialogs[dialog] = look
+        if config is not None:
+            state.start_from(config)
+        dialog.show()
+
+    def _end_dialog(self, dialog: TrainDialog) -> None:
+        look = self._dialogs.pop(dialog, None)
+        if look is not None:
+            look.close()
+            dialog.deleteLater()
+
+    # --- the list and the monitors -------------------------------------------------------------
+    def open_runs(self) -> None:
+        """Show the list of runs."""
+        from tvae_gui.training.run_list import RunListView
+
+        self.runs.refresh()
+        if self._list is not None and not self._list.isVisible():
+            self._list.deleteLater()  # closed by the user: it listens to nothing any more
+            self._list = None
+        if self._list is None:
+            self._list = RunListView(self.runs)
+            self._list.setWindowTitle("Runs")
+            self._list.resize(960, 640)
+            self._list.run_opened.connect(self.open_monitor)
+            self._list.new_run_requested.connect(self.open_dialog)
+            self._list.copy_requested.connect(self.copy_run)
+        self._list.show()
+        self._list.raise_()
+
+    def open_monitor(self, run: Path) -> None:
+        """Show how a run is going."""
+        run = run.resolve()
+        monitor = self._monitors.get(run)
+        if monitor is not None and not monitor.isVisible():
+            monitor.deleteLater()  # closed by the user: it listens to nothing any more
+            monitor = None
+        if monitor is None:
+            monitor = self._monitors[run] = self._new_monitor(run)
+        monitor.show()
+        monitor.raise_()
+
+    def _new_monitor(self, run: Path) -> RunMonitor:
+        from tvae_gui.training.run_monitor import RunMonitor
+
+        keeper = self.keeper()
+        monitor = RunMonitor(keeper.open(run))
+        monitor.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose, False)
+        monitor.setWindowTitle(f"{run.name} – training")
+        monitor.resize(1120, 720)
+        monitor.stop_requested.connect(keeper.stop)
+        monitor.resume_requested.connect(keeper.resume)
+        monitor.explore_requested.connect(self._on_explore)
+        self.runs.recent.add(run)
+        return monitor
+
+    def _on_explore(self, store: Path) -> None:
+        if self._explore(store):
+            self._window.show()
+            self._window.raise_()
+            self._window.activateWindow()
+
+    def is_without_store(self, path: Path) -> bool:
+        """Whether a path is the folder of a run that has made no embeddings yet."""
+        folder = RunFolder(path)
+        return folder.is_run() and not folder.store.is_file()
+
+    def keeper(self) -> RunKeeper:
+        """Return the keeper of runs."""
+        from tvae_gui.jobs.run_keeper import RunKeeper
+
+        if self._keeper is None:
+            self._keeper = RunKeeper(parent=self._window)
+            self._keeper.run_started.connect(self.runs.add)
+            self._keeper.run_started.connect(self.open_monitor)
+            self._keeper.run_ended.connect(lambda *_: self.runs.refresh())
+            self._keeper.all_stopped.connect(self._on_all_stopped)
+            self._keeper.failed.connect(self._messages.error)
+        return self._keeper
+
+    # --- closing -------------------------------------------------------------------------------
+    def may_close(self) -> bool:
+        """Ask about runs at work; let go of all and return True unless the window is to stay.
+
+        After "Stop training" the window closes by itself once the last process has ended;
+        closing it again meanwhile does not wait.
+        """
+        working = [] if self._keeper is None else self._keeper.working()
+        if working and self._keeper is not None and not self._stopping:
+            answer = self._ask([run.name for run in working])
+            if answer == "stop":
+                self._stopping = True
+                words = "The run writes" if len(working) == 1 else "The runs write"
+                self._messages.notice(f"{words} a checkpoint; then the window closes.")
+                self._keeper.stop_all()
+            if answer != "leave":
+                return False
+        self._let_go()
+        return True
+
+    def _ask(self, names: list[str]) -> str:
+        from tvae_gui.training.closing_question import ClosingQuestion
+
+        question = ClosingQuestion(names, self._window)
+        answer = question.answer()
+        question.deleteLater()
+        return answer
+
+    def _on_all_stopped(self) -> None:
+        if self._stopping:
+            QTimer.singleShot(0, self._window.close)  # not from within the window's closing
+
+    def _let_go(self) -> None:
+        for dialog in list(self._dialogs):
+            dialog.close()
+        for monitor in self._monitors.values():
+            monitor.close()
+            monitor.deleteLater()
+        self._monitors.clear()
+        if self._list is not None:
+            self._list.close()
+            self._list.deleteLater()
+            self._list = None
+        if self._keeper is not None:
+            self._keeper.detach()
