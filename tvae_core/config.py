@@ -168,7 +168,20 @@ class TrainConfig(_Section):
     seed: int = _field(0, "Seed of every random choice", ge=0, le=2**31 - 1)
     epochs: int = _field(500, "At most so many passes", ge=1, le=100000)
     batch_size: int = _field(100, "Images a step", ge=1, le=65536)
+    optimizer: Literal["adam", "muon"] = _field(
+        "adam",
+        "adam: for all weights; muon: orthogonal steps for the matrices between hidden layers, "
+        "Adam for the rest",
+    )
     learning_rate: float = _field(2e-4, "Adam's step size", gt=0, le=1)
+    matrix_rate: float = _field(
+        0.02, "Muon's step size; it follows the schedule of the learning rate", gt=0, le=1
+    )
+    start: Literal["as-drawn", "unit-variance"] = _field(
+        "as-drawn",
+        "unit-variance: each hidden layer is scaled on a first batch so that what it gives has "
+        "unit variance",
+    )
     schedule: Literal["plateau", "cosine"] = _field(
         "plateau", "plateau: halved when the loss stalls; cosine: to zero over all epochs"
     )

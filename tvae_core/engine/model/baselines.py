@@ -62,6 +62,10 @@ class MlpEncoder(nn.Module):
         self.act = activation(model.activation)
         self.register_buffer("angles", torch.zeros(1), persistent=False)
 
+    def hidden_weights(self) -> list[Tensor]:
+        """Return the weights between hidden layers."""
+        return [self.second.weight]
+
     def one_bank(self) -> AbstractContextManager[None]:
         """Return a block without a meaning here: there are no filters to expand."""
         return nullcontext()
@@ -123,6 +127,10 @@ class PlainGenerator(Generator):
             activation(model.activation),
             nn.Linear(hidden, outputs),
         )
+
+    def hidden_weights(self) -> list[Tensor]:
+        """Return the weights between hidden layers."""
+        return [self.content_layer[2].get_parameter("weight")]
 
     @property
     def branch_units(self) -> int:

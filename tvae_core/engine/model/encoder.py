@@ -93,6 +93,11 @@ class Encoder(nn.Module):
         rows = max(256, _ROWS_BYTES // (4 * hidden.shape[1]))
         return -(-rows // self.model.rotations) * self.model.rotations
 
+    def hidden_weights(self) -> list[Tensor]:
+        """Return the weights between hidden layers, the filters among them."""
+        filters = [] if self.lifting.weights is None else [self.lifting.weights]
+        return [*filters, *(layer.get_parameter("weight") for layer in self.layers)]
+
     def one_bank(self) -> AbstractContextManager[None]:
         """Return a block within which the filters are expanded once (`LiftingConv.one_bank`)."""
         return self.lifting.one_bank(self.grid.side, self.grid.padding)

@@ -100,6 +100,13 @@ class Generator(nn.Module):
         self.output = nn.Linear(hidden, channels * OUTPUTS[model.likelihood])
         self.act = activation(model.activation)
 
+    def hidden_weights(self) -> list[Tensor]:
+        """Return the weights between hidden layers, the one of the Fourier features among them."""
+        linear = [layer for layer in self.content_layer if isinstance(layer, nn.Linear)]
+        inner = [layer.weight for layer in linear[1:]]
+        shared = [layer.get_parameter("weight") for layer in self.shared]
+        return [self.coordinate_layer.weight, *inner, *shared]
+
     def coordinate_branch(self, points_px: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
         """Return the coordinate layer's output, (B, P, H), at x' = R(-angle)(x - shift).
 

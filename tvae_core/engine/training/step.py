@@ -18,6 +18,7 @@ from tvae_core.engine.device import mixed_precision, working_set_bytes
 from tvae_core.engine.model.posterior import Posterior
 from tvae_core.engine.model.sampling import LatentSample, cells_sample, gumbel_softmax_sample, noise
 from tvae_core.engine.model.target_vae import TERMS, TargetVae, add_terms
+from tvae_core.engine.training.optimizer import Steps, set_rate
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def pixel_subset(model: TargetVae, share: float, g: torch.Generator) -> Tensor |
 
 def train_step(
     model: TargetVae,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Steps,
     batch: Batch,
     config: RunConfig,
     schedule: Schedule,
@@ -78,8 +79,7 @@ def train_step(
     `check` is called between micro-batches and may raise to give the step up: weights change only
     at the very end.
     """
-    for group in optimizer.param_groups:
-        group["lr"] = schedule.learning_rate
+    set_rate(optimizer, schedule.learning_rate)
     optimizer.zero_grad(set_to_none=True)
     device = model.points_px.device
     g = noise(device, config.train.seed, step)

@@ -12,6 +12,7 @@ from tvae_core.engine.data import (
     CachedImages,
     PreparedImages,
     Split,
+    batch_of,
     epoch_batches,
     prefetch,
     split_images,
@@ -22,6 +23,7 @@ from tvae_core.engine.model.checkpoint import load_newest, save_checkpoint, save
 from tvae_core.engine.model.systems import compared_with, free_parameters
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.training import previews
+from tvae_core.engine.training.start import unit_variance
 from tvae_core.engine.training.step import micro_batch_size, train_step
 from tvae_core.engine.training.trainer_state import TrainerState, initial_model
 from tvae_core.errors import Cancelled, TrainingError
@@ -30,6 +32,7 @@ from tvae_core.progress import Epoch, Finished, Preview, Record, Started, Step
 from tvae_core.runs.folder import RunFolder
 
 _STEP_REPORT_S = 0.5
+_FIRST_IMAGES = 64  # on which the start is scaled
 
 
 def train(
@@ -80,8 +83,13 @@ class Trainer:
         self.model: TargetVae = initial_model(config, self.images, mask, self.device)
         if config.train.compile and self.device.type == "cuda":
             self.model.generator.compile()
-        self.state = TrainerState(self.model, config, len(self.split.train))
         saved = load_newest(run.checkpoints)
+        if saved is None and config.train.start == "unit-variance":
+            some = self.split.train[:: -(-len(self.split.train) // _FIRST_IMAGES)]
+            unit_variance(
+                self.model, batch_of(self.images, some).to(self.device), config.train.seed
+            )
+        self.state = TrainerState(self.model, config, len(self.split.train))
         if saved is not None:
             self.state.restore(saved)
         self.micro_batch = micro_batch_size(self.model, config, self.device)

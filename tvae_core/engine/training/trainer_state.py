@@ -17,6 +17,7 @@ from tvae_core.engine.data import PreparedImages
 from tvae_core.engine.model.checkpoint import Checkpoint
 from tvae_core.engine.model.systems import build_model
 from tvae_core.engine.model.target_vae import TERMS, TargetVae
+from tvae_core.engine.training.optimizer import Optimizer
 from tvae_core.engine.training.step import Schedule
 from tvae_core.errors import CheckpointError
 
@@ -63,7 +64,7 @@ class TrainerState:
     def __init__(self, model: TargetVae, config: RunConfig, train_images: int) -> None:
         self.model, self.config = model, config
         self.steps_per_epoch = math.ceil(train_images / config.train.batch_size)
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.train.learning_rate)
+        self.optimizer = Optimizer(model, config.train)
         self.average: dict[str, Tensor] | None = None
         if config.train.weight_average:
             self.average = {k: p.detach().clone() for k, p in model.named_parameters()}
@@ -158,18 +159,12 @@ class TrainerState:
         """Return everything, so that `restore` continues to the same bits."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in (self.average or {}).items()}
-        adam_steps = {}
-        for name, parameter in self.model.named_parameters():
-            moments = self.optimizer.state.get(parameter, {})
-            if moments:
-                tensors[f"first.{name}"] = moments["exp_avg"]
-                tensors[f"second.{name}"] = moments["exp_avg_sq"]
-                adam_steps[name] = float(moments["step"])
+        tensors |= self.optimizer.tensors()
         values: dict[str, Any] = {name: getattr(self, name) for name in _COUNTERS}
         values["best"] = None if math.isinf(self.best) else self.best
         if self.model.encoder.lifting is not None:
             values["lifting"] = self.model.encoder.lifting.method
-        return Checkpoint(tensors, values | {"adam_steps": adam_steps})
+        return Checkpoint(tensors, values | {"adam_steps": self.optimizer.counts()})
 
     def restore(self, saved: Checkpoint) -> None:
         """Take up a checkpoint.
@@ -188,13 +183,7 @@ class TrainerState:
         if self.average is not None:
             for name, tensor in self.average.items():
                 tensor.copy_(parts["average"][name])
-        for name, parameter in self.model.named_parameters():
-            if name in saved.values["adam_steps"]:
-                self.optimizer.state[parameter] = {
-                    "step": torch.tensor(saved.values["adam_steps"][name]),
-                    "exp_avg": parts["first"][name].to(parameter.device),
-                    "exp_avg_sq": parts["second"][name].to(parameter.device),
-                }
+        self.optimizer.restore(parts, saved.values["adam_steps"])
         for name in _COUNTERS:
             setattr(self, name, saved.values[name])
         self.best = -math.inf if self.best is None else self.best

@@ -1,0 +1,121 @@
+"""Adam, or Muon for the hidden matrices with Adam for the rest, under one roof.
+
+Muon makes the step of a matrix orthogonal: all its singular values grow alike, so directions that a
+few images ask for are learned as fast as those of all (Jordan et al. 2024). Layers that meet the
+data or the latents (heads, output, z) and biases stay with Adam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from tvae_core.config import TrainConfig
+from tvae_core.engine.model.target_vae import TargetVae
+
+# of each optimiser's state, the names in a checkpoint
+_MOMENTS = {"exp_avg": "first", "exp_avg_sq": "second", "momentum_buffer": "momentum"}
+
+
+class Steps(Protocol):
+    """What a training step asks of an optimiser."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]: ...
+
+    def zero_grad(self, set_to_none: bool = True) -> None: ...
+
+    def step(self) -> Any: ...
+
+
+def set_rate(optimizer: Steps, learning_rate: float) -> None:
+    """Give every group its share of the schedule's learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * group.get("times", 1.0)
+
+
+class Optimizer:
+    """The optimiser of a run; its state goes to a checkpoint and back by parameter name.
+
+    Parameters
+    ----------
+    model : TargetVae
+        On its device already.
+    train : TrainConfig
+    """
+
+    def __init__(self, model: TargetVae, train: TrainConfig) -> None:
+        named = dict(model.named_parameters())
+        hidden = hidden_matrices(model) if train.optimizer == "muon" else {}
+        self._sources = {name: named[name] for name in hidden}
+        # a bank of filters is a matrix too: one row a kernel, the memory shared
+        self._matrices = {name: p.detach().flatten(1) for name, p in self._sources.items()}
+        self._others: dict[str, Tensor] = {n: p for n, p in named.items() if n not in hidden}
+        self._parts: list[torch.optim.Optimizer] = [
+            torch.optim.Adam(self._others.values(), lr=train.learning_rate)
+        ]
+        if self._matrices:
+            muon = torch.optim.Muon(self._matrices.values(), lr=train.matrix_rate, weight_decay=0.0)
+            muon.param_groups[0]["times"] = train.matrix_rate / train.learning_rate
+            self._parts.append(muon)
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The groups of all parts; `times` is a group's rate over the schedule's."""
+        return [group for part in self._parts for group in part.param_groups]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        for parameter in (*self._others.values(), *self._sources.values()):
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Take a step of every parameter that has a gradient."""
+        for name, matrix in self._matrices.items():
+            gradient = self._sources[name].grad
+            matrix.grad = None if gradient is None else gradient.flatten(1)
+        for part in self._parts:
+            part.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the moments as `kind.parameter`."""
+        return {
+            f"{_MOMENTS[key]}.{name}": value
+            for name, state in self._states().items()
+            for key, value in state.items()
+            if key in _MOMENTS
+        }
+
+    def counts(self) -> dict[str, float]:
+        """Return how many steps of Adam each parameter has had."""
+        return {n: float(state["step"]) for n, state in self._states().items() if "step" in state}
+
+    def restore(self, parts: dict[str, dict[str, Tensor]], counts: dict[str, float]) -> None:
+        """Take up what `tensors`, grouped by kind, and `counts` gave."""
+        for part, name, parameter in self._parameters():
+            state = {
+                key: parts[kind][name].to(parameter.device)
+                for key, kind in _MOMENTS.items()
+                if name in parts.get(kind, {})
+            }
+            if name in counts:
+                state["step"] = torch.tensor(counts[name])
+            if state:
+                part.state[parameter] = state
+
+    def _states(self) -> dict[str, dict[str, Any]]:
+        return {n: part.state[p] for part, n, p in self._parameters() if part.state.get(p)}
+
+    def _parameters(self) -> Iterator[tuple[torch.optim.Optimizer, str, Tensor]]:
+        for part, parameters in zip(self._parts, (self._others, self._matrices), strict=False):
+            for name, parameter in parameters.items():
+                yield part, name, parameter
+
+
+def hidden_matrices(model: TargetVae) -> dict[str, Tensor]:
+    """Return the weights between hidden layers, as encoder and generator name them."""
+    wanted = {id(p) for p in (*model.encoder.hidden_weights(), *model.generator.hidden_weights())}
+    return {name: p for name, p in model.named_parameters() if id(p) in wanted}
