@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from PyQt6.QtWidgets import QApplication
 from tvae_core.analysis.projection import umap_plane
 from tvae_core.errors import TableError, TvaeError
 from tvae_core.files import atomic_write
+from tvae_core.particles.joined import read_columns
 from tvae_core.store import Plane
 from tvae_core.words import degrees, figure
 from tvae_gui.frame.job_bar import JobBar
@@ -130,47 +130,3 @@ class DataPresenter:
             f"z = ({z}); angle {degrees(probe.angle_rad)}; shift ({shift}) px; "
             f"{probe.near:,} images near; {exact}"
         )
-
-
-def read_columns(path: Path, images: int) -> dict[str, Array]:
-    """Return the columns of a .csv, .tsv or .star table with one row for each of `images` images.
-
-    Raises
-    ------
-    TableError
-        No rows, another number of rows than images, or not a table.
-    """
-    if path.suffix.lower() in (".star", ".cs"):
-        from tvae_core.particles.opening import read_table
-
-        table = read_table(path)
-        rows = {name: np.asarray(table.column(name)) for name in table.column_names}
-    else:
-        rows = _read_csv(path)
-    lengths = {len(values) for values in rows.values()}
-    if lengths != {images}:
-        found = ", ".join(f"{n:,}" for n in sorted(lengths)) or "no"
-        raise TableError(
-            f"{found} rows, but the run has {images:,} images", path, "give one row an image"
-        )
-    return rows
-
-
-def _read_csv(path: Path) -> dict[str, Array]:
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        sample = stream.read(4096)
-        stream.seek(0)
-        delimiter = "\t" if sample.count("\t") > sample.count(",") else ","
-        reader = csv.reader(stream, delimiter=delimiter)
-        names = next(reader, [])
-        rows = [row for row in reader if row]
-    if not names or any(len(row) != len(names) for row in rows):
-        raise TableError("not a table: rows of different lengths", path, "save it as CSV")
-    return {name.strip(): _typed([row[k] for row in rows]) for k, name in enumerate(names)}
-
-
-def _typed(texts: list[str]) -> Array:
-    try:
-        return np.array([float(text) if text.strip() else np.nan for text in texts])
-    except ValueError:
-        return np.array(texts, dtype=str)
