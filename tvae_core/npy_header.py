@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-_MAGIC = b"\x93NUMPY"
+MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 1 << 20
 
 
@@ -48,7 +48,7 @@ def read_npy_header(stream: BinaryIO) -> NpyHeader:
         One line: not a .npy stream, a damaged header, or pickled objects.
     """
     start = stream.read(8)
-    if start[:6] != _MAGIC or len(start) < 8 or start[6] not in (1, 2, 3):
+    if start[:6] != MAGIC or len(start) < 8 or start[6] not in (1, 2, 3):
         raise ValueError("not a NumPy file")
     size_bytes = 2 if start[6] == 1 else 4
     size = int.from_bytes(stream.read(size_bytes), "little")

@@ -13,6 +13,9 @@ from tvae_core.errors import StoreError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae info`."""
+    from tvae_core.images.registry import readable
+
+    parser.epilog = f"Images are read from names that end in {readable()}."
     parser.add_argument("path", help="images, a run's folder or a store")
     parser.add_argument("--dataset", default="", help="data set inside an .h5 or .npz")
     parser.add_argument("--image-root", default="", help="folder of the stacks a table names")

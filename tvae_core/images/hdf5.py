@@ -13,7 +13,7 @@ from tvae_core.errors import ImageFileError
 from tvae_core.images.arrays import LABEL_ARRAYS, checked_labels, pick_images, stack_form
 from tvae_core.images.limits import DECODING_ERRORS
 from tvae_core.images.raw import runs
-from tvae_core.images.stack import ImageStack, StackNotes
+from tvae_core.images.stack import ImageStack, StackNotes, Wanted
 
 _CHUNK_CACHE = 64 << 20  # bytes; the default of 1 MiB is less than many a chunk of images
 
@@ -51,8 +51,13 @@ class Hdf5Stack(ImageStack):
         return images
 
 
-def open_hdf5(path: Path, dataset: str = "") -> Hdf5Stack:
-    """Open a data set of images: `dataset`, else the only one of 3 or 4 dimensions.
+def sniff(head: bytes) -> bool:
+    """Return whether a file's first bytes are HDF5."""
+    return head[:8] == b"\x89HDF\r\n\x1a\n"
+
+
+def open_hdf5(path: Path, wanted: Wanted) -> Hdf5Stack:
+    """Open a data set of images: `wanted.dataset`, else the only one of 3 or 4 dimensions.
 
     A data set called label or labels beside it gives the labels, an attribute
     `pixel_size_angstrom` the pixel size.
@@ -68,7 +73,7 @@ def open_hdf5(path: Path, dataset: str = "") -> Hdf5Stack:
         what = "truncated" if "truncated" in str(error) else "not an HDF5 file"
         raise ImageFileError(what, path) from error
     try:
-        return _open(path, file, dataset)
+        return _open(path, file, wanted.dataset)
     except ImageFileError:
         file.close()
         raise

@@ -14,19 +14,22 @@ from tvae_core.images.arrays import checked_labels, stack_form
 from tvae_core.images.gzipped import unpack
 from tvae_core.images.limits import LARGEST_IN_MEMORY, check_size
 from tvae_core.images.raw import ByteSource, FileBytes, MemoryBytes, RawStack
-from tvae_core.images.stack import StackNotes
+from tvae_core.images.stack import StackNotes, Wanted
 
 _PIXELS = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+ENDINGS = (
+    *("-ubyte", "idx3-byte", "idx3-short", "idx3-int", "idx3-float", "idx3-double"),
+    *(".idx", ".idx3", ".idx4"),
+)
 _LONGEST_HEADER = 4 + 4 * 4
 
 
-def is_idx_name(name: str) -> bool:
-    """Return whether a file's name is that of an idx file."""
-    stem = name.lower().removesuffix(".gz")
-    return stem.endswith((".idx", "-ubyte", ".idx3", ".idx4")) or "-idx3-" in stem
+def sniff(head: bytes) -> bool:
+    """Return whether a file's first bytes are the header of an idx file of images."""
+    return head[:2] == b"\0\0" and len(head) > 3 and head[2] in _PIXELS and head[3] in (3, 4)
 
 
-def open_idx(path: Path) -> RawStack:
+def open_idx(path: Path, wanted: Wanted) -> RawStack:
     """Open an idx file of images; labels lie beside it, `images`-idx3 becoming `labels`-idx1.
 
     Raises

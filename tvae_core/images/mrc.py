@@ -1,4 +1,4 @@
-"""MRC stacks and volumes: .mrc, .mrcs, .map, plain or with .gz.
+"""MRC stacks and volumes: .mrc, .mrcs, .map and the names of IMOD, plain or with .gz.
 
 The header is checked strictly before anything is allocated, but neither the word MAP nor the
 machine stamp is required: real stacks lack them. A volume is read as the stack of its sections.
@@ -16,8 +16,9 @@ from tvae_core.errors import ImageFileError
 from tvae_core.images.gzipped import unpack
 from tvae_core.images.limits import LARGEST_COUNT, LARGEST_SIDE
 from tvae_core.images.raw import FileBytes, MemoryBytes, RawStack
-from tvae_core.images.stack import StackForm, StackNotes
+from tvae_core.images.stack import StackForm, StackNotes, Wanted
 
+SUFFIXES = (".mrc", ".mrcs", ".map", ".st", ".ali", ".preali", ".rec")
 HEADER_BYTES = 1024
 _LARGEST_EXTENDED_HEADER = 64 << 20
 _PIXELS = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
@@ -48,7 +49,12 @@ class MrcHeader:
         return self.offset + self.form.count * self.form.image_bytes
 
 
-def open_mrc(path: Path) -> RawStack:
+def sniff(head: bytes) -> bool:
+    """Return whether a file's first bytes are an MRC header that makes sense."""
+    return len(head) >= HEADER_BYTES and any(_header(head, order) for order in "<>")
+
+
+def open_mrc(path: Path, wanted: Wanted) -> RawStack:
     """Open an MRC stack or volume.
 
     Raises

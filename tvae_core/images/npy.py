@@ -10,10 +10,16 @@ from tvae_core.errors import ImageFileError
 from tvae_core.images.arrays import stack_form
 from tvae_core.images.limits import LARGEST_IN_MEMORY, check_size
 from tvae_core.images.raw import ByteSource, FileBytes, MemoryBytes, RawStack
-from tvae_core.npy_header import NpyHeader, read_npy_header
+from tvae_core.images.stack import Wanted
+from tvae_core.npy_header import MAGIC, NpyHeader, read_npy_header
 
 
-def open_npy(path: Path) -> RawStack:
+def sniff(head: bytes) -> bool:
+    """Return whether a file's first bytes are a NumPy array of plain numbers."""
+    return head[:6] == MAGIC and b"'descr': [" not in head[:200]
+
+
+def open_npy(path: Path, wanted: Wanted) -> RawStack:
     """Open a .npy file of (N, H, W), (N, H, W, 3), (H, W) or (H, W, 3) numbers.
 
     Raises

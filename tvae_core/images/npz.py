@@ -22,18 +22,23 @@ from tvae_core.images.arrays import (
 )
 from tvae_core.images.limits import check_in_memory, check_size
 from tvae_core.images.raw import ByteSource, FileBytes, MemoryBytes, RawStack
-from tvae_core.images.stack import StackNotes
+from tvae_core.images.stack import StackNotes, Wanted
 from tvae_core.npy_header import NpyHeader, read_npy_header
 
 _LOCAL_HEADER_BYTES = 30
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
 
 
-def open_npz(path: Path, dataset: str = "") -> RawStack:
+def sniff(head: bytes) -> bool:
+    """Return whether a file's first bytes are an archive of NumPy arrays."""
+    return head[:4] == b"PK\x03\x04" and b".npy" in head[:300]
+
+
+def open_npz(path: Path, wanted: Wanted) -> RawStack:
     """Open the images of a .npz archive.
 
-    The array called `dataset`, else the only one like images. Labels come from an array called
-    label, labels, class, classes, target, targets or y, their names from label_names or
+    The array called `wanted.dataset`, else the only one like images. Labels come from an array
+    called label, labels, class, classes, target, targets or y, their names from label_names or
     class_names. An uncompressed array is read from the file, a compressed one into memory.
 
     Raises
@@ -43,7 +48,7 @@ def open_npz(path: Path, dataset: str = "") -> RawStack:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return _open(archive, path, dataset)
+            return _open(archive, path, wanted.dataset)
     except _DAMAGE as error:
         raise ImageFileError(f"not a sound NumPy archive: {error}", path) from error
     except OSError as error:

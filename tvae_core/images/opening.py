@@ -5,38 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from tvae_core.errors import ImageFileError
-from tvae_core.images.hdf5 import open_hdf5
-from tvae_core.images.idx import is_idx_name, open_idx
-from tvae_core.images.mrc import open_mrc
-from tvae_core.images.npy import open_npy
-from tvae_core.images.npz import open_npz
 from tvae_core.images.pictures import open_pictures
-from tvae_core.images.stack import ImageStack
-from tvae_core.images.table_stack import open_table
-from tvae_core.images.tiff import open_tiff
-
-_PLAIN = {
-    ".mrc": open_mrc,
-    ".mrcs": open_mrc,
-    ".map": open_mrc,
-    ".npy": open_npy,
-    ".tif": open_tiff,
-    ".tiff": open_tiff,
-    ".png": open_pictures,
-    ".jpg": open_pictures,
-    ".jpeg": open_pictures,
-}
-_KNOWN = ".mrc .mrcs .map .star .cs .csg .tif .tiff .npy .npz .h5 .hdf5 .png .jpg idx, or a folder"
+from tvae_core.images.registry import kind_of_content, kind_of_name, readable
+from tvae_core.images.stack import ImageStack, Wanted
 
 
 def open_stack(path: Path | str, *, dataset: str = "", image_root: str = "") -> ImageStack:
-    """Open images of any kind that is read, for reading only.
+    """Open images of any kind of `tvae_core.images.registry`, for reading only.
 
     Parameters
     ----------
     path : path
-        A stack (.mrc .mrcs .map, also .gz; .tif .tiff .npy .npz .h5 .hdf5; idx, also .gz), a
-        particle table (.star .cs .csg), a picture, or a folder of pictures.
+        A stack, a particle table, a picture, or a folder of pictures.
     dataset : str
         Name of the array of an .npz or .h5 file; empty takes the only one.
     image_root : str
@@ -49,31 +29,34 @@ def open_stack(path: Path | str, *, dataset: str = "", image_root: str = "") -> 
         sizes, absurd size, pixels that are not read.
     """
     path = Path(path)
+    wanted = Wanted(dataset, image_root)
+    try:
+        return _open(path, wanted)
+    except OSError as error:
+        raise ImageFileError(f"cannot be opened: {error.strerror or error}", path) from error
+
+
+def _open(path: Path, wanted: Wanted) -> ImageStack:
     if not path.exists():
         raise ImageFileError("no such file or folder", path)
     if path.is_dir():
-        return open_pictures(path)
+        return open_pictures(path, wanted)
     if not path.is_file():
         raise ImageFileError("neither a file nor a folder", path)
     if not path.stat().st_size:
         raise ImageFileError("empty file", path)
-    return _open_file(path, dataset, image_root)
+    kind = kind_of_name(path.name)
+    if kind is None:
+        raise _unknown(path)
+    return kind.read(path, wanted)
 
 
-def _open_file(path: Path, dataset: str, image_root: str) -> ImageStack:
-    kind = path.suffix.lower()
-    if kind in (".star", ".cs", ".csg"):
-        return open_table(path, image_root)
-    if kind == ".npz":
-        return open_npz(path, dataset)
-    if kind in (".h5", ".hdf5", ".hdf"):
-        return open_hdf5(path, dataset)
-    if is_idx_name(path.name):
-        return open_idx(path)
-    if kind == ".gz" and path.with_suffix("").suffix.lower() in (".mrc", ".mrcs", ".map"):
-        return open_mrc(path)
-    if kind in _PLAIN:
-        return _PLAIN[kind](path)
-    if kind in (".pkl", ".pickle"):
-        raise ImageFileError("pickles are not read: they can run any program", path, "save .npy")
-    raise ImageFileError("unknown kind of file", path, f"known are {_KNOWN}")
+def _unknown(path: Path) -> ImageFileError:
+    if path.suffix.lower() in (".pkl", ".pickle"):
+        todo = "save it as .npy"
+        return ImageFileError("pickles are not read: they can run any program", path, todo)
+    alike = kind_of_content(path)
+    if alike is not None:
+        what = f"unknown kind of file; its content is that of a {alike.words}"
+        return ImageFileError(what, path, f"give it a name that ends in {alike.endings[0]}")
+    return ImageFileError("unknown kind of file", path, f"known are {readable()}")

@@ -14,9 +14,11 @@ from PIL import Image, UnidentifiedImageError
 
 from tvae_core.errors import ImageFileError
 from tvae_core.images.limits import DECODING_ERRORS, LARGEST_IMAGE
-from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes
+from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes, Wanted
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg")
+_IN_FOLDERS = (*SUFFIXES, ".tif", ".tiff")
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _GREY = {"1": "u1", "L": "u1", "LA": "u1", "La": "u1", "I": "i4", "F": "f4"}
 _GREY |= {"I;16": "u2", "I;16B": "u2", "I;16L": "u2", "I;16N": "u2"}
 
@@ -59,7 +61,12 @@ class PictureStack(ImageStack):
             return np.asarray(grey)
 
 
-def open_pictures(path: Path) -> PictureStack:
+def sniff(head: bytes) -> bool:
+    """Return whether a file's first bytes are those of a picture."""
+    return head.startswith(_MAGIC)
+
+
+def open_pictures(path: Path, wanted: Wanted) -> PictureStack:
     """Open a picture, or a folder of pictures of one size.
 
     Sub-folders of pictures are classes: they give the labels, in alphabetical order. Grey and
@@ -112,7 +119,7 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+        if file.suffix.lower() in _IN_FOLDERS and not file.name.startswith(".") and file.is_file()
     )
 
 

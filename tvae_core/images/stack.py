@@ -18,6 +18,21 @@ from tvae_core.particles.table import ParticleTable
 FloatImages = NDArray[np.float32]
 
 
+class Wanted(NamedTuple):
+    """What the user said about how a file is to be read; a reader takes what concerns it.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the array of a file that holds several; empty takes the only one.
+    image_root : str
+        Folder of the stacks of a table; empty looks beside and above the table.
+    """
+
+    dataset: str = ""
+    image_root: str = ""
+
+
 class Sources(NamedTuple):
     """The key of each image's source, which names an image for ever.
 

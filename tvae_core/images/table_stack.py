@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from tvae_core.ctf import Ctf
 from tvae_core.errors import ImageFileError, TableError
-from tvae_core.images.mrc import MrcHeader, read_header
+from tvae_core.images.mrc import SUFFIXES, MrcHeader, read_header
 from tvae_core.images.raw import FileBytes, runs
-from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes
+from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes, Wanted
+from tvae_core.npy_header import MAGIC
 from tvae_core.particles import (
     ImageReferences,
     ParticleTable,
@@ -24,7 +25,6 @@ from tvae_core.particles import (
 )
 
 _OPEN_AT_ONCE = 64
-_SUFFIXES = (".mrc", ".mrcs", ".map")
 
 
 class TableStack(ImageStack):
@@ -114,11 +114,21 @@ class TableStack(ImageStack):
         return source
 
 
-def open_table(path: Path, image_root: str = "") -> TableStack:
+def sniff_star(head: bytes) -> bool:
+    """Return whether a file's first bytes are a STAR table of RELION's."""
+    return b"data_" in head and b"_rln" in head
+
+
+def sniff_cs(head: bytes) -> bool:
+    """Return whether a file's first bytes are a cryoSPARC table."""
+    return head[:6] == MAGIC and b"'uid'" in head
+
+
+def open_table(path: Path, wanted: Wanted) -> TableStack:
     """Open the images of a .star or .cs table.
 
     A stack's path is taken as it is, relative to the table's folder or one above it, or to
-    `image_root`. A stack is also found by its name alone in `image_root` or beside the table,
+    `wanted.image_root`. A stack is also found by its name alone in there or beside the table,
     when no two stacks of the table share it.
 
     Raises
@@ -134,7 +144,7 @@ def open_table(path: Path, image_root: str = "") -> TableStack:
         raise ImageFileError(error.what, error.where, error.todo) from error
     if not len(table):
         raise ImageFileError("holds no images", path)
-    paths = _find_all(path, references.files, image_root)
+    paths = _find_all(path, references.files, wanted.image_root)
     headers = [_header(stack) for stack in paths]
     _check_sizes(paths, headers)
     _check_places(path, references, headers)
@@ -175,7 +185,7 @@ def _missing(table: Path, missing: list[str], image_root: str) -> ImageFileError
 
 
 def _header(path: Path) -> MrcHeader:
-    if path.suffix.lower() not in _SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise ImageFileError("tables are read with MRC stacks only", path)
     source = FileBytes(path)
     try:

@@ -14,7 +14,7 @@ from tvae_core.errors import ImageFileError
 from tvae_core.images.arrays import stack_form
 from tvae_core.images.limits import DECODING_ERRORS, check_pixels, check_size
 from tvae_core.images.raw import FileBytes, RawStack
-from tvae_core.images.stack import ImageStack, StackForm
+from tvae_core.images.stack import ImageStack, StackForm, Wanted
 
 # Its complaints would go to the terminal; what matters is raised here.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -53,7 +53,12 @@ class TiffStack(ImageStack):
         return pixels[..., :3] if self.channels == 3 else pixels.reshape(self.form.image_shape)
 
 
-def open_tiff(path: Path) -> ImageStack:
+def sniff(head: bytes) -> bool:
+    """Return whether a file's first bytes are TIFF, plain or BigTIFF."""
+    return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def open_tiff(path: Path, wanted: Wanted) -> ImageStack:
     """Open a TIFF file as the stack of its pages; ImageJ's contiguous stacks are understood.
 
     Raises

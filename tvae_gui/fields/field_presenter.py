@@ -16,6 +16,7 @@ from tvae_gui.jobs.background_job import BackgroundJob
 from tvae_gui.jobs.detect_job import Detected, run_detect
 from tvae_gui.messages import sentence_of
 from tvae_gui.state.field_state import FieldState
+from tvae_gui.widgets.file_filters import image_filters
 from tvae_gui.widgets.image_panel import picture_of
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class Fields:
     # --- looking ---------------------------------------------------------------------------------
     def ask_open(self) -> None:
         """Ask for an image and look for objects on it."""
-        name, _ = QFileDialog.getOpenFileName(self._window, "Open an image of many objects")
+        name, _ = QFileDialog.getOpenFileName(
+            self._window, "Open an image of many objects", "", image_filters()
+        )
         if name:
             self.search(Path(name))
 

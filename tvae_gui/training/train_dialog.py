@@ -27,6 +27,7 @@ from tvae_gui.training.config_form import ConfigForm
 from tvae_gui.training.image_look import ImageLookView
 from tvae_gui.training.preflight_panel import PreflightPanel
 from tvae_gui.widgets import ink
+from tvae_gui.widgets.file_filters import image_filters
 
 
 class TrainDialog(QDialog):
@@ -75,7 +76,7 @@ class TrainDialog(QDialog):
         self.path = QLineEdit()
         self.path.setPlaceholderText("Stack, table or folder")
         self.path.setAccessibleName("Images")
-        self.path.setToolTip(".mrcs .mrc .tif .npy .npz .h5 .star .cs idx, or a folder of pictures")
+        self.path.setToolTip("A file of images, a particle table, or a folder of pictures")
         self.choose = QPushButton("Choose…")
         self.look = ImageLookView()
         self.preset = QComboBox()
@@ -232,7 +233,8 @@ class TrainDialog(QDialog):
         menu.exec(self.choose.mapToGlobal(self.choose.rect().bottomLeft()))
 
     def _choose_file(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Choose images", self.state.form.data_path)
+        start = self.state.form.data_path
+        path, _ = QFileDialog.getOpenFileName(self, "Choose images", start, image_filters())
         if path:
             self.state.choose_images(path)
 

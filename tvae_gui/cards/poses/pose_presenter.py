@@ -29,6 +29,7 @@ from tvae_gui.state.trust_state import (
     mirror_place,
     subjects,
 )
+from tvae_gui.widgets.file_filters import image_filters
 
 if TYPE_CHECKING:
     from tvae_gui.main_window.window import MainWindow
@@ -155,7 +156,9 @@ class Poses:
 
     def ask_images(self) -> str:
         """Ask where the original images are now."""
-        name, _ = QFileDialog.getOpenFileName(self._window, "Where are the images of this run?")
+        name, _ = QFileDialog.getOpenFileName(
+            self._window, "Where are the images of this run?", "", image_filters()
+        )
         return name
 
     def _find_images(self) -> None:
