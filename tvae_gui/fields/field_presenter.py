@@ -12,9 +12,8 @@ from tvae_core.errors import Cancelled, TvaeError
 from tvae_core.words import count, degrees, figure
 from tvae_gui.fields.field_view import FieldDrawer
 from tvae_gui.fields.replace_question import ReplaceQuestion
-from tvae_gui.jobs.background_job import BackgroundJob
+from tvae_gui.jobs.card_job import CardJob
 from tvae_gui.jobs.detect_job import Detected, run_detect
-from tvae_gui.messages import sentence_of
 from tvae_gui.state.field_state import FieldState
 from tvae_gui.widgets.file_filters import image_filters
 from tvae_gui.widgets.image_panel import picture_of
@@ -38,7 +37,7 @@ class Fields:
         self._window, self._state = window, window.state
         self.state = FieldState()
         self.drawer = FieldDrawer(window.plane)
-        self._job: BackgroundJob | None = None
+        self._job = CardJob(window.jobs, window.state, window.messages, self.drawer)
         self._connect()
 
     def _connect(self) -> None:
@@ -61,10 +60,7 @@ class Fields:
             self.drawer.open_drawer()
 
     def _on_store(self) -> None:
-        self.cancel()
-        self._job = None
         self.drawer.close_drawer()
-        self.drawer.show_running(False)
         self.state.clear()
 
     # --- looking ---------------------------------------------------------------------------------
@@ -79,44 +75,27 @@ class Fields:
     def search(self, path: Path) -> None:
         """Look for objects in the images of a file, beside the window."""
         store = self._state.store
-        if store is None or self._job is not None:
+        if store is None:
             return
         source = Path(store.path)
 
         def work(progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> Detected:
             return run_detect(source, path, progress, cancelled)
 
-        self.drawer.show_running(True)
-        self.drawer.show_words("Finding the threshold on the run's own images, then looking …")
-        job = self._job = self._window.jobs.run(
-            "objects", work, lambda found: self._on_found(job, found),
-            lambda error: self._on_failed(job, error),
-        )  # fmt: skip
-        job.progressed.connect(lambda share, _: self.drawer.show_progress(share))
+        words = "Finding the threshold on the run's own images, then looking …"
+        self._job.run("objects", work, self._on_found, words=words, failed=self._on_failed)
 
     def cancel(self) -> None:
         """Stop looking."""
-        if self._job is not None:
-            self._job.cancel()
+        self._job.cancel()
 
-    def _on_found(self, job: BackgroundJob, found: Detected) -> None:
-        if job is self._job:
-            self._job = None
-            self.drawer.show_running(False)
-            self.state.show(str(found.path), found.calibration, found.fields)
+    def _on_found(self, found: Detected) -> None:
+        self.state.show(str(found.path), found.calibration, found.fields)
 
-    def _on_failed(self, job: BackgroundJob, error: BaseException) -> None:
-        if job is not self._job:
-            return
-        self._job = None
-        self.drawer.show_running(False)
+    def _on_failed(self, error: BaseException) -> None:
+        self._job.say(error)
         if isinstance(error, Cancelled):
             self._show_picks()
-        elif isinstance(error, TvaeError):
-            self.drawer.show_words(sentence_of(error))
-        else:
-            self.drawer.show_words("")
-            self._window.messages.error(error)
 
     # --- showing ---------------------------------------------------------------------------------
     def _show_fields(self) -> None:

@@ -116,15 +116,15 @@ class FieldDrawer(Drawer):
         self.show_running(False)
         self.show_fields(0, 0.5)
 
-    def show_running(self, running: bool) -> None:
+    def show_running(self, running: bool, words: str = "") -> None:
         """Show that it is looked, or that it ended."""
         self._running = running
         self._progress.setValue(0)
         self._progress.setVisible(running)
         self.button.setText("Stop" if running else "Open an image…")
-        self.place()
+        self.show_words(words)
 
-    def show_progress(self, share: float) -> None:
+    def show_progress(self, share: float, words: str = "") -> None:
         """Show how far it is."""
         self._progress.setValue(round(1000 * share))
 

@@ -35,13 +35,13 @@ class JobBar(QFrame):
         line.addWidget(stop)
         self.hide()
 
-    def show_job(self, words: str) -> None:
-        """Show that work began."""
+    def show_running(self, running: bool, words: str = "") -> None:
+        """Show that work began, or that it ended."""
+        self.setVisible(running)
         self._title.setText(words)
         self._bar.setRange(0, 0)
         self._left.setText("")
         self._began = time.monotonic()
-        self.show()
 
     def show_progress(self, share: float, words: str = "") -> None:
         """Show how far it is."""

@@ -16,8 +16,8 @@ from tvae_core.files import atomic_write
 from tvae_core.particles.joined import read_columns
 from tvae_core.store import Plane
 from tvae_core.words import degrees, figure
-from tvae_gui.frame.job_bar import JobBar
-from tvae_gui.jobs.background_job import BackgroundJob, BackgroundJobs
+from tvae_gui.jobs.background_job import BackgroundJobs
+from tvae_gui.jobs.card_job import CardJob, JobCard
 from tvae_gui.messages import Messages
 from tvae_gui.probe.probe_presenter import ProbePresenter
 from tvae_gui.state.explorer_state import ExplorerState
@@ -30,48 +30,38 @@ class DataPresenter:
     """Computes and joins what the store itself does not hold."""
 
     def __init__(
-        self, state: ExplorerState, jobs: BackgroundJobs, bar: JobBar, probe: ProbePresenter,
+        self, state: ExplorerState, jobs: BackgroundJobs, bar: JobCard, probe: ProbePresenter,
         messages: Messages,
     ) -> None:  # fmt: skip
-        self._state, self._jobs, self._bar = state, jobs, bar
-        self._probe, self._messages = probe, messages
-        self._umap: BackgroundJob | None = None
+        self._state, self._probe, self._messages = state, probe, messages
+        self._bar, self._umap = bar, CardJob(jobs, state, messages, bar)
 
     # --- UMAP ----------------------------------------------------------------------------------
     def compute_umap(self) -> None:
         """Compute a UMAP beside the window, then show it."""
         store = self._state.store
-        if store is None or self._umap is not None:
+        if store is None:
             return
         z = store.z_mean
 
         def work(progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> Any:
             return umap_plane(z, lambda share: progress(share, "UMAP"), cancelled)
 
-        self._umap = self._jobs.run(
-            f"UMAP of {len(z):,} images", work,
-            lambda xy: self._on_umap(store.identity, xy), self._on_umap_failed,
-        )  # fmt: skip
-        self._umap.progressed.connect(self._bar.show_progress)
-        self._bar.show_job(self._umap.title)
+        title = f"UMAP of {len(z):,} images"
+        self._umap.run(title, work, self._on_umap, words=title, failed=self._on_umap_failed)
 
     def cancel(self) -> None:
         """Stop the UMAP."""
-        if self._umap is not None:
+        if self._umap.is_running:
+            self._bar.show_running(True, "stopping …")
             self._umap.cancel()
-            self._bar.show_job("stopping …")
 
-    def _on_umap(self, identity: str, xy: Array) -> None:
-        self._umap = None
-        self._bar.hide()
-        store = self._state.store
-        if store is not None and store.identity == identity:
-            self._state.add_plane("umap", Plane(np.asarray(xy, np.float32)))
-            self._state.choose_plane(PlaneChoice("umap"))
+    def _on_umap(self, xy: Array) -> None:
+        self._state.add_plane("umap", Plane(np.asarray(xy, np.float32)))
+        self._state.choose_plane(PlaneChoice("umap"))
 
     def _on_umap_failed(self, error: BaseException) -> None:
-        self._umap = None
-        self._bar.hide()
+        self._bar.show_running(False)
         self._messages.error(error)
 
     # --- a joined table ------------------------------------------------------------------------

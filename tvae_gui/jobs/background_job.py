@@ -91,9 +91,15 @@ class BackgroundJobs(QObject):
         work: Work,
         done: Callable[[Any], None],
         failed: Callable[[BaseException], None],
+        progressed: Progress | None = None,
     ) -> BackgroundJob:
-        """Start work; `done(result)` or `failed(error)` is called on this thread."""
+        """Start work; `done(result)` or `failed(error)` is called on this thread.
+
+        `progressed(share, words)` is called on it meanwhile.
+        """
         job = BackgroundJob(title, work, self)
+        if progressed is not None:
+            job.progressed.connect(progressed)
         job.finished.connect(done)
         job.failed.connect(failed)
         job.ended.connect(lambda: self._on_ended(job))

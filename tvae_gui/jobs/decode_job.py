@@ -185,20 +185,23 @@ class DecodeJob(QObject):
 
         self._worker.ask(slot, work, patient=True)
 
-    def decode_all(self, z: Array, grid: int, cancelled: Callable[[], bool]) -> Array:
-        """Decode many on the caller's own thread: for exports, never for the window's thread.
+    def decode_all(self, grid: int) -> Callable[[Array, Callable[[], bool]], Array]:
+        """Return what decodes many z with the model of now, whatever is opened meanwhile.
 
-        Raises
-        ------
-        CheckpointError
-            There is no decoder.
+        It works on its caller's own thread: for exports, never for the window's thread. It raises
+        CheckpointError where there is no model.
         """
-        if self._decoder is None:
-            raise CheckpointError(
-                "the model of this run is not loaded", todo="wait, or embed again"
-            )
-        side = self._decoder.side * grid
-        return self._decoder.decode(np.asarray(z, np.float32), side=side, cancelled=cancelled)
+        decoder = self._decoder
+
+        def decode(z: Array, cancelled: Callable[[], bool]) -> Array:
+            if decoder is None:
+                raise CheckpointError(
+                    "the model of this run is not loaded", todo="wait, or embed again"
+                )
+            side = decoder.side * grid
+            return decoder.decode(np.asarray(z, np.float32), side=side, cancelled=cancelled)
+
+        return decode
 
     def stop(self) -> bool:
         """Join the thread; to be called before the application exits."""

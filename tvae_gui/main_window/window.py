@@ -393,9 +393,9 @@ class MainWindow(QMainWindow):
             if event is not None:
                 event.ignore()
             return
+        self.session.close()
         self._save.stop()
         self._find_runs.stop()
-        self.session.close()
         self.jobs.stop()
         self.decoder.stop()
         self.pictures.stop()
@@ -403,12 +403,8 @@ class MainWindow(QMainWindow):
 
     def close_run(self) -> None:
         """Go back to the start page."""
-        self.averages.forget()
-        self.session.close()
-        self.decoder.close()
-        self.pictures.close()
         self.message_bar.forget_notice()
-        self._show_nothing_open()
+        self.session.close()
 
     def use_tool(self, name: str) -> None:
         """Take a tool of the plane."""
@@ -416,6 +412,8 @@ class MainWindow(QMainWindow):
         self.plane.setFocus()
 
     def _show_nothing_open(self) -> None:
+        self.decoder.close()
+        self.pictures.close()
         self.pages.setCurrentIndex(0)
         self.message_bar.foot_px = 2 * GRID
         self.start_page.show_recent(self.recent.paths())

@@ -99,7 +99,7 @@ class PathPresenter:
     def save(self, kind: str, target: Path) -> None:
         """Save the path as gif, mp4, png (a folder), mrcs or csv, beside the window."""
         z = self.z_list()
-        places, side = self._path.places(), self._state.options.grid
+        places, decode = self._path.places(), self._decoder.decode_all(self._state.options.grid)
         bounce = self._path.mode == "back and forth"
         rate = self._path.frames_per_second * self._speed
         contrast = self._probe.contrast
@@ -109,7 +109,7 @@ class PathPresenter:
                 columns = {"x": places[:, 0], "y": places[:, 1]}
                 columns |= {f"z{d + 1}": z[:, d] for d in range(z.shape[1])}
                 return export_table(columns, target, overwrite=True)
-            images = self._decoder.decode_all(z, side, cancelled)
+            images = decode(z, cancelled)
             if kind in MOVIES:
                 write, least = MOVIES[kind]
                 return write(

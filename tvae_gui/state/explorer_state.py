@@ -107,7 +107,7 @@ class ExplorerState:
     # --- the store ---------------------------------------------------------------------------
     def open(self, store: EmbeddingStore) -> None:
         """Show a store; what belonged to the former one is forgotten and it is closed."""
-        self.close()
+        self._leave()
         self.store = store
         self.history = History(Selection.none(store.images))
         self._set_plane(PlaneChoice("z", 0, 1))
@@ -118,6 +118,11 @@ class ExplorerState:
 
     def close(self) -> None:
         """Forget the store."""
+        if self.store is not None:
+            self._leave()
+            self.store_changed.emit()
+
+    def _leave(self) -> None:
         if self.store is not None:
             self.store.close()
         self._clear()

@@ -204,6 +204,11 @@ class AverageDrawer(Drawer):
         self._grey()
         self.place()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the card shows that a job runs."""
+        return self._running
+
     def show_command(self, command: str) -> None:
         """Tell the command that does the same, as the tip of the button."""
         self.save.setStatusTip(command)

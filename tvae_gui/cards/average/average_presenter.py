@@ -12,15 +12,15 @@ from PyQt6.QtGui import QImage
 
 from tvae_core.analysis.averages import soft_circle
 from tvae_core.colours import CLASS_COLOURS
-from tvae_core.errors import Cancelled, TvaeError
 from tvae_core.export.classes import Chosen, labelled
 from tvae_core.words import count, figure
 from tvae_gui.cards.average.average_drawer import AverageChoice, AverageDrawer, AverageRow
 from tvae_gui.cards.average.frc_chart import RingCurve
 from tvae_gui.jobs.average_job import Averaged, AverageRequest, run_average, save_averages
-from tvae_gui.jobs.background_job import BackgroundJob, BackgroundJobs
+from tvae_gui.jobs.background_job import BackgroundJobs
+from tvae_gui.jobs.card_job import CardJob
 from tvae_gui.jobs.decode_job import DecoderFactory
-from tvae_gui.messages import Messages, sentence_of
+from tvae_gui.messages import Messages
 from tvae_gui.session.session import CLUSTERING
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.widgets.image_panel import picture_of
@@ -49,10 +49,9 @@ class AveragePresenter:
         decoder: DecoderFactory,
         messages: Messages,
     ) -> None:
-        self._state, self._drawer, self._jobs = state, drawer, jobs
+        self._state, self._drawer = state, drawer
         self._decoder, self._messages = decoder, messages
-        self._job: BackgroundJob | None = None
-        self._saving = False
+        self._job = CardJob(jobs, state, messages, drawer)
         self._inks: list[str] = []
         self.averaged: Averaged | None = None
 
@@ -78,11 +77,9 @@ class AveragePresenter:
 
     def forget(self) -> None:
         """Drop what is shown: another store, or none."""
-        self.cancel()
         self.averaged = None
         self._drawer.show_rows([])
-        self._drawer.show_running(False)
-        self._drawer.hide()
+        self._drawer.close_drawer()
 
     def _entries(self) -> list[tuple[str, Any, int]]:
         state = self._state
@@ -103,7 +100,7 @@ class AveragePresenter:
     def run(self, choice: AverageChoice) -> None:
         """Average beside the window."""
         store = self._state.store
-        if store is None or self._job is not None:
+        if store is None or self._job.is_running:
             return
         classes, words = self._classes(choice.source)
         self._inks = self._colours(choice.source, len(classes))
@@ -117,19 +114,16 @@ class AveragePresenter:
             choice=words,
         )
         total = sum(len(c.indices) for c in classes)
-        self._drawer.show_running(True, f"Averaging {count(total, 'image')} …")
-        self._job = self._jobs.run(
+        self._job.run(
             "averages",
             lambda progress, cancelled: run_average(request, self._decoder, progress, cancelled),
             self._on_done,
-            self._on_failed,
+            words=f"Averaging {count(total, 'image')} …",
         )
-        self._job.progressed.connect(self._drawer.show_progress)
 
     def cancel(self) -> None:
         """Stop averaging; a file that is being written is written to its end."""
-        if self._job is not None and not self._saving:
-            self._job.cancel()
+        self._job.cancel()
 
     def _classes(self, source: Source) -> tuple[list[Chosen], tuple[str, ...] | None]:
         """Return the classes and the words that name them to the command."""
@@ -156,7 +150,6 @@ class AveragePresenter:
         return [CLASS_COLOURS[n % len(CLASS_COLOURS)] for n in range(classes)]
 
     def _on_done(self, averaged: Averaged) -> None:
-        self._job = None
         self.averaged = averaged
         words = _words(averaged)
         self._drawer.show_running(False, words)
@@ -169,16 +162,6 @@ class AveragePresenter:
         )
         self.show_curves([])
         self._drawer.show_command(averaged.request.command(Path(self._drawer.target.text())))
-
-    def _on_failed(self, error: BaseException) -> None:
-        self._job, self._saving = None, False
-        if isinstance(error, Cancelled):
-            self._drawer.show_running(False, "Stopped.")
-        elif isinstance(error, TvaeError):
-            self._drawer.show_running(False, sentence_of(error))
-        else:
-            self._drawer.show_running(False)
-            self._messages.error(error)
 
     # --- what is shown -------------------------------------------------------------------------
     def show_curves(self, picked: list[int]) -> None:
@@ -198,19 +181,18 @@ class AveragePresenter:
     def save(self, target: Path, overwrite: bool) -> None:
         """Write averages, deviations and table beside the window."""
         averaged = self.averaged
-        if averaged is None or self._job is not None:
+        if averaged is None:
             return
-        self._saving = True
-        self._drawer.show_running(True, f"Writing {target.name} …")
-        self._job = self._jobs.run(
+        self._job.run(
             f"save {target.name}",
             lambda *_: save_averages(averaged, target, overwrite),
             self._on_saved,
-            self._on_failed,
+            words=f"Writing {target.name} …",
+            outlives_store=True,
+            stoppable=False,
         )
 
     def _on_saved(self, done: WrittenAverages) -> None:
-        self._job, self._saving = None, False
         words = f"{count(done.count, 'average')} → {done.stack} and {done.table.name}, verified"
         self._drawer.show_running(False, words)
         self._messages.notice(words)

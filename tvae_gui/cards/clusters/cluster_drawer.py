@@ -183,12 +183,28 @@ class ClusterDrawer(Drawer):
 
     def show_running(self, running: bool, words: str = "") -> None:
         """Show that the work goes on; the button stops it."""
+        self._progress.setRange(0, 0)
         self._progress.setVisible(running)
         self._run.setText("Stop" if running else "Find")
         if words:
             self._note.setText(words)
             self._note.show()
         self.place()
+
+    def show_progress(self, share: float, words: str = "") -> None:
+        """Show how far it is, where the method says so."""
+        self._progress.setRange(0, 1000)
+        self._progress.setValue(round(1000 * share))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the card shows that a job runs."""
+        return not self._progress.isHidden()
+
+    @property
+    def note(self) -> str:
+        """What is said below the choices."""
+        return self._note.text()
 
     def _fill(self, number: int, name: str, ink: str, size: int) -> None:
         swatch = QPixmap(10, 10)

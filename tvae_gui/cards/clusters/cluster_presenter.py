@@ -14,7 +14,8 @@ from tvae_core.analysis.metrics import clustering_accuracy, confusion_matrix
 from tvae_core.colours import CLASS_COLOURS
 from tvae_core.errors import Cancelled
 from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
-from tvae_gui.jobs.background_job import BackgroundJob, BackgroundJobs
+from tvae_gui.jobs.background_job import BackgroundJobs
+from tvae_gui.jobs.card_job import CardJob
 from tvae_gui.jobs.decode_job import CENTRES, DecodedMany, DecodeJob
 from tvae_gui.jobs.picture_job import PictureJob
 from tvae_gui.messages import Messages
@@ -38,15 +39,14 @@ class ClusterPresenter:
         probe: ProbePresenter,
         messages: Messages,
     ) -> None:
-        self._state, self._drawer, self._jobs = state, drawer, jobs
-        self._decoder, self._pictures = decoder, pictures
-        self._probe, self._messages = probe, messages
-        self._job: BackgroundJob | None = None
+        self._state, self._drawer = state, drawer
+        self._decoder, self._pictures, self._probe = decoder, pictures, probe
+        self._job = CardJob(jobs, state, messages, drawer)
 
     def run(self, method: str, how_many: int, on_plane: bool) -> None:
         """Find clusters beside the window."""
         state = self._state
-        if state.store is None or state.shown is None or self._job is not None:
+        if state.store is None or state.shown is None:
             return
         values = state.shown.xy if on_plane else state.store.z_mean
 
@@ -56,30 +56,19 @@ class ClusterPresenter:
                 raise Cancelled("stopped")
             return found
 
-        self._drawer.show_running(True, f"Finding clusters in {len(values):,} images …")
-        self._job = self._jobs.run("clusters", work, self._on_found, self._on_failed)
+        words = f"Finding clusters in {len(values):,} images …"
+        self._job.run("clusters", work, self._on_found, words=words)
 
     def cancel(self) -> None:
-        """Stop: the answer is dropped when it comes."""
-        if self._job is not None:
-            self._job.cancel()
-            self._drawer.show_running(False, "Stopped.")
-            self._job = None
+        """Stop: the methods cannot be interrupted, so that their answer is dropped."""
+        self._job.drop("Stopped.")
 
     def _on_found(self, found: Clustering) -> None:
-        self._job = None
-        self._drawer.show_running(False)
         if not found.count:
             self._drawer.show_running(False, "No clusters: everything looks like one crowd.")
             return
         names = tuple(f"cluster {n + 1}" for n in range(found.count))
         self._put(found.labels, names, _colours(found.count), found.method, found.note)
-
-    def _on_failed(self, error: BaseException) -> None:
-        self._job = None
-        self._drawer.show_running(False)
-        if not isinstance(error, Cancelled):
-            self._messages.error(error)
 
     def show(self) -> None:
         """Show the clusters of the state and ask for their centres."""
@@ -164,17 +153,17 @@ class ClusterPresenter:
     def split(self, number: int) -> None:
         """Cut a cluster in two, beside the window."""
         clusters, store = self._state.clusters, self._state.store
-        if clusters is None or store is None or self._job is not None:
+        if clusters is None or store is None:
             return
         labels, z = clusters.labels, store.z_mean
-        self._drawer.show_running(True)
-        self._job = self._jobs.run(
-            "split", lambda *_: split(labels, number, z), self._on_split, self._on_failed
-        )
+
+        def still() -> bool:
+            now = self._state.clusters
+            return now is not None and now.labels is labels
+
+        self._job.run("split", lambda *_: split(labels, number, z), self._on_split, still=still)
 
     def _on_split(self, labels: Array) -> None:
-        self._job = None
-        self._drawer.show_running(False)
         clusters = self._state.clusters
         if clusters is None:
             return

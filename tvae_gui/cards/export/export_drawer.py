@@ -194,7 +194,7 @@ class ExportDrawer(Drawer):
         """The command shown."""
         return str(self._command.toPlainText())
 
-    def show_progress(self, share: float) -> None:
+    def show_progress(self, share: float, words: str = "") -> None:
         """Show how far the export is."""
         self._progress.setValue(round(1000 * share))
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.errors import Cancelled, TvaeError
 from tvae_core.export.particles import SUFFIXES, why_no_particles
 from tvae_core.export.target import Exported
 from tvae_core.words import count
 from tvae_gui.cards.export.export_drawer import ExportChoice, ExportDrawer
-from tvae_gui.jobs.background_job import BackgroundJob, BackgroundJobs
+from tvae_gui.jobs.background_job import BackgroundJobs
+from tvae_gui.jobs.card_job import CardJob
 from tvae_gui.jobs.export_job import ExportRequest, FigureLook, run_export
-from tvae_gui.messages import Messages, sentence_of
+from tvae_gui.messages import Messages
 from tvae_gui.session.session import CLUSTERING, Session
 from tvae_gui.state.explorer_state import ExplorerState
 
@@ -33,9 +33,10 @@ class ExportPresenter:
         session: Session,
         messages: Messages,
     ) -> None:
-        self._state, self._drawer, self._jobs = state, drawer, jobs
+        self._state, self._drawer = state, drawer
         self._session, self._messages = session, messages
-        self._job: BackgroundJob | None = None
+        self._job = CardJob(jobs, state, messages, drawer, "Stopped. Nothing was written.")
+        state.store_changed.connect(drawer.close_drawer)  # it lists what the former run had
 
     def open(self, chosen: tuple[str, Any] | None = None) -> None:
         """Show the card, with `chosen` (or the selection, if there is one) to export."""
@@ -71,7 +72,7 @@ class ExportPresenter:
 
     def run(self, choice: ExportChoice) -> None:
         """Export. A selection is first kept as a set, so that the command can repeat it."""
-        if self._job is not None:
+        if self._job.is_running:
             return
         name = self._set_name(choice)
         if choice.source[0] == "selection" and choice.what != "figure":
@@ -79,40 +80,27 @@ class ExportPresenter:
             self._session.touch()
             self._session.save()
         request = self._request(choice, name)
-        self._drawer.show_running(True)
-        self._job = self._jobs.run(
+        others = self._state.images - len(request.indices)
+        self._job.run(
             f"export to {request.target.name}",
             lambda progress, cancelled: run_export(request, progress, cancelled),
-            lambda done: self._on_done(request, done),
-            self._on_failed,
+            lambda done: self._on_done(request, done, others),
+            outlives_store=True,
         )
-        self._job.progressed.connect(lambda share, _: self._drawer.show_progress(share))
 
     def cancel(self) -> None:
         """Stop; nothing half-written is left."""
-        if self._job is not None:
-            self._job.cancel()
+        self._job.cancel()
 
-    def _on_done(self, request: ExportRequest, done: Exported) -> None:
-        self._job = None
+    def _on_done(self, request: ExportRequest, done: Exported, others: int) -> None:
         noun = {"table": "row", "particles": "particle"}.get(request.what, "image")
         words = f"{count(done.count, noun)} → {done.path}, verified"
         if request.rest is not None:
-            words += f"; the other {count(self._state.images - done.count)} → {request.rest}"
+            words += f"; the other {count(others)} → {request.rest}"
         if request.what == "figure":
             words = f"figure → {done.path}"
         self._drawer.show_running(False, words)
         self._messages.notice(words)
-
-    def _on_failed(self, error: BaseException) -> None:
-        self._job = None
-        if isinstance(error, Cancelled):
-            self._drawer.show_running(False, "Stopped. Nothing was written.")
-        elif isinstance(error, TvaeError):
-            self._drawer.show_running(False, sentence_of(error))
-        else:
-            self._drawer.show_running(False, "")
-            self._messages.error(error)
 
     # --- requests ------------------------------------------------------------------------------
     def _set_name(self, choice: ExportChoice) -> str:

@@ -178,7 +178,7 @@ class PoseDrawer(Drawer):
             self._say(words)
         self.place()
 
-    def show_progress(self, share: float) -> None:
+    def show_progress(self, share: float, words: str = "") -> None:
         """Show how far the test is."""
         self._progress.setValue(round(1000 * share))
 

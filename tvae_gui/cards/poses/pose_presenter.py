@@ -15,7 +15,7 @@ from tvae_core.analysis.trust import InvarianceReport
 from tvae_core.errors import Cancelled, ImageFileError, StoreError, TvaeError
 from tvae_core.words import count
 from tvae_gui.cards.poses.pose_drawer import PoseDrawer
-from tvae_gui.jobs.background_job import BackgroundJob
+from tvae_gui.jobs.card_job import CardJob
 from tvae_gui.jobs.decode_job import SYMMETRY, DecodedMany
 from tvae_gui.jobs.selftest_job import find_mirrors, run_selftest
 from tvae_gui.messages import sentence_of
@@ -52,12 +52,11 @@ class Poses:
 
     def __init__(self, window: MainWindow) -> None:
         self._window = window
-        self._state, self._decoder, self._jobs = window.state, window.decoder, window.jobs
+        self._state, self._decoder = window.state, window.decoder
         self.trust = TrustState()
         self.drawer = PoseDrawer(window.plane)
-        self._test: BackgroundJob | None = None
-        self._search: BackgroundJob | None = None
-        self._stores = 0  # opened so far: answers about an earlier one are dropped
+        self._test = CardJob(window.jobs, window.state, window.messages, self.drawer)
+        self._search = CardJob(window.jobs, window.state, window.messages)
         self._connect()
 
     def _connect(self) -> None:
@@ -94,19 +93,8 @@ class Poses:
         self.drawer.place()
 
     def _on_store(self) -> None:
-        self._stores += 1
-        for job in (self._test, self._search):
-            if job is not None:
-                job.cancel()
-        self._test = self._search = None
         self.drawer.close_drawer()
-        self.drawer.show_running(False)
         self.trust.clear()
-
-    def _if_current(self, then: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Return `then`, which does nothing once another store is open."""
-        opened = self._stores
-        return lambda answer: then(answer) if opened == self._stores else None
 
     def _on_decoder(self, reason: str) -> None:
         self.drawer.grey_test(reason)
@@ -116,34 +104,23 @@ class Poses:
     def test(self, thorough: bool) -> None:
         """Test the run beside the window."""
         store, images_at = self._state.store, self.trust.images_at
-        if store is None or self._test is not None:
+        if store is None:
             return
         path = Path(store.path)
 
         def work(progress: Progress, cancelled: Asked) -> InvarianceReport:
             return run_selftest(path, thorough, images_at, progress, cancelled)
 
-        self.drawer.show_running(
-            True, "Turning and shifting images, and asking the encoder again …"
+        words = "Turning and shifting images, and asking the encoder again …"
+        self._test.run(
+            "self-test", work, self.trust.set_report, words=words, failed=self._on_test_failed
         )
-        self._test = self._jobs.run(
-            "self-test", work, self._if_current(self._on_report),
-            self._if_current(self._on_test_failed),
-        )  # fmt: skip
-        self._test.progressed.connect(lambda share, _: self.drawer.show_progress(share))
 
     def cancel(self) -> None:
         """Stop the test."""
-        if self._test is not None:
-            self._test.cancel()
-
-    def _on_report(self, report: InvarianceReport) -> None:
-        self._test = None
-        self.drawer.show_running(False)
-        self.trust.set_report(report)
+        self._test.cancel()
 
     def _on_test_failed(self, error: BaseException) -> None:
-        self._test = None
         if isinstance(error, Cancelled):
             self.drawer.show_running(False)
             self._show_report()
@@ -253,24 +230,16 @@ class Poses:
         if store is None or self.why_no_mirror():
             return
         self.trust.mark_mirror(on)
-        if not on or self.trust.mirrors is not None or self._search is not None:
+        if not on or self.trust.mirrors is not None:
             return
         path = Path(store.path)
 
         def work(progress: Progress, cancelled: Asked) -> AtlasMirrors:
             return find_mirrors(path, progress, cancelled)
 
-        self._search = self._jobs.run(
-            "mirror images", work, self._if_current(self._on_mirrors),
-            self._if_current(self._on_no_mirrors),
-        )  # fmt: skip
-
-    def _on_mirrors(self, mirrors: AtlasMirrors) -> None:
-        self._search = None
-        self.trust.set_mirrors(mirrors)
+        self._search.run("mirror images", work, self.trust.set_mirrors, failed=self._on_no_mirrors)
 
     def _on_no_mirrors(self, error: BaseException) -> None:
-        self._search = None
         self.trust.mark_mirror(False)
         self._window.messages.error(error)
 
