@@ -162,20 +162,20 @@ def _numbers(file: str, images: int) -> NDArray[np.int64]:
 def _images(
     store: EmbeddingStore, path: Path, chosen: NDArray[np.int64], arguments: argparse.Namespace
 ) -> int:
+    from tvae_core.export.sources import ModelImages
     from tvae_core.export.stacks import Poses, export_images
-    from tvae_core.images.opening import open_stack
-    from tvae_core.images.prepared import open_prepared
+    from tvae_core.images_of import open_images_of, open_prepared_of
 
-    data, header = store.header.config.data, store.header
+    header = store.header
     poses = Poses.of_store(store, arguments.model_size) if arguments.upright else None
     pixel = header.pixel_size_angstrom
     if pixel is not None and not arguments.model_size:
         pixel /= header.scale
     with tqdm(total=100, disable=not sys.stderr.isatty(), leave=False) as bar:
         if arguments.model_size:
-            source: Any = _ChannelsLast(open_prepared(data))
+            source: Any = ModelImages(open_prepared_of(store))
         else:
-            source = open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
+            source = open_images_of(store)
         done = export_images(
             source,
             chosen,
@@ -187,17 +187,6 @@ def _images(
         )
     print(f"{done.count:,} images -> {done.path}, verified")
     return 0
-
-
-class _ChannelsLast:
-    """Prepared images (n, C, H, W) as an export source (n, H, W[, 3])."""
-
-    def __init__(self, images: Any) -> None:
-        self._images = images
-
-    def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        images = np.moveaxis(self._images.read(indices), 1, -1)
-        return np.asarray(images[..., 0] if images.shape[-1] == 1 else images)
 
 
 def _table(store: EmbeddingStore, path: Path, chosen: NDArray[np.int64], overwrite: bool) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,15 +25,15 @@ from tvae_core.export.classes import Chosen, Correction, Size
 from tvae_core.export.sources import ImageSource, ModelImages
 from tvae_core.export.stacks import Poses
 from tvae_core.export.target import Asked, Progress, report
-from tvae_core.images.opening import open_stack
 from tvae_core.images.optics import ImageOptics, optics_of
 from tvae_core.images.prepared import PreparedStack
-from tvae_core.images.stack import ImageStack
+from tvae_core.images_of import images_are_there, open_images_of
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[Any]
 WIENER = 0.01  # an amplitude contrast of 0.1 squared: what the CTF leaves at frequency zero
 _BLOCK_BYTES = 1 << 24
+_COLOUR = "these are colour"
 
 
 @dataclass(frozen=True)
@@ -94,16 +93,15 @@ def open_averaging(
         A correction is asked for and the CTF is not known.
     """
     data = store.header.config.data
-    data = data.model_copy(update={"path": images_at} if images_at else {})
     if size is None:
-        there = bool(images_at) or (bool(data.path) and Path(data.path).exists())
+        there = bool(images_at) or images_are_there(data)
         size = "original" if there or not store.has_thumbnails else "thumbnails"
     if size == "thumbnails":
         yield _thumbnails(store, correction)
         return
-    stack = open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
-    with stack:
-        _check(store, stack)
+    with open_images_of(store, images_at) as stack:
+        if stack.channels != 1:
+            raise ImageFileError("averages are made of grey images", stack.path, _COLOUR)
         flip = size == "model" and correction == "flip"
         prepared = PreparedStack(stack, data.model_copy(update={"phase_flip": flip}))
         optics = None if correction == "none" or flip else optics_of(stack, "the correction")
@@ -225,17 +223,6 @@ def _corrected(images: Array, correction: Correction, optics: ImageOptics | None
     return apply_ctf(images - level, optics.ctf, optics.pixel_size_angstrom)
 
 
-def _check(store: EmbeddingStore, stack: ImageStack) -> None:
-    if stack.channels != 1:
-        raise ImageFileError("averages are made of grey images", stack.path, "these are colour")
-    if len(stack) != store.images:
-        raise ImageFileError(
-            f"holds {len(stack):,} images, the store {store.images:,}",
-            stack.path,
-            "name the images that were embedded",
-        )
-
-
 class _Filed:
     """Raw images with bad pixels replaced, cut to a square about their centre."""
 
@@ -304,7 +291,7 @@ def _thumbnails(store: EmbeddingStore, correction: Correction) -> AveragingImage
     if not store.has_thumbnails:
         raise ImageFileError("this store keeps no thumbnails", store.path, "name the images")
     if header.channels != 1:
-        raise ImageFileError("averages are made of grey images", store.path, "these are colour")
+        raise ImageFileError("averages are made of grey images", store.path, _COLOUR)
     if correction != "none":
         raise ImageFileError(
             "the images are not where they were, and thumbnails keep no CTF",

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.export.stacks import Poses, export_images
@@ -128,16 +127,15 @@ def _images(
     progress: Callable[[float, str], None],
     cancelled: Callable[[], bool],
 ) -> Exported:
-    from tvae_core.images.opening import open_stack
-    from tvae_core.images.prepared import open_prepared
+    from tvae_core.export.sources import ModelImages
+    from tvae_core.images_of import open_images_of, open_prepared_of
 
     header = store.header
-    data = header.config.data.model_copy(update=_moved(request))
     pixel = header.pixel_size_angstrom
     if request.model_size:
-        source: Any = _ChannelsLast(open_prepared(data))
+        source: Any = ModelImages(open_prepared_of(store, request.images_at))
     else:
-        source = open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
+        source = open_images_of(store, request.images_at)
         pixel = None if pixel is None else pixel / header.scale
     return export_images(
         source,
@@ -149,21 +147,6 @@ def _images(
         progress=lambda share: progress(share, "images"),
         cancelled=cancelled,
     )
-
-
-def _moved(request: ExportRequest) -> dict[str, str]:
-    return {"path": request.images_at} if request.images_at else {}
-
-
-class _ChannelsLast:
-    """Prepared images (n, C, H, W) as an export source (n, H, W[, 3])."""
-
-    def __init__(self, images: Any) -> None:
-        self._images = images
-
-    def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        images = np.moveaxis(self._images.read(indices), 1, -1)
-        return np.asarray(images[..., 0] if images.shape[-1] == 1 else images)
 
 
 def _figure(request: ExportRequest) -> Exported:

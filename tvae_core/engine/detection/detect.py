@@ -30,12 +30,12 @@ from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.likelihood import expected_pixels
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.inference import Inferred, infer
-from tvae_core.errors import ConfigError, ImageFileError, StoreError
+from tvae_core.errors import ConfigError, ImageFileError
 from tvae_core.geometry import axis_px
 from tvae_core.images.field import Field, prepare_field, without_bad_pixels
 from tvae_core.images.opening import open_stack
-from tvae_core.images.prepared import open_prepared
 from tvae_core.images.stack import ImageStack
+from tvae_core.images_of import images_are_there, open_prepared_of
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[Any]
@@ -80,7 +80,7 @@ class Detector:
     store : EmbeddingStore
     settings : DetectSettings
     images_at : str
-        Replaces the path of the run's images, when they moved.
+        Where the run's images are now, when they have moved.
     cancelled : callable
         Asked often, here and in every search.
 
@@ -235,7 +235,7 @@ def _remarks(data: DataConfig, own: OwnImages) -> tuple[str, ...]:
     if data.normalise == "unit" and own.dtype is None:
         remarks.append(
             "the run's images are gone, so a field's own pixel type says whether 255 is white: "
-            "give --data where the run's was another"
+            "give --images-at where the run's was another"
         )
     return tuple(remarks)
 
@@ -250,17 +250,9 @@ def own_images(
     """
     rng = np.random.default_rng([settings.seed, len(store)])
     chosen = np.sort(rng.permutation(len(store))[: settings.images])
-    config = store.header.config.data
-    data = config.model_copy(update={"path": images_at} if images_at else {})
-    if not images_at and not (data.path and Path(data.path).exists()):
+    if not images_at and not images_are_there(store.header.config.data):
         return OwnImages(_drawn_images(store, model, chosen, rng), None)
-    with open_prepared(data) as images:
-        if len(images) != len(store) or images.side != model.side:
-            raise StoreError(
-                f"{len(images):,} images of {images.side} px here, but the run embedded "
-                f"{len(store):,} of {model.side} px", images.stack.path,
-                "name the images of this run with --data",
-            )  # fmt: skip
+    with open_prepared_of(store, images_at) as images:
         return OwnImages(torch.from_numpy(images.read(chosen)), images.stack.dtype)
 
 

@@ -24,8 +24,7 @@ from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.inference import infer
-from tvae_core.errors import StoreError
-from tvae_core.images.prepared import PreparedStack, open_prepared
+from tvae_core.images_of import open_prepared_of
 from tvae_core.store import EmbeddingStore
 
 FULL_IMAGES = 256
@@ -61,22 +60,19 @@ def selftest(
     Parameters
     ----------
     images_at : str
-        Replaces the path of the images, when they moved.
+        Where the images are now, when they have moved.
 
     Raises
     ------
-    ImageFileError, StoreError, CheckpointError
+    ImageFileError, CheckpointError
         The images cannot be read or are not those of the run; there is no usable model.
     Cancelled
         `cancelled()` turned true.
     """
     size, began = size or SelfTestSize(), time.monotonic()
-    config = store.header.config
-    data = config.data.model_copy(update={"path": images_at} if images_at else {})
     model = model_from_bytes(store.weights(), store.path).eval()
     model = model.to(choose_device("auto"))
-    with open_prepared(data, model.model.ctf == "likelihood") as images:
-        _check(store, images, model)
+    with open_prepared_of(store, images_at, model.model.ctf == "likelihood") as images:
         chosen = _sample(store.images, size)
         sample = images.read(chosen)
         ctf = None if images.ctf_rows is None else images.ctf_rows[chosen]
@@ -129,20 +125,6 @@ def _drawn(model: TargetVae, images: Array, ctf: Array | None) -> Array:
 def _sample(count: int, size: SelfTestSize) -> NDArray[np.int64]:
     order = np.random.default_rng([size.seed, count]).permutation(count)
     return np.sort(order[: size.images])
-
-
-def _check(store: EmbeddingStore, images: PreparedStack, model: TargetVae) -> None:
-    where = images.stack.path
-    if len(images) != store.images:
-        raise StoreError(
-            f"{len(images):,} images here, but the run embedded {store.images:,}", where,
-            "name the images of this run with --data",
-        )  # fmt: skip
-    if (images.side, images.channels) != (model.side, model.channels):
-        raise StoreError(
-            f"images of {images.side} px, but the run's are {model.side} px", where,
-            "name the images of this run with --data",
-        )  # fmt: skip
 
 
 def _counted(symmetries: list[Symmetry]) -> dict[str, int]:

@@ -19,7 +19,7 @@ from tvae_core.engine.model.checkpoint import model_bytes
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.training.train import train
 from tvae_core.engine.using.embed import embed
-from tvae_core.errors import Cancelled, ImageFileError, StoreError
+from tvae_core.errors import Cancelled, ImageFileError
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore
 from tvae_core.synthetic import plan_set, write_set
@@ -92,9 +92,9 @@ def test_stopping_and_images_that_are_not_the_runs(tmp_path: Path) -> None:
             selftest(store, SMALL, cancelled=lambda: True)
         with pytest.raises(ImageFileError, match="no such file"):
             selftest(store, SMALL, str(tmp_path / "gone.npy"))
-        with pytest.raises(StoreError, match="5 images here"):
+        with pytest.raises(ImageFileError, match="5 images here"):
             selftest(store, SMALL, str(tmp_path / "few.npy"))
-        with pytest.raises(StoreError, match="16 px"):
+        with pytest.raises(ImageFileError, match="16 px"):
             selftest(store, SMALL, str(tmp_path / "large.npy"))
 
 

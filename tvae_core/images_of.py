@@ -1,0 +1,103 @@
+"""The one door from a store back to the images it was made of, wherever they are now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tvae_core.config import DataConfig
+from tvae_core.errors import ImageFileError, TvaeError
+from tvae_core.images.opening import open_stack
+from tvae_core.images.prepared import PreparedStack
+from tvae_core.images.stack import ImageStack
+from tvae_core.store import EmbeddingStore
+
+IMAGES_AT = (
+    "where the images are now, if they have moved: a stack, a table, or the folder that holds them"
+)
+_TABLES = (".star", ".cs", ".csg")
+
+
+def open_images_of(store: EmbeddingStore, images_at: str = "") -> ImageStack:
+    """Open the images that a store was made of, as they are in their files.
+
+    Parameters
+    ----------
+    store : EmbeddingStore
+    images_at : str
+        Where they are now, when they have moved; see `moved`.
+
+    Raises
+    ------
+    ImageFileError
+        They cannot be opened, or are not the images of this store.
+    """
+    data = moved(store.header.config.data, images_at)
+    stack = open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
+    try:
+        check_images(store, stack)
+    except TvaeError:
+        stack.close()
+        raise
+    return stack
+
+
+def open_prepared_of(
+    store: EmbeddingStore, images_at: str = "", with_ctf: bool = False
+) -> PreparedStack:
+    """Open the images that a store was made of, as its model sees them.
+
+    Raises
+    ------
+    ImageFileError
+        As `open_images_of`, or the prepared images are of another size than the model's.
+    ConfigError
+        The run's settings do not fit the images.
+    """
+    stack = open_images_of(store, images_at)
+    try:
+        prepared = PreparedStack(stack, store.header.config.data, with_ctf)
+        found, made = (prepared.side, prepared.channels), (store.header.side, store.header.channels)
+        if found != made:
+            raise ImageFileError(
+                f"images of {found[0]} px and {found[1]} channels, "
+                f"but the run's are {made[0]} px and {made[1]}",
+                stack.path,
+                "name the images of this run with --images-at",
+            )
+    except TvaeError:
+        stack.close()
+        raise
+    return prepared
+
+
+def check_images(store: EmbeddingStore, stack: ImageStack) -> None:
+    """Raise an ImageFileError unless these are the images that the store was made of."""
+    if len(stack) != store.images:
+        raise ImageFileError(
+            f"{len(stack):,} images here, but the run embedded {store.images:,}",
+            stack.path,
+            "name the images of this run with --images-at",
+        )
+
+
+def images_are_there(data: DataConfig) -> bool:
+    """Return whether something is where a run's images were."""
+    return bool(data.path) and Path(data.path).exists()
+
+
+def moved(data: DataConfig, images_at: str) -> DataConfig:
+    """Return how to open images that lie at `images_at` now.
+
+    A file is the stack or table itself. A folder holds it under its old name; where it does not,
+    it holds the stacks of a table that is still where it was, or the pictures themselves.
+    """
+    if not images_at:
+        return data
+    place, before = Path(images_at).expanduser(), Path(data.path)
+    inside = place / before.name
+    if place.is_dir() and before.name and inside.exists():
+        place = inside
+    elif place.is_dir() and before.suffix.lower() in _TABLES and before.is_file():
+        return data.model_copy(update={"image_root": str(place)})
+    root = data.image_root if Path(data.image_root).is_dir() else ""
+    return data.model_copy(update={"path": str(place), "image_root": root})
