@@ -110,6 +110,14 @@ class ModelConfig(_Section):
         1.0, "Standard deviation of the fixed Gaussian likelihood", gt=0, le=1e4
     )
     subpixel_shift: bool = _field(True, "Infer a Gaussian shift offset within each cell")
+    shift_pitch_px: int = _field(
+        1,
+        "Distance of the shift cells: 2 or 3 computes a quarter or a ninth of them, with an offset "
+        "inferred in each",
+        "px",
+        ge=1,
+        le=3,
+    )
     group_conv: bool = _field(
         True, "Turned kernels; off: plain ones and no rotation axis (ablation 1 of table 4)"
     )
@@ -148,9 +156,29 @@ class ModelConfig(_Section):
         """Return the deviation of the shift prior in pixels for images of `side` pixels."""
         return self.shift_prior_std_px or side / 10.0
 
+    def pitch_fits(self, side: int) -> bool:
+        """Return whether the prior on shift is wide enough for the pitch of its cells.
+
+        The offset within a cell has (p / 2)^2 of the variance sigma^2 + 1/4 of the whole shift.
+        """
+        return self.prior_std_px(side) ** 2 > (self.shift_pitch_px**2 - 1) / 4
+
     def kernel_side(self, side: int) -> int:
-        """Return the odd side of the lifting kernel for images of `side` pixels."""
-        return self.kernel_px or (int(0.65 * side) | 1)
+        """Return the side of the lifting kernel for images of `side` pixels.
+
+        It is odd, but one more for cells 2 px apart in an even image: these are corners of pixels.
+        """
+        odd = self.kernel_px or (int(0.65 * side) | 1)
+        return odd + (self.shift_pitch_px == 2 and side % 2 == 0)
+
+    @model_validator(mode="after")
+    def _offset_in_wide_cells(self) -> Self:
+        if self.shift_pitch_px > 1 and not self.subpixel_shift:
+            raise ValueError(
+                "shift_pitch_px above 1 leaves shifts between the cells: "
+                "take subpixel_shift too, or pitch 1"
+            )
+        return self
 
     @model_validator(mode="after")
     def _odd_kernel(self) -> Self:

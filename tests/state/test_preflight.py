@@ -171,3 +171,21 @@ def test_a_constant_stack_has_a_histogram() -> None:
     seen = look_at(Stack(np.full((4, 8, 8), 7.0, np.float32)), "x")
     assert seen.is_constant
     assert seen.low < 7 < seen.high
+
+
+def test_a_pitch_that_is_too_coarse_is_mended_by_one_setting() -> None:
+    config = load_preset("fast-cpu").changed(
+        ["model.shift_pitch_px=3", "model.shift_prior_std_px=1.2"]
+    )
+    problem = check(config).blocking
+    assert problem is not None
+    assert "3 px apart are too coarse for a prior on shift of 1.2 px" in problem.what
+    mended = config.changed([f"{problem.key}={problem.value}"])
+    assert check(mended).blocking is None
+    wide = config.changed(["model.shift_prior_std_px=2.5"])
+    assert check(wide).blocking is None
+    every = check(wide.changed(["model.shift_pitch_px=1"])).seconds_per_epoch
+    ninth = check(wide).seconds_per_epoch
+    assert every is not None
+    assert ninth is not None
+    assert ninth < 0.7 * every

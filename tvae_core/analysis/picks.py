@@ -16,6 +16,7 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 FALSE_SHARE = 0.05
+_LOWEST = float(np.finfo(np.float32).min)
 _SHARPEST = 8.0  # of the confidence curve, in spreads of the evidence: a clean set has no slope
 
 
@@ -74,6 +75,7 @@ def peaks(values: Array, radius_px: float, lowest: float) -> Int:
     Parameters
     ----------
     values : (H, W)
+        -inf where nothing was computed: no peak.
     radius_px : float
         At least 1.
     """
@@ -81,7 +83,7 @@ def peaks(values: Array, radius_px: float, lowest: float) -> Int:
 
     reach = max(1, int(radius_px / np.sqrt(2.0)))  # a square within the disc: the filter is fast
     highest = ndimage.maximum_filter(values, size=2 * reach + 1, mode="constant", cval=-np.inf)
-    places = _one_each(values, (values >= highest) & (values >= lowest))
+    places = _one_each(values, (values >= max(lowest, _LOWEST)) & (values >= highest))
     return places[suppressed(places, values[tuple(places.T)], radius_px)]
 
 

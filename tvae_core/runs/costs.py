@@ -72,10 +72,9 @@ def activations(config: RunConfig, side: int) -> float:
 
 
 def _cells(config: RunConfig, side: int) -> float:
-    sigmas = config.model.shift_limit_sigmas
-    if not sigmas:
-        return side * side
-    return min(side, 2 * sigmas * config.model.prior_std_px(side) + 1) ** 2
+    model = config.model
+    reach = 2 * model.shift_limit_sigmas * model.prior_std_px(side) or side - 1
+    return (min(side - 1, reach) / model.shift_pitch_px + 1) ** 2
 
 
 def _drawn_pixels(config: RunConfig, side: int) -> float:

@@ -201,6 +201,15 @@ def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[P
             "model.kernel_px",
             wanted,
         )
+    if not model.pitch_fits(side):
+        yield Problem(
+            f"Shift cells {model.shift_pitch_px} px apart are too coarse for a prior on shift of "
+            f"{model.prior_std_px(side):g} px.",
+            "Compute every cell",
+            "model.shift_pitch_px",
+            1,
+            blocks=True,
+        )
     if model.likelihood == "bernoulli" and config.data.normalise != "unit":
         yield Problem(
             "The Bernoulli likelihood compares values from 0 to 1; the chosen normalisation "

@@ -62,9 +62,11 @@ class FieldEncoder:
     ) -> None:
         self.model, self.encoder = model, model.encoder
         self._cancelled = cancelled
-        self.half = model.grid.kernel // 2
+        self.half, self.pitch = model.grid.kernel // 2, model.grid.pitch
+        # of an even kernel the middle is a corner of the pixel
+        self._off_px = (model.grid.kernel - 1) / 2 - self.half
         twice = min(max(2 * model.side, _SMALLEST_TILE), _LARGEST_TILE)
-        self.tile = tile_px or twice
+        self.tile = -(-(tile_px or twice) // self.pitch) * self.pitch
         with torch.no_grad():
             self._filters = self.encoder.lifting.filters().flatten(1)  # (R K, C k k)
             kernel = model.grid.kernel
@@ -83,6 +85,8 @@ class FieldEncoder:
     ) -> NDArray[np.float32]:
         """Return log sum_r exp a(t, r), (h, w), above that of an empty image.
 
+        Places between cells of the model's pitch are not computed: -inf.
+
         Parameters
         ----------
         values : (C, h, w)
@@ -95,7 +99,7 @@ class FieldEncoder:
         rows, columns = -(-height // tile), -(-width // tile)
         below, right = rows * tile - height, columns * tile - width
         padded = F.pad(values, (self.half, self.half + right, self.half, self.half + below))
-        found = np.zeros((rows * tile, columns * tile), np.float32)
+        found = np.full((rows * tile, columns * tile), -np.inf, np.float32)
         wanted = np.ones((rows, columns), bool)
         if before is not None and near is not None:
             found[:height, :width] = before
@@ -105,15 +109,16 @@ class FieldEncoder:
             self.check()
             some = corners[start : start + _TILES_AT_ONCE].tolist()
             for (row, column), part in zip(some, self._tiles(padded, some), strict=True):
-                found[row : row + tile, column : column + tile] = part
+                found[row : row + tile : self.pitch, column : column + tile : self.pitch] = part
         return found[:height, :width]
 
     def _tiles(self, padded: Tensor, corners: list[list[int]]) -> NDArray[np.float32]:
-        side = self.tile + 2 * self.half
+        side = self.tile + self.model.grid.kernel - 1
         windows = torch.stack([padded[:, r : r + side, c : c + side] for r, c in corners])
-        features = self.encoder.features_of(self.encoder.lifting(windows, 0))
+        features = self.encoder.features_of(self.encoder.lifting(windows, 0, self.pitch))
         logits = self.encoder.attention(features).logsumexp(-1) - self.empty
-        return np.asarray(logits.view(-1, self.tile, self.tile).cpu())
+        cells = self.tile // self.pitch
+        return np.asarray(logits.view(-1, cells, cells).cpu())
 
     def _seen(self, near: Places, rows: int, columns: int) -> NDArray[np.bool_]:
         """Return which tiles see pixels within the model's side of the places."""
@@ -150,6 +155,7 @@ class FieldEncoder:
         shift = torch.zeros(*best.shape, 2, device=best.device)
         if at.shift_mean is not None:
             shift = at.shift_mean
+        shift = shift + shift.new_tensor([self._off_px, -self._off_px])
         attention = logits.logsumexp(-1) - self.empty
         return Looks(attention, at.z_mean, wrap(at.angle_mean + turn), shift)
 

@@ -32,20 +32,23 @@ class FourierPlan:
     side : int
         W, of the square image.
     kernel : int
-        k, odd.
+        k; even, its places lie on the corners of pixels.
     padding : int
         Zeros around the image, negative crops: output place 0 has its kernel's first pixel at
         pixel `-padding`.
+    pitch : int
+        Pixels from one place to the next; those between are not computed.
     """
 
     side: int
     kernel: int
     padding: int
+    pitch: int = 1
 
     @property
     def places(self) -> int:
         """Output places along each axis, h."""
-        return self.side + 2 * self.padding - self.kernel + 1
+        return (self.side + 2 * self.padding - self.kernel) // self.pitch + 1
 
     @property
     def period(self) -> int:
@@ -54,8 +57,9 @@ class FourierPlan:
         Aliases of the image may reach the padding of places that are not computed, so that N is
         far less than the side of the padded image.
         """
-        reach = (self.places + self.kernel + self.side) / 2 - 1
-        return max(self.side, 2 * int(reach / 2 + 1))
+        span = (self.places - 1) * self.pitch + self.kernel  # pixels under any kernel
+        reach = max(self.side, self.side + self.padding, span - self.padding)
+        return reach + reach % 2
 
     @property
     def frequencies(self) -> int:
@@ -133,9 +137,9 @@ class _Matrices:
 @lru_cache(maxsize=8)
 def _matrices(plan: FourierPlan, device: torch.device) -> _Matrices:
     n, h = plan.period, plan.places
-    first = (plan.kernel - 1) // 2 - plan.padding
+    first = (plan.kernel - 1) / 2 - plan.padding
     pixel = torch.arange(plan.side, dtype=torch.float64)
-    place = torch.arange(first, first + h, dtype=torch.float64)
+    place = first + plan.pitch * torch.arange(h, dtype=torch.float64)
     tap = torch.arange(plan.kernel, dtype=torch.float64) - (plan.kernel - 1) / 2
     u = torch.arange(n, dtype=torch.float64)
     v = torch.arange(plan.frequencies, dtype=torch.float64)

@@ -141,25 +141,26 @@ class LiftingConv(nn.Module):
         self._kept = None
         return super().train(mode)
 
-    def choose_method(self, side: int, padding: int, trained: bool) -> Method:
-        """Return the method for images of `side` pixels, measured the first time it is needed."""
+    def choose_method(self, plan: FourierPlan, trained: bool) -> Method:
+        """Return the method for a geometry, measured the first time it is needed."""
         if self.method is None:
             bank = self.expanded if self.expanded is not None else self.weights
             assert bank is not None
             if bank.dtype != torch.float32:  # the transforms are kept in float32
                 return "direct"
-            self.method = fastest(self.shape, self.rotations, side, padding, bank.device, trained)
+            self.method = fastest(self.shape, self.rotations, plan, bank.device, trained)
         return self.method
 
     @contextmanager
-    def one_bank(self, side: int, padding: int) -> Iterator[None]:
+    def one_bank(self, side: int, padding: int, pitch: int = 1) -> Iterator[None]:
         """Expand the filters once for all the images seen in the block, also backwards.
 
         The gradient of the bank is gathered over every backward pass within the block and passed
         on to the weights when it ends.
         """
-        self.choose_method(side, padding, trained=True)
-        bank = self._bank(FourierPlan(side, self.shape[-1], padding))
+        plan = FourierPlan(side, self.shape[-1], padding, pitch)
+        self.choose_method(plan, trained=True)
+        bank = self._bank(plan)
         self._held = bank.detach().requires_grad_(bank.requires_grad)
         try:
             yield
@@ -168,17 +169,16 @@ class LiftingConv(nn.Module):
         finally:
             self._held = None
 
-    def forward(self, images: Tensor, padding: int) -> Tensor:
+    def forward(self, images: Tensor, padding: int, pitch: int = 1) -> Tensor:
         """Return (B, h, w, R, K), the correlation of images (B, C, H, W) with every filter.
 
-        `padding` zeros surround the images; negative, it crops.
+        `padding` zeros surround the images; negative, it crops. Places are `pitch` pixels apart.
         """
-        side = images.shape[-1]
-        method = self.choose_method(side, padding, trained=torch.is_grad_enabled())
-        plan = FourierPlan(side, self.shape[-1], padding)
+        plan = FourierPlan(images.shape[-1], self.shape[-1], padding, pitch)
+        method = self.choose_method(plan, trained=torch.is_grad_enabled())
         bank = self._held if self._held is not None else self._kept_bank(plan)
         if method == "direct" or images.requires_grad:
-            return self._direct(images, padding, bank if method == "direct" else self.filters())
+            return self._direct(images, plan, bank if method == "direct" else self.filters())
         return plan.correlate(images, bank, (self.rotations, self.kernels))
 
     @property
@@ -202,8 +202,9 @@ class LiftingConv(nn.Module):
             self._kept = (key, self._bank(plan).detach())
         return self._kept[1]
 
-    def _direct(self, images: Tensor, padding: int, filters: Tensor) -> Tensor:
-        lifted = F.conv2d(F.pad(images, (padding,) * 4), filters)  # (B, R K, h, w)
+    def _direct(self, images: Tensor, plan: FourierPlan, filters: Tensor) -> Tensor:
+        padded = F.pad(images, (plan.padding,) * 4)
+        lifted = F.conv2d(padded, filters, stride=plan.pitch)  # (B, R K, h, w)
         batch, _, height, width = lifted.shape
         last = lifted.permute(0, 2, 3, 1)
         return last.reshape(batch, height, width, self.rotations, self.kernels)

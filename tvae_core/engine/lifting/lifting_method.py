@@ -29,19 +29,18 @@ _HOPELESS = 8.0
 
 
 def fastest(
-    shape: Shape, rotations: int, side: int, padding: int, device: torch.device, trained: bool
+    shape: Shape, rotations: int, plan: FourierPlan, device: torch.device, trained: bool
 ) -> Method:
     """Return the faster method for a bank of filters, from the cache or by measuring.
 
     Parameters
     ----------
     shape : (R K, C, k, k)
-    side, padding : int
-        Of the images, in pixels.
+    plan : FourierPlan
+        The geometry of images and places.
     trained : bool
         Whether the backward pass counts.
     """
-    plan = FourierPlan(side, shape[-1], padding)
     turns = 2 if rotations % 2 == 0 else 1
     direct = plan.places**2 * shape[0] * shape[1] * shape[2] * shape[3]
     ratio = direct / plan.multiply_adds(shape[0] // turns, shape[1])
@@ -67,7 +66,7 @@ def measure(
     filters.requires_grad_(trained)
 
     def direct() -> Tensor:
-        return F.conv2d(F.pad(images, (plan.padding,) * 4), filters)
+        return F.conv2d(F.pad(images, (plan.padding,) * 4), filters, stride=plan.pitch)
 
     def fourier() -> Tensor:
         return plan.correlate(images, spectrum, (turns, shape[0] // turns))
@@ -98,6 +97,7 @@ def _key(shape: Shape, turns: int, plan: FourierPlan, device: torch.device, trai
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     threads = torch.get_num_threads() if device.type == "cpu" else 0
     sizes = "x".join(map(str, (*shape, turns, plan.side, plan.padding)))
+    sizes += f"/{plan.pitch}" if plan.pitch > 1 else ""
     return f"{name} {threads} threads {sizes} {'trained' if trained else 'used'}"
 
 

@@ -59,7 +59,11 @@ class Encoder(nn.Module):
         The mean of each image's border is taken off first, so that the zero padding continues the
         background.
         """
-        return self.features_of(self.lifting(images - border_mean(images), self.grid.padding))
+        return self.features_of(self._lifted(images - border_mean(images)))
+
+    def _lifted(self, images: Tensor) -> Tensor:
+        lifted: Tensor = self.lifting(images, self.grid.padding, self.grid.pitch)
+        return lifted
 
     def features_of(self, lifted: Tensor) -> Tensor:
         """Return the features (B, S, R, K) of what the lifting layer gave, (B, h, w, R, K).
@@ -100,7 +104,7 @@ class Encoder(nn.Module):
 
     def one_bank(self) -> AbstractContextManager[None]:
         """Return a block within which the filters are expanded once (`LiftingConv.one_bank`)."""
-        return self.lifting.one_bank(self.grid.side, self.grid.padding)
+        return self.lifting.one_bank(self.grid.side, self.grid.padding, self.grid.pitch)
 
     def log_q(self, features: Tensor, prior: Prior) -> Tensor:
         """Return log q(t, r | y), (B, S, R), from features (B, S, R, K)."""

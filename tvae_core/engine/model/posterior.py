@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tvae_core.config import ModelConfig
+from tvae_core.errors import ConfigError
 from tvae_core.geometry import axis_px, group_angles
 
 SUBPIXEL_PRIOR_STD_PX = 0.5
@@ -21,43 +22,49 @@ SUBPIXEL_PRIOR_STD_PX = 0.5
 
 @dataclass(frozen=True)
 class ShiftGrid:
-    """The shift cells: pixel centres within the prior's reach.
+    """The shift cells: places on a grid about the image's centre, within the prior's reach.
+
+    A turn by 90 degrees maps the grid to itself. At pitch 1 and 3 the cells are pixel centres, at
+    pitch 2 too where the side is odd; where it is even they are corners of pixels, and the kernel
+    is even.
 
     Parameters
     ----------
     side : int
         Side of the image in pixels.
     kernel : int
-        Odd side of the lifting kernel.
+        Side of the lifting kernel.
     prior_std_px, limit_sigmas : float
         Cells beyond `limit_sigmas * prior_std_px` in x or y are left out; 0 keeps all.
+    pitch : int
+        Pixels from one cell to the next.
     """
 
     side: int
     kernel: int
     prior_std_px: float
     limit_sigmas: float
-
-    @property
-    def first(self) -> int:
-        """Index of the first pixel, along x and along y, that is a cell."""
-        axis = axis_px(self.side)
-        reach = self.limit_sigmas * self.prior_std_px
-        return int(np.argmax(np.abs(axis) <= reach)) if 0 < reach < axis[-1] else 0
+    pitch: int = 1
 
     @property
     def cells_per_axis(self) -> int:
         """Number of cells along x and along y."""
-        return self.side - 2 * self.first
+        whole = (self.side - 1) / 2
+        reach = self.limit_sigmas * self.prior_std_px
+        reach = reach if 0 < reach < whole else whole
+        count = int(2 * reach / self.pitch) + 1
+        if (self.kernel - self.side + self.pitch * (count - 1)) % 2:  # no places of this kernel
+            count += -1 if count > 1 else 1
+        return count
 
     @property
     def padding(self) -> int:
         """Padding that makes the convolution's output exactly the cells; negative crops."""
-        return (self.kernel - 1) // 2 - self.first
+        return (self.kernel - self.side + self.pitch * (self.cells_per_axis - 1)) // 2
 
     def positions_px(self) -> Tensor:
         """Return (S, 2) cell centres (x, y) in pixels, y up, row by row from the top."""
-        axis = axis_px(self.side)[self.first : self.side - self.first]
+        axis = self.pitch * axis_px(self.cells_per_axis)
         y, x = np.meshgrid(-axis, axis, indexing="ij")
         return torch.tensor(np.stack([x.ravel(), y.ravel()], 1), dtype=torch.float32)
 
@@ -72,16 +79,33 @@ class Prior:
 
     @classmethod
     def of(cls, model: ModelConfig, grid: ShiftGrid) -> Prior:
-        """Return the discretised priors of a model on its cells, each summing to one."""
-        log_t = -grid.positions_px().square().sum(1) / (2 * grid.prior_std_px**2)
+        """Return the discretised priors of a model on its cells, each summing to one.
+
+        The deviation of the shift within a cell grows with the pitch p, 0.5 p; that of the cells
+        shrinks, to sigma^2 - (p^2 - 1) / 4, so that the prior on the whole shift stays.
+
+        Raises
+        ------
+        ConfigError
+            The pitch is too coarse for the prior.
+        """
+        within = SUBPIXEL_PRIOR_STD_PX * grid.pitch
+        variance = grid.prior_std_px**2 + SUBPIXEL_PRIOR_STD_PX**2 - within**2
+        if variance <= 0:  # `ModelConfig.pitch_fits`
+            raise ConfigError(
+                f"shift cells {grid.pitch} px apart are too coarse for a prior on shift of "
+                f"{grid.prior_std_px:g} px", "model.shift_pitch_px",
+                "set model.shift_pitch_px=1",
+            )  # fmt: skip
+        log_t = -grid.positions_px().square().sum(1) / (2 * variance)
         angles = torch.tensor(group_angles(model.rotation_cells), dtype=torch.float32)
         log_r = torch.zeros_like(angles)
         if model.rotation_prior == "normal":
             log_r = -angles.square() / (2 * model.rotation_prior_std_rad**2)
         log_cell = log_t.log_softmax(0)[:, None] + log_r.log_softmax(0)[None]
         if len(angles) == 1 and model.rotation_prior == "normal":
-            return cls(log_cell, model.rotation_prior_std_rad)
-        return cls(log_cell, math.pi / len(angles))
+            return cls(log_cell, model.rotation_prior_std_rad, within)
+        return cls(log_cell, math.pi / len(angles), within)
 
 
 class CellParameters(NamedTuple):

@@ -91,7 +91,9 @@ class TargetVae(nn.Module):
     def make_grid(self) -> ShiftGrid:
         """Return the shift cells; this and the next three are where another system differs."""
         m, side = self.model, self.side
-        return ShiftGrid(side, m.kernel_side(side), m.prior_std_px(side), m.shift_limit_sigmas)
+        return ShiftGrid(
+            side, m.kernel_side(side), m.prior_std_px(side), m.shift_limit_sigmas, m.shift_pitch_px
+        )
 
     def make_encoder(self, trainable: bool) -> nn.Module:
         """Return the encoder: images and prior to `Posterior`, with the cells' `angles`."""

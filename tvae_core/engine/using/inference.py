@@ -107,7 +107,8 @@ def _most_likely(model: TargetVae, features: Tensor, log_q: Tensor) -> dict[str,
     turn = geometry.angles[cell % rotations]
     at = model.encoder.cells(there, turn, model.prior)
     shift = geometry.positions_px[cell // rotations]
-    spread = torch.full_like(shift, 12**-0.5)  # a whole cell: uniform over one pixel
+    # a whole cell: uniform over its side
+    spread = torch.full_like(shift, model.grid.pitch * 12**-0.5)
     if at.shift_mean is not None and at.shift_log_std is not None:
         shift = shift + at.shift_mean
         spread = at.shift_log_std.exp()[:, None].expand(-1, 2)

@@ -79,24 +79,35 @@ def field_of(pattern: Tensor, places: list[tuple[int, int]], shape: tuple[int, i
     return total[:, 17:-17, 17:-17].contiguous()
 
 
+def places_of_cells(model: TargetVae) -> Any:
+    """Return (row, column) of the model's cells in an image of its side, (S, 2)."""
+    corner = 0.5 * (1 - model.grid.kernel % 2)  # an even kernel lies on corners of pixels
+    x, y = model.positions_px.double().numpy().T
+    middle = (model.side - 1) / 2 + corner
+    return np.rint(np.stack([middle - y, middle + x], 1)).astype(np.int64)
+
+
+@pytest.mark.parametrize("pitch", [1, 2, 3])
 @pytest.mark.parametrize("tile", [7, 20, 64])
-def test_the_attention_does_not_depend_on_the_tiles(model: TargetVae, tile: int) -> None:
+def test_the_attention_does_not_depend_on_the_tiles(tile: int, pitch: int) -> None:
+    model = small_model(18, shift_pitch_px=pitch, shift_prior_std_px=2.0).eval()
     values = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 41, 53)).astype("f4"))
     whole = FieldEncoder(model, 53).attention(values)
     tiled = FieldEncoder(model, tile).attention(values)
     assert np.allclose(whole, tiled, atol=1e-4)  # products in another order, float32
 
 
-def test_the_attention_is_that_of_the_encoder_on_a_single_image(model: TargetVae) -> None:
-    image = blob_images(1)
+@pytest.mark.parametrize("side", [17, 18])
+@pytest.mark.parametrize("pitch", [1, 2, 3])
+def test_the_attention_is_that_of_the_encoder_on_a_single_image(pitch: int, side: int) -> None:
+    model = small_model(side, shift_pitch_px=pitch, shift_prior_std_px=2.0).eval()
+    image = blob_images(1, side)
     image = image - torch.zeros(())  # its border vanishes: nothing is levelled
     encoder = FieldEncoder(model)
     with torch.no_grad():
         features = model.encoder.features(image)
         expected = model.encoder.attention(features)[0].logsumexp(-1) - encoder.empty
-    grid = model.grid
-    inner = slice(grid.first, grid.first + grid.cells_per_axis)
-    found = encoder.attention(image[0])[inner, inner]
+    found = encoder.attention_at(image[0], places_of_cells(model))
     # the encoder takes off what is left of the border's mean, 1e-3 of the range
     assert np.allclose(found.ravel(), expected.numpy(), atol=0.05)
 
@@ -112,26 +123,27 @@ def test_looking_at_places_agrees_with_the_map(model: TargetVae) -> None:
     assert looks.z.shape == (3, 2, 2)
 
 
-@pytest.mark.parametrize("mixing", [0, 1])
-def test_the_field_encoder_says_what_the_posterior_says(mixing: int) -> None:
-    model = small_model(17, rotation_mixing=mixing).eval()
-    image = blob_images(1)
+@pytest.mark.parametrize(("side", "pitch", "mixing"), [(17, 1, 0), (17, 1, 1), (18, 2, 1)])
+def test_the_field_encoder_says_what_the_posterior_says(side: int, pitch: int, mixing: int) -> None:
+    model = small_model(side, rotation_mixing=mixing, shift_pitch_px=pitch).eval()
+    image = blob_images(1, side)
     image[..., [0, -1], :] = image[..., [0, -1]] = 0.0  # nothing is left for the encoder to level
-    grid, encoder = model.grid, FieldEncoder(model)
+    encoder = FieldEncoder(model)
     with torch.no_grad():
         features = model.encoder.features(image)
         logits = model.encoder.attention(features)[0]  # (S, R)
         posterior = model.encoder.posterior(features, model.prior)
-    row, column = np.divmod(np.arange(len(logits)), grid.cells_per_axis)
-    looks = encoder.look(image[0], np.stack([row, column], 1) + grid.first, 3)
+    looks = encoder.look(image[0], places_of_cells(model), 3)
     best = logits.topk(3, 1).indices
     cell = torch.arange(len(best))[:, None]
+    # a cell on the corner of pixels lies up and left of the pixel that names it
+    corner = torch.tensor([-0.5, 0.5]) if model.grid.kernel % 2 == 0 else 0.0
     assert posterior.shift_mean is not None
     expected = (
         logits.logsumexp(-1) - encoder.empty,
         posterior.z_mean[0, cell, best],
         posterior.angle_mean[0, cell, best] + model.encoder.angles[best],
-        posterior.shift_mean[0, cell, best],
+        posterior.shift_mean[0, cell, best] + corner,
     )
     for seen, said in zip(looks, expected, strict=True):
         away = seen - said

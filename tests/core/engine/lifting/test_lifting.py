@@ -15,21 +15,24 @@ from tvae_core.engine.lifting.group_conv import LiftingConv, all_turns, steerabl
 
 # sums of a few thousand products in float32, in another order
 CLOSE: dict[str, Any] = {"atol": 1e-4, "rtol": 1e-4}
-CASES = [(24, 17, 1), (25, 11, 5), (50, 29, 9), (20, 21, 10), (16, 3, -4), (33, 33, 0)]
+CASES = [
+    (24, 17, 1, 1), (25, 11, 5, 1), (50, 29, 9, 1), (20, 21, 10, 1), (16, 3, -4, 1), (33, 33, 0, 1),
+    (24, 18, 1, 2), (25, 11, 5, 2), (48, 32, -2, 2), (20, 21, 5, 3), (16, 4, -4, 2), (31, 8, 0, 3),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("side", "kernel", "padding"), CASES)
+@pytest.mark.parametrize(("side", "kernel", "padding", "pitch"), CASES)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("turns", [1, 2])
 def test_fourier_equals_direct_forward_and_backward(
-    side: int, kernel: int, padding: int, channels: int, turns: int
+    side: int, kernel: int, padding: int, pitch: int, channels: int, turns: int
 ) -> None:
     torch.manual_seed(0)
     images = torch.randn(2, channels, side, side)
     kernels = (torch.randn(5, channels, kernel, kernel) / kernel).requires_grad_()
-    plan = FourierPlan(side, kernel, padding)
+    plan = FourierPlan(side, kernel, padding, pitch)
     turned = torch.cat([torch.rot90(kernels, 2 * t, (-2, -1)) for t in range(turns)])
-    direct = F.conv2d(F.pad(images, (padding,) * 4), turned).permute(0, 2, 3, 1)
+    direct = F.conv2d(F.pad(images, (padding,) * 4), turned, stride=pitch).permute(0, 2, 3, 1)
     found = plan.correlate(images, plan.spectrum(kernels), (turns, 5))
     torch.testing.assert_close(found.flatten(3), direct, **CLOSE)
     toward = torch.randn_like(direct)
@@ -93,6 +96,16 @@ def test_the_period_is_the_least_that_keeps_copies_of_the_image_away() -> None:
     assert 13 < direct / plan.multiply_adds(512) < 14  # half the kernels, all turns
 
 
+def test_only_the_places_that_are_kept_are_computed() -> None:
+    every, second = FourierPlan(100, 65, 22), FourierPlan(100, 66, 22, pitch=2)
+    assert second.places == every.places // 2
+    ratio = second.multiply_adds(512) / every.multiply_adds(512)
+    # of places one way, and of the two ways: between a half and a quarter
+    v, h, n = second.frequencies, second.places, second.period
+    assert second.multiply_adds(512) == 4 * v * h * 512 * (n + h)
+    assert ratio < 0.42
+
+
 def test_a_shorter_period_would_let_copies_in(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     plan, images, kernels = (
@@ -134,7 +147,7 @@ def test_the_choice_is_measured_once_and_remembered(
         return seconds(*arguments)
 
     monkeypatch.setattr(lifting_method, "measure", counting)
-    question = ((8, 1, 9, 9), 4, 16, 2, torch.device("cpu"), True)
+    question = ((8, 1, 9, 9), 4, FourierPlan(16, 9, 2), torch.device("cpu"), True)
     first = lifting_method.fastest(*question)
     assert lifting_method.fastest(*question) == first
     assert len(measured) == 1

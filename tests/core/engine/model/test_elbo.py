@@ -23,6 +23,7 @@ from tvae_core.engine.model.sampling import (
     distinct_cells,
     gumbel_softmax_sample,
 )
+from tvae_core.errors import ConfigError
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -40,10 +41,12 @@ def test_kl_of_normals_is_that_of_sampling(prior_std: float) -> None:
     assert abs(float(kl_normal(mean, log_std, prior_std) - ratio.mean())) < 5 * standard_error
 
 
-@pytest.mark.parametrize("rotation_prior", ["uniform", "normal"])
-def test_the_whole_kl_is_that_of_sampling(rotation_prior: str) -> None:
+@pytest.mark.parametrize(
+    ("rotation_prior", "pitch"), [("uniform", 1), ("normal", 1), ("uniform", 2), ("uniform", 3)]
+)
+def test_the_whole_kl_is_that_of_sampling(rotation_prior: str, pitch: int) -> None:
     """Equation 5 against E_q[log q(z, theta, delta, t, r) - log p(z, theta, delta, t, r)]."""
-    model = small_model(rotation_prior=rotation_prior)
+    model = small_model(rotation_prior=rotation_prior, shift_pitch_px=pitch, shift_prior_std_px=2.0)
     with torch.no_grad():
         posterior = model.infer(blob_images(1))
     count, rotations, g = 200_000, 8, generator()
@@ -52,7 +55,11 @@ def test_the_whole_kl_is_that_of_sampling(rotation_prior: str) -> None:
     for mean, log_std, prior_std in (
         (posterior.z_mean, posterior.z_log_std, 1.0),
         (posterior.angle_mean[..., None], posterior.angle_log_std[..., None], math.pi / rotations),
-        (posterior.shift_mean, posterior.shift_log_std[..., None].expand(-1, -1, -1, 2), 0.5),
+        (
+            posterior.shift_mean,
+            posterior.shift_log_std[..., None].expand(-1, -1, -1, 2),
+            0.5 * pitch,
+        ),
     ):
         m, s = at_cells(mean, cell)[0], at_cells(log_std, cell)[0].exp()
         draws = m + s * torch.randn(m.shape, generator=g)
@@ -85,6 +92,48 @@ def test_cells_beyond_the_prior_are_not_computed() -> None:
     assert grid.cells_per_axis == 24
     left_out = 2 * stats.norm.sf(4.0) * 2
     assert left_out < 2e-4  # prior mass that is given up
+
+
+@pytest.mark.parametrize("side", [48, 49])
+@pytest.mark.parametrize("pitch", [1, 2, 3])
+def test_the_prior_on_the_whole_shift_does_not_depend_on_the_pitch(pitch: int, side: int) -> None:
+    """Cells and offsets together are a mixture; its density is compared with a normal one's."""
+    sigma = 2.5
+    config = ModelConfig(shift_pitch_px=pitch)
+    grid = ShiftGrid(side, config.kernel_side(side), sigma, 5.0, pitch)
+    prior = Prior.of(config, grid)
+    places = np.unique(grid.positions_px().numpy()[:, 0])
+    weights = prior.log_cell.exp().sum(1).view(grid.cells_per_axis, -1).sum(0).numpy()
+    x = np.linspace(-6, 6, 61)
+    density = stats.norm.pdf(x[:, None], places, prior.shift_std_px) @ weights
+    # what is left of the grid, by Poisson's sum: 2 exp(-2 pi^2 s^2 / p^2), s the deviation of a
+    # product of both normal densities
+    whole = sigma**2 + 0.25
+    product = prior.shift_std_px**2 * (whole - prior.shift_std_px**2) / whole
+    ripple = 2 * math.exp(-2 * (math.pi / pitch) ** 2 * product)
+    expected = stats.norm.pdf(x, scale=whole**0.5)
+    np.testing.assert_allclose(density, expected, rtol=1.1 * ripple + 1e-3)
+
+
+@pytest.mark.parametrize(("side", "pitch"), [(24, 1), (25, 1), (24, 2), (25, 2), (24, 3), (25, 3)])
+def test_cells_lie_about_the_centre_a_pitch_apart_where_the_kernel_is(
+    side: int, pitch: int
+) -> None:
+    config = ModelConfig(shift_pitch_px=pitch, kernel_px=9, shift_prior_std_px=2.0)
+    grid = ShiftGrid(side, config.kernel_side(side), 2.0, 2.5, pitch)
+    axis = np.unique(grid.positions_px().numpy()[:, 0])
+    np.testing.assert_allclose(axis, -axis[::-1])
+    np.testing.assert_allclose(np.diff(axis), pitch)
+    assert axis[-1] <= 5.0 < axis[-1] + 2 * pitch
+    # the middle of the kernel's taps at its first place, counted from the image's centre
+    middle = -grid.padding + (grid.kernel - 1) / 2 - (side - 1) / 2
+    assert middle == axis[0]
+    assert (side + 2 * grid.padding - grid.kernel) % pitch == 0
+
+
+def test_a_pitch_too_coarse_for_the_prior_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"3 px apart .* shift of 1\.2"):
+        small_model(shift_pitch_px=3, shift_prior_std_px=1.2)
 
 
 def test_entropy_of_a_flat_posterior_is_the_log_of_its_cells() -> None:

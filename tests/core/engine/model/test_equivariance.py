@@ -87,12 +87,17 @@ def test_lifting_turns_with_the_image(degrees: int, limit: float) -> None:
 
 
 @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
-@pytest.mark.parametrize(("channels", "mixing"), [(1, 0), (3, 0), (1, 1), (1, 3)])
+@pytest.mark.parametrize(
+    ("channels", "mixing", "side", "pitch"),
+    [(1, 0, 17, 1), (3, 0, 17, 1), (1, 1, 17, 1), (1, 3, 17, 1), (1, 0, 18, 1),
+     (1, 1, 17, 2), (1, 1, 18, 2), (1, 1, 17, 3), (1, 1, 18, 3)],
+)  # fmt: skip
 def test_turning_the_image_turns_the_pose_and_leaves_the_content(
-    quarter_turns: int, channels: int, mixing: int
+    quarter_turns: int, channels: int, mixing: int, side: int, pitch: int
 ) -> None:
-    model = small_model(channels=channels, rotation_mixing=mixing).eval()
-    images = blob_images(4, channels=channels)
+    settings = {"rotation_mixing": mixing, "shift_pitch_px": pitch, "shift_prior_std_px": 2.0}
+    model = small_model(side, channels, **settings).eval()
+    images = blob_images(4, side, channels)
     before, after = infer(model, images), infer(model, turned(images, 90 * quarter_turns))
     angle = np.pi / 2 * quarter_turns
     torch.testing.assert_close(after.z_mean, before.z_mean, atol=1e-4, rtol=1e-4)
@@ -146,14 +151,18 @@ def test_rows_taken_a_few_at_a_time_give_the_same(
         torch.testing.assert_close(model.encoder.features(images), at_once)
 
 
-def test_moving_the_image_moves_the_shift_and_leaves_the_rest() -> None:
-    model = small_model(side=25, shift_prior_std_px=100.0, shift_limit_sigmas=0.0).eval()
-    images = blob_images(4, side=25) * _window(25)
-    moved = images.roll((-2, 3), (-2, -1))  # two rows up, three columns right
+@pytest.mark.parametrize(("side", "pitch"), [(25, 1), (25, 2), (26, 2), (25, 3)])
+def test_moving_the_image_moves_the_shift_and_leaves_the_rest(side: int, pitch: int) -> None:
+    model = small_model(
+        side, shift_pitch_px=pitch, shift_prior_std_px=100.0, shift_limit_sigmas=0.0
+    ).eval()
+    images = blob_images(4, side=side) * _window(side)
+    up, right = {1: (2, 3), 2: (0, 2), 3: (0, 3)}[pitch]  # whole cells
+    moved = images.roll((-up, right), (-2, -1))
     before, after = infer(model, images), infer(model, moved)
     torch.testing.assert_close(after.z_mean, before.z_mean, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(after.angle_rad, before.angle_rad, atol=1e-4, rtol=1e-4)
-    expected = before.shift_px + torch.tensor([3.0, 2.0])
+    expected = before.shift_px + torch.tensor([float(right), float(up)])
     torch.testing.assert_close(after.shift_px, expected, atol=1e-4, rtol=1e-4)
 
 
