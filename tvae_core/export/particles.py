@@ -162,7 +162,8 @@ def _inferred(store: EmbeddingStore, cluster: NDArray[Any] | None) -> InferredPo
     frame = store.header.original
     assert frame is not None
     poses = to_relion(store.angle_rad, store.shift_px, frame)
-    return InferredPoses(poses, store.column("posterior/peak"), cluster)
+    shape = (frame.height_px, frame.width_px)
+    return InferredPoses(poses, store.column("posterior/peak"), cluster, shape)
 
 
 def _write(

@@ -24,6 +24,7 @@ _LARGEST_EXTENDED_HEADER = 64 << 20
 _PIXELS = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 _REFUSED = {3: "complex 16-bit", 4: "complex 32-bit", 16: "RGB", 101: "4-bit"}
 _IMOD_STAMP = 1146047817
+_SQUARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,15 @@ class MrcHeader:
     offset : int
         Bytes before the pixels.
     pixel_size_angstrom : float or None
-        None when the cell or the sampling is absent or bogus.
+        None when the cell or the sampling is absent or bogus, or pixels are not square.
+    remarks : tuple of str
+        What is odd about the header.
     """
 
     form: StackForm
     offset: int
     pixel_size_angstrom: float | None
+    remarks: tuple[str, ...] = ()
 
     @property
     def total_bytes(self) -> int:
@@ -124,7 +128,13 @@ def _header(head: bytes, order: str) -> MrcHeader | None:
         return None
     kind = "u1" if mode == 0 and _is_unsigned(head, order) else _PIXELS[mode]
     form = StackForm(count, height, width, 1, np.dtype(order + kind))
-    return MrcHeader(form, HEADER_BYTES + extended, _pixel_size(head, order, width))
+    x, y = _cell_pixels(head, order, width, height)
+    square = x is None or y is None or abs(y / x - 1) <= _SQUARE
+    remarks = [_other_axes(head, order)]
+    if not square:
+        remarks.append(f"pixels are not square: {x:.4g} by {y:.4g} angstrom")
+    said = tuple(remark for remark in remarks if remark)
+    return MrcHeader(form, HEADER_BYTES + extended, x if square else None, said)
 
 
 def _sides_fit(width: int, height: int, count: int) -> bool:
@@ -138,13 +148,29 @@ def _is_unsigned(head: bytes, order: str) -> bool:
     return bool(stamp == _IMOD_STAMP and not flags & 1)
 
 
-def _pixel_size(head: bytes, order: str, width: int) -> float | None:
-    (sampling,) = struct.unpack_from(order + "i", head, 28)
-    (cell,) = struct.unpack_from(order + "f", head, 40)
-    if sampling < 1 or (sampling == 1 and width > 1):  # written by tools that know no pixel size
+def _cell_pixels(
+    head: bytes, order: str, width: int, height: int
+) -> tuple[float | None, float | None]:
+    """Return the pixel size along columns and rows, None where it is absent or bogus."""
+    samplings = struct.unpack_from(order + "2i", head, 28)
+    cells = struct.unpack_from(order + "2f", head, 40)
+    x, y = map(_cell_pixel, samplings, cells, (width, height))
+    return x, y
+
+
+def _cell_pixel(sampling: int, cell: float, side: int) -> float | None:
+    if sampling < 1 or (sampling == 1 and side > 1):  # written by tools that know no pixel size
         return None
     pixel = cell / sampling
     return pixel if 1e-3 <= pixel <= 1e6 else None
+
+
+def _other_axes(head: bytes, order: str) -> str:
+    axes = struct.unpack_from(order + "3i", head, 64)
+    if sorted(axes) != [1, 2, 3] or axes == (1, 2, 3):
+        return ""
+    named = ", ".join(map(str, axes))
+    return f"the header names another order of axes ({named}): images may be transposed"
 
 
 def _explain(head: bytes, path: Path) -> ImageFileError:
@@ -170,7 +196,8 @@ def _explain(head: bytes, path: Path) -> ImageFileError:
 
 def _remarks(header: MrcHeader, size: int) -> tuple[str, ...]:
     extra, form = size - header.total_bytes, header.form
-    remarks = [f"{extra} bytes after the last image are ignored"] if extra else []
+    remarks = [*header.remarks]
+    remarks += [f"{extra} bytes after the last image are ignored"] if extra else []
     if form.count == form.height == form.width and form.count > 1:
         remarks.append(f"a cube of {form.count} pixels a side: if it is a volume, these are slices")
     return tuple(remarks)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tvae_core.errors import ImageFileError
 from tvae_core.images.limits import check_size
+from tvae_core.particles.described import Categories
 from tvae_core.particles.table import ParticleTable
 
 FloatImages = NDArray[np.float32]
@@ -209,6 +210,10 @@ class ImageStack(ABC):
     def table(self) -> ParticleTable | None:
         """The particle table the images were opened through, or None."""
         return None
+
+    def described(self) -> dict[str, NDArray[Any] | Categories]:
+        """Return what a table says of each image, to colour and filter by; empty without one."""
+        return {}
 
     def close(self) -> None:  # noqa: B027 - most readers hold nothing open
         """Close the files."""

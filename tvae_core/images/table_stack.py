@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,16 +14,22 @@ from tvae_core.errors import ImageFileError, TableError
 from tvae_core.images.mrc import SUFFIXES, MrcHeader, read_header
 from tvae_core.images.raw import FileBytes, runs
 from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes, Wanted
+from tvae_core.images.stack_paths import find_stacks, names_its_kind
+from tvae_core.images.table_pixels import PixelSizes, pixel_sizes
 from tvae_core.npy_header import MAGIC
 from tvae_core.particles import (
+    Categories,
     ImageReferences,
     ParticleTable,
     StarTable,
+    described_columns,
     read_table,
     table_ctf,
 )
 
+Signs = NDArray[np.float32]
 _OPEN_AT_ONCE = 64
+_ONE_ROW_AN_IMAGE = "give a table with a row for each image: N@stack"
 
 
 class TableStack(ImageStack):
@@ -36,13 +41,19 @@ class TableStack(ImageStack):
         references: ImageReferences,
         paths: list[Path],
         headers: list[MrcHeader],
+        pixels: PixelSizes,
+        signs: Signs | None = None,
     ) -> None:
         first = headers[0].form
         dtypes = {header.form.dtype.newbyteorder("=") for header in headers}
-        dtype = dtypes.pop() if len(dtypes) == 1 else np.dtype(np.float32)
+        turned = signs is not None and bool((signs < 0).any())
+        dtype = np.dtype(np.float32) if turned or len(dtypes) > 1 else dtypes.pop()
         form = StackForm(len(table), first.height, first.width, 1, dtype)
         kind = "RELION table" if isinstance(table, StarTable) else "cryoSPARC table"
-        super().__init__(table.path, kind, form, _notes(table, headers[0]))
+        notes = StackNotes(pixels.common, remarks=pixels.remarks)
+        super().__init__(table.path, kind, form, notes)
+        self._pixels = pixels
+        self._signs = signs if turned else None
         self._table = table
         self._references = references
         self._paths = paths
@@ -73,14 +84,23 @@ class TableStack(ImageStack):
         except TableError as error:
             raise ImageFileError(error.what, error.where, error.todo) from error
 
-    @cached_property
+    @property
     def pixel_sizes_angstrom(self) -> NDArray[np.float64] | None:
-        """Pixel size of each image, (N,): of the table, else of its stack; None when unknown."""
-        sizes = self.table.pixel_size_angstrom
-        if sizes is None or not _all_positive(sizes):
-            of_stacks = np.array([h.pixel_size_angstrom or np.nan for h in self._headers])
-            sizes = of_stacks[self._references.file_index]
-        return sizes if _all_positive(sizes) else None
+        """Pixel size of each image, (N,): see `pixel_sizes`; None when unknown."""
+        return self._pixels.angstrom
+
+    def described(self) -> dict[str, NDArray[Any] | Categories]:
+        """Return `described_columns` of the table, for images of `pixel_sizes_angstrom`.
+
+        Raises
+        ------
+        ImageFileError
+            A value of the table is no number, or an optics group is missing.
+        """
+        try:
+            return described_columns(self.table, self.pixel_sizes_angstrom)
+        except TableError as error:
+            raise ImageFileError(error.what, error.where, error.todo) from error
 
     def close(self) -> None:
         """Close the stacks."""
@@ -94,6 +114,8 @@ class TableStack(ImageStack):
             places = np.flatnonzero(files == file)
             wanted = self._references.image_index[indices[places]]
             images[places] = self._of_file(file, wanted)
+        if self._signs is not None:
+            images *= self._signs[indices, None, None]
         return images
 
     def _of_file(self, file: int, wanted: NDArray[np.int64]) -> NDArray[Any]:
@@ -127,65 +149,40 @@ def sniff_cs(head: bytes) -> bool:
 def open_table(path: Path, wanted: Wanted) -> TableStack:
     """Open the images of a .star or .cs table.
 
-    A stack's path is taken as it is, relative to the table's folder or one above it, or to
-    `wanted.image_root`. A stack is also found by its name alone in there or beside the table,
-    when no two stacks of the table share it.
+    The stacks are found as `find_stacks` says.
 
     Raises
     ------
     ImageFileError
         The table cannot be read, a stack is missing, damaged, of another size than the first,
-        or has fewer images than the table says.
+        or has fewer images than the table says; rows name whole stacks, such as tilt series.
     """
     try:
-        table = read_table(path)
-        references = table.image_references()
+        return _opened(path, wanted.image_root)
     except TableError as error:
         raise ImageFileError(error.what, error.where, error.todo) from error
+
+
+def _opened(path: Path, image_root: str) -> TableStack:
+    table = read_table(path)
+    references, whole = table.image_references(), table.names_whole_files()
     if not len(table):
         raise ImageFileError("holds no images", path)
-    paths = _find_all(path, references.files, wanted.image_root)
-    headers = [_header(stack) for stack in paths]
+    _refuse_whole_files(table, whole, references)
+    signs = table.signs
+    paths = find_stacks(path, references.files, image_root)
+    headers = [_header(*stack) for stack in zip(paths, references.files, strict=True)]
     _check_sizes(paths, headers)
     _check_places(path, references, headers)
-    return TableStack(table, references, paths, headers)
+    _check_whole_files(path, whole, references, headers)
+    sizes = pixel_sizes(table, references.file_index, headers)
+    remarks = (*_remarks(table, paths, headers, signs), *sizes.remarks)
+    pixels = sizes._replace(remarks=remarks)
+    return TableStack(table, references, paths, headers, pixels, signs)
 
 
-def _find_all(table: Path, files: list[str], image_root: str) -> list[Path]:
-    names = Counter(PurePosixPath(file).name for file in files)
-    found, missing = [], []
-    for file in files:
-        unique = names[PurePosixPath(file).name] == 1
-        stack = _find(table, file, image_root, unique)
-        if stack is None:
-            missing.append(file)
-        else:
-            found.append(stack)
-    if missing:
-        raise _missing(table, missing, image_root)
-    return found
-
-
-def _find(table: Path, file: str, image_root: str, unique_name: bool) -> Path | None:
-    folder = table.absolute().parent
-    roots = [Path(image_root).absolute()] if image_root else [folder, *folder.parents]
-    choices = [root / file.lstrip("/") for root in roots] if image_root else []
-    choices += [] if image_root else [root / file for root in roots]
-    if unique_name:
-        choices.append(roots[0] / PurePosixPath(file).name)
-    return next((choice for choice in choices if choice.is_file()), None)
-
-
-def _missing(table: Path, missing: list[str], image_root: str) -> ImageFileError:
-    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-    todo = "set image_root to the folder that holds the stacks"
-    if image_root:
-        todo = f"image_root {image_root} does not hold it"
-    return ImageFileError(f"its stack {missing[0]}{more} is missing", table, todo)
-
-
-def _header(path: Path) -> MrcHeader:
-    if path.suffix.lower() not in SUFFIXES:
+def _header(path: Path, file: str) -> MrcHeader:
+    if path.suffix.lower() not in SUFFIXES and not names_its_kind(file):
         raise ImageFileError("tables are read with MRC stacks only", path)
     source = FileBytes(path)
     try:
@@ -217,16 +214,52 @@ def _check_places(table: Path, references: ImageReferences, headers: list[MrcHea
         )
 
 
-def _notes(table: ParticleTable, header: MrcHeader) -> StackNotes:
-    """Return the pixel size of the table, or of its first stack when the table is silent."""
-    sizes = table.pixel_size_angstrom
-    if sizes is None or not _all_positive(sizes):
-        return StackNotes(header.pixel_size_angstrom)
-    if np.ptp(sizes) > 1e-3 * sizes[0]:
-        remark = f"pixel sizes from {sizes.min():.4g} to {sizes.max():.4g} angstrom are mixed"
-        return StackNotes(None, remarks=(remark,))
-    return StackNotes(float(sizes[0]))
+def _refuse_whole_files(
+    table: ParticleTable, whole: NDArray[np.bool_], references: ImageReferences
+) -> None:
+    """Refuse rows that name subtomograms or the images of a tilt series, before any is sought."""
+    row = np.flatnonzero(whole)
+    if row.size and table.subtomogram_column:
+        file = references.files[references.file_index[row[0]]]
+        raise ImageFileError(
+            f"row {row[0] + 1} names {file} and no image of it, and {table.subtomogram_column} "
+            "says that it is of a tomogram: a volume, or the images of a tilt series",
+            table.path,
+            _ONE_ROW_AN_IMAGE,
+        )
 
 
-def _all_positive(sizes: NDArray[np.float64]) -> bool:
-    return bool(np.all(np.isfinite(sizes) & (sizes > 0)))
+def _check_whole_files(
+    table: Path,
+    whole: NDArray[np.bool_],
+    references: ImageReferences,
+    headers: list[MrcHeader],
+) -> None:
+    """Refuse rows that name a stack and not which of its images."""
+    counts = np.asarray([header.form.count for header in headers])[references.file_index]
+    row = np.flatnonzero(whole & (counts > 1))
+    if row.size:
+        raise ImageFileError(
+            f"row {row[0] + 1} names {references.files[references.file_index[row[0]]]} and not "
+            f"which of its {counts[row[0]]} images",
+            table,
+            _ONE_ROW_AN_IMAGE,
+        )
+
+
+def _remarks(
+    table: ParticleTable, paths: list[Path], headers: list[MrcHeader], signs: Signs | None
+) -> list[str]:
+    """Return what is to be said of the table and of its stacks, each once."""
+    found = list(table.remarks)
+    turned = 0 if signs is None else int((signs < 0).sum())
+    if turned:
+        found.append(f"the contrast of {turned:,} images is turned, as blob/sign asks")
+    of_stacks: dict[str, list[Path]] = {}
+    for path, header in zip(paths, headers, strict=True):
+        for remark in header.remarks:
+            of_stacks.setdefault(remark, []).append(path)
+    for remark, where in of_stacks.items():
+        more = f" (and {len(where) - 1} more)" if len(where) > 1 else ""
+        found.append(f"{where[0].name}{more}: {remark}")
+    return found

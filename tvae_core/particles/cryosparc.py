@@ -58,8 +58,22 @@ class CryosparcTable(ParticleTable):
                 self.path,
                 "give the particles' table, not its passthrough",
             )
-        files, file_index = gather(path.lstrip(b">") for path in self._paths())
-        return ImageReferences(files, file_index, self.records["blob/idx"].astype(np.int64))
+        paths = [path.lstrip(b">").strip() for path in self._paths()]
+        if b"" in paths:
+            raise TableError(f"row {paths.index(b'') + 1} names no stack", self.path)
+        return ImageReferences(*gather(paths), self._indices())
+
+    def _indices(self) -> NDArray[np.int64]:
+        """Return `blob/idx`, (N,), also from a column of width 1."""
+        found = self.records["blob/idx"]
+        if found.dtype.kind not in "iuf" or found.size != len(self):
+            what = f"blob/idx holds {found.dtype} of shape {found.shape}, not a number a row"
+            raise TableError(what, self.path)
+        index = found.reshape(len(self))
+        wrong = np.flatnonzero((index < 0) | (index != np.floor(index)))
+        if wrong.size:
+            raise TableError(f"blob/idx of row {wrong[0] + 1} is {index[wrong[0]]}", self.path)
+        return index.astype(np.int64)
 
     def _paths(self) -> list[bytes]:
         paths = self.records["blob/path"]
@@ -70,7 +84,27 @@ class CryosparcTable(ParticleTable):
     @property
     def pixel_size_angstrom(self) -> NDArray[np.float64] | None:
         """`blob/psize_A` of each row, (N,), or None."""
-        return self.numbers("blob/psize_A") if self.has("blob/psize_A") else None
+        return self.numbers("blob/psize_A").reshape(len(self)) if self.has("blob/psize_A") else None
+
+    @property
+    def image_sides_px(self) -> NDArray[np.float64] | None:
+        """`blob/shape` of each row, (N, 2), or None."""
+        if not self.has("blob/shape"):
+            return None
+        sides = self.numbers("blob/shape").reshape(len(self), -1)
+        return sides if sides.shape[1] == 2 else None
+
+    @property
+    def signs(self) -> NDArray[np.float32] | None:
+        """`blob/sign` of each row, (N,), or None; see `ParticleTable.signs`."""
+        if not self.has("blob/sign"):
+            return None
+        signs = self.numbers("blob/sign").reshape(len(self))
+        wrong = np.flatnonzero(~np.isin(signs, (-1, 1)))
+        if wrong.size:
+            what = f"blob/sign of row {wrong[0] + 1} is {signs[wrong[0]]:g}, neither 1 nor -1"
+            raise TableError(what, self.path)
+        return signs.astype(np.float32)
 
     @property
     def uid(self) -> NDArray[np.uint64] | None:

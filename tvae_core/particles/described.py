@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.particles.cryosparc import CryosparcTable
+from tvae_core.particles.numbers import single_precision
 from tvae_core.particles.optics import table_ctf
 from tvae_core.particles.poses import cryosparc_matrix, euler_angles
 from tvae_core.particles.table import ParticleTable
@@ -58,25 +59,34 @@ class Categories:
     names: tuple[str, ...]
 
 
-def described_columns(table: ParticleTable) -> dict[str, Array | Categories]:
-    """Return columns (N,) float32 and categories, named with their units.
+def described_columns(
+    table: ParticleTable, pixel_size_angstrom: Array | None = None
+) -> dict[str, Array | Categories]:
+    """Return columns (N,) and categories, named with their units.
 
     Those are optics, pixel size, original pose, micrograph, optics group and figures of merit,
-    where the table has them. A column of one value says nothing and is left out, and so is one
-    that holds a value that is no number.
+    where the table has them. Columns are float32, float64 where that cannot hold a value, and NaN
+    where a value is missing. A column of one value says nothing and is left out.
+
+    Parameters
+    ----------
+    table : ParticleTable
+    pixel_size_angstrom : (N,), optional
+        Of the images; the table's when not given.
 
     Raises
     ------
     TableError
-        An optics group is missing.
+        An optics group is missing, or a value is no number.
     """
-    found = _optics(table) | _poses(table)
+    sizes = table.pixel_size_angstrom if pixel_size_angstrom is None else pixel_size_angstrom
+    found = _optics(table, sizes) | _poses(table, sizes)
     names = _CRYOSPARC if isinstance(table, CryosparcTable) else _RELION
     for source, name in names.items():
         if source in table.column_names:
             found[name] = table.numbers(source)
     columns: dict[str, Array | Categories] = {
-        name: values.astype(np.float32) for name, values in found.items() if _varies(values)
+        name: single_precision(values) for name, values in found.items() if _varies(values)
     }
     for source, name in _NAMED.items():
         if source in table.column_names:
@@ -86,21 +96,19 @@ def described_columns(table: ParticleTable) -> dict[str, Array | Categories]:
     return columns
 
 
-def _optics(table: ParticleTable) -> dict[str, Array]:
-    ctf, sizes = table_ctf(table), table.pixel_size_angstrom
+def _optics(table: ParticleTable, sizes: Array | None) -> dict[str, Array]:
+    ctf = table_ctf(table)
     columns = {} if sizes is None else {"pixel_size_angstrom": sizes}
     return columns | ({} if ctf is None else {n: np.asarray(v) for n, v in vars(ctf).items()})
 
 
-def _poses(table: ParticleTable) -> dict[str, Array]:
+def _poses(table: ParticleTable, sizes: Array | None) -> dict[str, Array]:
     """Return the poses of a cryoSPARC table in RELION's terms."""
     columns: dict[str, Array] = {}
     if not isinstance(table, CryosparcTable):
         return columns
     for slot in ("alignments2D", "alignments3D"):
-        if table.has(f"{slot}/shift"):
-            shift = table.numbers(f"{slot}/shift")
-            columns |= {"origin_x_px": shift[:, 0], "origin_y_px": shift[:, 1]}
+        columns |= _origins(table, slot, sizes)
     if table.has("alignments2D/pose"):
         columns["angle_psi_deg"] = np.rad2deg(table.numbers("alignments2D/pose"))
     if table.has("alignments3D/pose"):
@@ -110,8 +118,25 @@ def _poses(table: ParticleTable) -> dict[str, Array]:
     return columns
 
 
+def _origins(table: CryosparcTable, slot: str, sizes: Array | None) -> dict[str, Array]:
+    """Return a slot's shifts in pixels of the images; in angstrom when those are not known.
+
+    cryoSPARC counts a shift in pixels of the slot's own `psize_A`: alignments are often made on
+    images that were binned for it.
+    """
+    if not table.has(f"{slot}/shift"):
+        return {}
+    shift, unit = table.numbers(f"{slot}/shift"), "px"
+    if table.has(f"{slot}/psize_A"):
+        own = table.numbers(f"{slot}/psize_A").reshape(-1, 1)
+        unit = "px" if sizes is not None else "angstrom"
+        shift = shift * (own if sizes is None else own / sizes.reshape(-1, 1))
+    return {f"origin_{axis}_{unit}": shift[:, place] for place, axis in enumerate("xy")}
+
+
 def _varies(values: Array) -> bool:
-    return bool(len(values)) and bool(np.isfinite(values).all()) and float(np.ptp(values)) > 0
+    there = values[~np.isnan(values)]
+    return bool(there.size) and bool((there != there[0]).any())
 
 
 def _categories(values: Array) -> Categories:

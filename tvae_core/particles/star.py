@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tvae_core.errors import TableError
 from tvae_core.files import atomic_write
+from tvae_core.particles.numbers import is_missing, numbers_of
+from tvae_core.particles.optics_groups import OpticsGroups
 from tvae_core.particles.references import free_name, gather
 from tvae_core.particles.star_text import (
     StarBlock,
@@ -27,6 +30,17 @@ from tvae_core.particles.table import ImageReferences, ParticleTable
 
 _IMAGE = "rlnImageName"
 _GROUP = "rlnOpticsGroup"
+_DETECTOR, _MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
+_TOMOGRAM = (
+    "rlnTomoName",
+    "rlnTomoParticleName",
+    "rlnTomoParticleId",
+    "rlnTomoVisibleFrames",
+    "rlnTomogramName",
+    "rlnCtfImage",
+    "rlnCoordinateZ",
+    "rlnCenteredCoordinateZAngst",
+)
 _ROWS_A_WRITE = 1 << 16
 
 
@@ -36,7 +50,7 @@ class _Text:
 
     before: list[bytes]
     after: list[bytes]
-    optics: dict[str, list[str]]
+    optics: OpticsGroups
 
 
 class StarTable(ParticleTable):
@@ -69,14 +83,37 @@ class StarTable(ParticleTable):
         return values
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return a column of the table or of its optics groups; see `ParticleTable.numbers`."""
-        if name not in self.column_names and name in self._text.optics:
-            return self._of_optics_group(name)
+        """Return a column, NaN where a value is missing; see `ParticleTable.numbers`.
+
+        What the optics groups say counts before what the rows say, as in RELION.
+        """
+        if self._in_optics(name):
+            return self._text.optics.numbers(name, len(self), self._groups())
+        return self._own_numbers(name)
+
+    def _own_numbers(self, name: str) -> NDArray[np.float64]:
         values = list(self._values(name))
         try:
             return np.asarray(values, dtype=np.bytes_).astype(np.float64)
         except ValueError:
-            self._refuse_text(name, values)
+            try:
+                return numbers_of([plain_text(value) for value in values])
+            except ValueError:
+                self._refuse_text(name, values)
+
+    def _in_optics(self, name: str) -> bool:
+        """Return whether a column is to be taken from the optics groups."""
+        optics = self._text.optics
+        if name == _GROUP or name not in optics:
+            return False
+        named = _GROUP in self.column_names and _GROUP in optics
+        return named or name not in self.column_names or len(optics) == 1
+
+    def _groups(self) -> list[str] | None:
+        """Return the optics group that each row names, None when the rows name none."""
+        if _GROUP not in self.column_names:
+            return None
+        return [plain_text(value) for value in self._values(_GROUP)]
 
     def has(self, name: str) -> bool:
         """Return whether the particles or their optics groups have the column."""
@@ -84,19 +121,32 @@ class StarTable(ParticleTable):
 
     def image_references(self) -> ImageReferences:
         """Return the parts of `N@path`, N counted from 0; a path alone is its first image."""
+        return self._references[0]
+
+    def names_whole_files(self) -> NDArray[np.bool_]:
+        """Return which rows name a file and no image of it; see `ParticleTable`."""
+        return self._references[1]
+
+    @cached_property
+    def _references(self) -> tuple[ImageReferences, NDArray[np.bool_]]:
         if _IMAGE not in self.column_names:
             raise self._missing(_IMAGE)
         index = np.zeros(len(self), dtype=np.int64)
+        whole = np.zeros(len(self), dtype=np.bool_)
 
         def paths() -> Iterator[bytes]:
             for row, value in enumerate(self._values(_IMAGE)):
                 number, at, path = value.strip(b"\"'").partition(b"@")
                 if at:
                     index[row] = self._zero_based(row, number)
-                yield path if at else number
+                else:
+                    whole[row], path = True, number
+                if is_missing(plain_text(path)):
+                    raise TableError(f"{self._place(row)}: {_IMAGE} names no stack", self.path)
+                yield path
 
         files, file_index = gather(paths())
-        return ImageReferences(files, file_index, index)
+        return ImageReferences(files, file_index, index), whole
 
     @property
     def pixel_size_angstrom(self) -> NDArray[np.float64] | None:
@@ -107,12 +157,47 @@ class StarTable(ParticleTable):
         """
         if self.has("rlnImagePixelSize"):
             return self.numbers("rlnImagePixelSize")
-        if not (self.has("rlnDetectorPixelSize") and self.has("rlnMagnification")):
+        if not (self.has(_DETECTOR) and self.has(_MAGNIFICATION)):
             return None
-        magnification = self.numbers("rlnMagnification")
-        if np.any(magnification <= 0):
+        magnification = self.numbers(_MAGNIFICATION)
+        sizes = np.full(len(self), np.nan)
+        np.divide(self.numbers(_DETECTOR) * 1e4, magnification, out=sizes, where=magnification > 0)
+        return sizes
+
+    @property
+    def image_sides_px(self) -> NDArray[np.float64] | None:
+        """`rlnImageSize` of each row as height and width, (N, 2), or None."""
+        if not self.has("rlnImageSize"):
             return None
-        return self.numbers("rlnDetectorPixelSize") * 1e4 / magnification
+        side = self.numbers("rlnImageSize")
+        return np.stack([side, side], axis=1)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What rows and optics groups say differently, and a pixel size that cannot be told."""
+        found = [self._disagreement(name) for name in self.column_names if self._in_optics(name)]
+        if self.has(_DETECTOR) and not (self.has(_MAGNIFICATION) or self.has("rlnImagePixelSize")):
+            found.append(f"{_DETECTOR} without {_MAGNIFICATION} says no pixel size")
+        return tuple(remark for remark in found if remark)
+
+    def _disagreement(self, name: str) -> str:
+        try:
+            rows, groups = self._own_numbers(name), self.numbers(name)
+        except TableError:  # text, such as a group's name
+            return ""
+        wrong = np.flatnonzero(~np.isclose(rows, groups, rtol=1e-4, equal_nan=True))
+        if not wrong.size:
+            return ""
+        row = int(wrong[0])
+        return (
+            f"{name} is {rows[row]:g} in row {row + 1} and {groups[row]:g} in its optics group: "
+            "the optics group counts"
+        )
+
+    @property
+    def subtomogram_column(self) -> str:
+        """The column that says that the rows are of tomograms, empty when none does."""
+        return next((name for name in _TOMOGRAM if self.has(name)), "")
 
     @property
     def uid(self) -> None:
@@ -129,7 +214,7 @@ class StarTable(ParticleTable):
     @property
     def has_optics(self) -> bool:
         """Whether there are optics groups, as RELION 3.1 and later write them."""
-        return bool(self._text.optics)
+        return len(self._text.optics) > 0
 
     def with_columns(self, columns: Mapping[str, Sequence[str]]) -> StarTable:
         """Return the table with columns set, N words each; other values keep their text.
@@ -196,20 +281,6 @@ class StarTable(ParticleTable):
             else:
                 yield row.split(None, place + 1)[place]
 
-    def _of_optics_group(self, name: str) -> NDArray[np.float64]:
-        if _GROUP not in self.column_names or _GROUP not in self._text.optics:
-            raise TableError(f"column {name} needs {_GROUP} in both blocks", self.path)
-        optics = self._text.optics
-        try:
-            groups = dict(zip(optics[_GROUP], map(float, optics[name]), strict=True))
-            return np.asarray([groups[plain_text(v)] for v in self._values(_GROUP)], np.float64)
-        except ValueError:
-            raise TableError(
-                f"optics column {name} holds a value that is no number", self.path
-            ) from None
-        except KeyError as error:
-            raise TableError(f"optics group {error} is not in data_optics", self.path) from None
-
     def _zero_based(self, row: int, number: bytes) -> int:
         if not number.isdigit() or int(number) < 1:
             raise TableError(
@@ -220,7 +291,7 @@ class StarTable(ParticleTable):
     def _refuse_text(self, name: str, values: list[bytes]) -> NoReturn:
         for row, value in enumerate(values):
             try:
-                float(value)
+                numbers_of([plain_text(value)])
             except ValueError:
                 what = f"{self._place(row)}: {name} is {plain_text(value)!r}, not a number"
                 raise TableError(what, self.path) from None
@@ -239,7 +310,7 @@ def read_star(path: Path) -> StarTable:
     end = int(numbers[-1]) + 1 if len(numbers) else loop.first_line
     before = lines[: int(numbers[0]) if len(numbers) else loop.first_line]
     after = lines[end:-1] if lines[-1:] == [b""] else lines[end:]
-    text = _Text(before, after, _optics(blocks, lines))
+    text = _Text(before, after, OpticsGroups(_optics(blocks, lines), path))
     return StarTable(path, loop.columns, [lines[number] for number in loop.rows], numbers, text)
 
 

@@ -85,6 +85,39 @@ class ParticleTable(ABC):
 
     @property
     @abstractmethod
+    def image_sides_px(self) -> NDArray[np.float64] | None:
+        """Height and width of each row's image as the table says, (N, 2), or None.
+
+        The pixel size of the table belongs to images of that size.
+        """
+
+    def names_whole_files(self) -> NDArray[np.bool_]:
+        """Return which rows name a file and not which image of it, (N,)."""
+        return np.zeros(len(self), dtype=np.bool_)
+
+    @property
+    def signs(self) -> NDArray[np.float32] | None:
+        """1, or -1 where the contrast of the row's image is to be turned, (N,), or None.
+
+        Raises
+        ------
+        TableError
+            A sign is neither.
+        """
+        return None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Oddities of the table worth telling the user, one line each."""
+        return ()
+
+    @property
+    def subtomogram_column(self) -> str:
+        """The column that says that the rows are of tomograms, empty when none does."""
+        return ""
+
+    @property
+    @abstractmethod
     def uid(self) -> NDArray[np.uint64] | None:
         """Unique number of each row, (N,), or None when the table has none."""
 

@@ -26,8 +26,8 @@ _rlnOpticsGroup #1
 _rlnOpticsGroupName #2
 _rlnImagePixelSize #3
 _rlnImageSize #4
-1 "first group" 1.25 64
-2 second 2.5 64
+1 "first group" 1.25 16
+2 second 2.5 16
 
 data_particles
 
@@ -278,3 +278,21 @@ def test_the_command_exports_sets_clusters_and_rest(
     assert main(["export", path, str(tmp_path / "x.star"), "--as", "cs"]) == 2
     assert main(["export", path, "--as", "cs"]) == 2
     assert capsys.readouterr().err.count("\n") == 4
+
+
+def test_origins_of_binned_images_are_in_angstrom_and_in_pixels_of_the_table(
+    star: Path, tmp_path: Path
+) -> None:
+    """The table is of images of 32 px, the run saw them binned to 16: a pixel is twice as wide."""
+    text = star.read_text().replace("1.25 16", "1.25 32").replace("2.5 16", "2.5 32")
+    text = text.replace("_rlnMicrographName #7", "_rlnOriginX #7").replace('"m 2.mrc"', "m2")
+    star.write_text(text.replace("m1.mrc", "9.5").replace("m2", "9.5").replace("m3.mrc", "9.5"))
+    with EmbeddingStore(particle_store(tmp_path / "e.h5", star)) as store:
+        export_particles(store, np.arange(5), tmp_path / "a.star", pose=True)
+        shift = store.shift_px[:, 0]
+    new = read_table(tmp_path / "a.star")
+    angstrom, pixels = new.numbers("rlnOriginXAngst"), new.numbers("rlnOriginX")
+    sizes = new.numbers("rlnImagePixelSize")
+    np.testing.assert_allclose(angstrom, (0.5 - shift) * 2 * sizes, atol=2e-6)
+    np.testing.assert_allclose(pixels * sizes, angstrom, atol=5e-6)  # neither contradicts the other
+    assert set(new.column("rlnOriginXOriginal")) == {"9.5"}

@@ -32,6 +32,7 @@ class Refused(NamedTuple):
 
 
 CUBE = "if it is a volume"
+DETECTOR = "rlnDetectorPixelSize without rlnMagnification says no pixel size"
 PICKLE = Refused("pickles are not read: they can run any program")
 EXPECTED: dict[str, Opens | Refused] = {
     "aspire/clean70S_65p.mrc": Opens(65, 65, None, CUBE),
@@ -40,14 +41,14 @@ EXPECTED: dict[str, Opens | Refused] = {
         "its stack J19/extract/20150917_05196_DNA-TET-25k-DE20_raw.region_000.sum-all_003-072_"
         "particles.mrc (and 49 more) is missing (set image_root"
     ),
-    "cryodrgn/empiar_10076_7.cs": Opens(7, 320, 1.31),
+    "cryodrgn/empiar_10076_7.cs": Opens(7, 320, 1.31, "contrast of 7 images is turned"),
     "cryodrgn/empiar_10076_7.mrc": Opens(7, 320, None),  # flagged a volume, cell 0
     "cryodrgn/empiar_10076_7.star": Opens(7, 320, 1.31),  # 5 um * 1e4 / 38168
     "cryodrgn/hand-vol.mrc": Opens(64, 64, 1.0, CUBE),
     "cryodrgn/hand.mrcs": Opens(100, 64, 1.0),
     "cryodrgn/hand_rot_trans.pkl": PICKLE,
     "cryodrgn/relion31.mrcs": Opens(5, 256, 1.0),
-    "cryodrgn/relion31.star": Opens(5, 256, 2.806),  # the table's, not its stack's
+    "cryodrgn/relion31.star": Opens(5, 256, 2.806, "stacks say 1 angstrom a pixel, the table 2.8"),
     "cryodrgn/test_ctf.pkl": PICKLE,
     "cryodrgn/toy_angles.pkl": PICKLE,
     "cryodrgn/toy_projections.mrcs": Opens(1000, 30, None),  # MX = 1, cell 1: no pixel size
@@ -59,18 +60,19 @@ EXPECTED: dict[str, Opens | Refused] = {
     "mrcfile/emd_3197.map.gz": Opens(20, 20, 11.4, CUBE),
     "mrcfile/float16_mode12.mrc": Opens(1, 64, 3.595, dtype="f2"),
     "starfile/basic_double_quote.star": Refused("no loop has rlnImageName"),
-    "starfile/one_loop.star": Refused("tomo_ts01.mrc_0000000_5.00A.mrc (and 15 more) is missing"),
+    "starfile/one_loop.star": Refused("rlnCtfImage says that it is of a tomogram"),
     "starfile/rln3.1_data_style.star": Refused(
         "several tables of images: data_block_2, data_block_3"
     ),
     "tomodrgn/10076_classD_32.mrc": Opens(32, 32, 1.0, CUBE),
     "tomodrgn/10076_classD_32_sim.mrcs": Opens(576, 32, 13.1),
     # rlnDetectorPixelSize without a magnification is no pixel size: its stack's is taken
-    "tomodrgn/10076_classD_32_sim.star": Opens(576, 32, 13.1),
+    "tomodrgn/10076_classD_32_sim.star": Opens(576, 32, 13.1, DETECTOR),
     "tomodrgn/10076_classE_32.mrc": Opens(32, 32, 1.0, CUBE),
     "tomodrgn/10076_classE_32_sim.mrcs": Opens(720, 32, 13.1),
-    "tomodrgn/10076_classE_32_sim.star": Opens(720, 32, 13.1),
+    "tomodrgn/10076_classE_32_sim.star": Opens(720, 32, 13.1, DETECTOR),
 }
+TURNED = {"cryodrgn/empiar_10076_7.cs"}  # blob/sign is -1
 STACK_OF = {
     "cryodrgn/empiar_10076_7.cs": "cryodrgn/empiar_10076_7.mrc",
     "cryodrgn/empiar_10076_7.star": "cryodrgn/empiar_10076_7.mrc",
@@ -111,7 +113,9 @@ def test_the_file_opens_or_is_refused(shared_data, name):
         assert bool(stack.remarks) == bool(expected.remark)
         images = stack.read(np.arange(len(stack)))
     stack_path = shared_data(f"cryoem/{STACK_OF.get(name, name)}")
-    np.testing.assert_array_equal(images, _by_mrcfile(stack_path).reshape(images.shape))
+    expected_pixels = _by_mrcfile(stack_path).reshape(images.shape)
+    sign = -1 if name in TURNED else 1
+    np.testing.assert_array_equal(images, sign * expected_pixels)
 
 
 def _by_mrcfile(path: Path) -> np.ndarray:

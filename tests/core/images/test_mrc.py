@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.images.makers import mrc_bytes
+from tests.core.particles.makers import in_stack, numbered, write_mrc, write_star
 from tvae_core.errors import ImageFileError
 from tvae_core.images.opening import open_stack
 
@@ -161,3 +162,43 @@ def test_any_damaged_header_is_read_or_refused(tmp_path_factory, damage):
     path.write_bytes(content)
     with contextlib.suppress(ImageFileError), open_stack(path) as stack:
         stack.read([0, len(stack) - 1])
+
+
+def test_pixels_that_are_not_square_are_told_and_have_no_one_size(tmp_path):
+    path = write_mrc(tmp_path / "a.mrcs", numbered(3), cell_40=("<3f", 16, 32, 1))
+    with open_stack(path) as stack:
+        assert stack.pixel_size_angstrom is None
+        assert stack.remarks == ("pixels are not square: 2 by 4 angstrom",)
+
+
+@pytest.mark.parametrize("axes", [(2, 1, 3), (3, 1, 2), (3, 2, 1)])
+@pytest.mark.parametrize("through_table", [False, True])
+def test_another_order_of_axes_is_told(tmp_path, axes, through_table):
+    path = write_mrc(tmp_path / "a.mrcs", numbered(3), axes_64=("<3i", *axes))
+    if through_table:
+        path = write_star(tmp_path / "p.star", in_stack(3, "a.mrcs"))
+    with open_stack(path) as stack:
+        named = ", ".join(map(str, axes))
+        assert f"another order of axes ({named}): images may be transposed" in stack.remarks[0]
+
+
+@pytest.mark.parametrize("axes", [(1, 2, 3), (0, 0, 0), (77, 1, 2)])
+def test_usual_and_absent_axes_are_not_told(tmp_path, axes):
+    path = write_mrc(tmp_path / "a.mrcs", numbered(3), axes_64=("<3i", *axes))
+    with open_stack(path) as stack:
+        assert not stack.remarks
+
+
+def test_a_cell_that_is_no_number_or_half_absent_is_no_shape_of_pixels(tmp_path):
+    for cell in ((np.nan, 16.0, 1), (16.0, 0.0, 1)):
+        path = write_mrc(tmp_path / "a.mrcs", numbered(3), cell_40=("<3f", *cell))
+        with open_stack(path) as stack:
+            assert not stack.remarks
+            assert stack.pixel_size_angstrom == (None if np.isnan(cell[0]) else 2.0)
+
+
+@pytest.mark.parametrize("suffix", [".st", ".ali", ".rec", ".preali", ".ST"])
+def test_names_of_imod_are_mrc(tmp_path, suffix):
+    path = write_mrc(tmp_path / f"x{suffix}", numbered(3))
+    with open_stack(path) as stack:
+        assert stack.read([0, 1, 2])[:, 0, 0].tolist() == [0, 1, 2]

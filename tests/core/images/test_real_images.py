@@ -57,7 +57,7 @@ def test_stacks_that_open(shared_data, name, kind, form, pixel_size):
     ("name", "message"),
     [
         ("cryoem/cryodrgn/cryosparc_P12_J24_001_particles.cs", r"and 49 more\) is missing"),
-        ("cryoem/starfile/one_loop.star", r"and 15 more\) is missing"),
+        ("cryoem/starfile/one_loop.star", "that it is of a tomogram"),
         ("cryoem/starfile/basic_double_quote.star", "no table of particles"),
         ("cryoem/starfile/rln3.1_data_style.star", "several tables of images"),
         ("cryoem/cryodrgn/hand_rot_trans.pkl", "pickles are not read"),
@@ -78,7 +78,7 @@ def test_the_star_the_cs_and_the_stack_show_the_same_particles(shared_data):
         with open_stack(shared_data(f"cryoem/cryodrgn/empiar_10076_7.{suffix}")) as stack:
             images.append(stack.read(range(7)))
     np.testing.assert_array_equal(images[0], images[1])
-    np.testing.assert_array_equal(images[0], images[2])
+    np.testing.assert_array_equal(images[0], -images[2])  # its blob/sign is -1
 
 
 def test_gzip_changes_nothing(shared_data):

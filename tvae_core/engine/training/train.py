@@ -56,6 +56,7 @@ def train(
     with run.locked():
         set_threads(config.train.threads)
         with open_prepared(config.data, config.model.ctf == "likelihood") as images:
+            images.stack.described()  # what the store will hold of the table: refused now or never
             yield from Trainer(run, config, images, stop).records()
 
 

@@ -31,7 +31,7 @@ from tvae_core.engine.using.inference import Inferred, images_at_once, infer
 from tvae_core.errors import Cancelled, CheckpointError
 from tvae_core.files import sha256_of_bytes, write_bytes
 from tvae_core.images.prepared import PreparedStack, open_prepared
-from tvae_core.particles import OriginalFrame, TableRecord, described_columns, record_of
+from tvae_core.particles import OriginalFrame, TableRecord, record_of
 from tvae_core.progress import Embedded, Finished, Record
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import Atlas, Plane, StoreContent, write_store
@@ -234,7 +234,7 @@ def _content(
         source_files=sources.files,
         weights=weights,
         label_names=list(images.stack.label_names),
-        table_columns={} if table is None else described_columns(table),
+        table_columns=images.stack.described(),
         planes={"pca": Plane(**vars(linear))},
         atlas=make_atlas(model, columns["content/mean"], linear, header.config.embed.atlas_nodes),
         thumbnails={kind: parts.blocks(kind) for kind in kinds},
