@@ -12,12 +12,12 @@ from pytestqt.qtbot import QtBot
 
 from tests.factories import particle_store
 from tests.gui.conftest import settle
+from tvae_core.export.registry import KINDS
 from tvae_core.particles import read_table
-from tvae_gui.cards.export.export_drawer import FORMATS
 from tvae_gui.main_window import MainWindow
 
 Make = Callable[..., MainWindow]
-STAR, CS = ([suffix for _, _, suffix in FORMATS].index(suffix) for suffix in (".star", ".cs"))
+STAR, CS = ([kind.ending for kind in KINDS].index(ending) for ending in (".star", ".cs"))
 
 
 @pytest.fixture

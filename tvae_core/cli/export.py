@@ -18,11 +18,8 @@ from tqdm import tqdm
 
 from tvae_core.cli.reporting import move
 from tvae_core.errors import ConfigError
+from tvae_core.export.registry import kind_of
 from tvae_core.store import EmbeddingStore
-
-_TABLES = (".csv", ".parquet")
-_PARTICLES = (".star", ".cs", ".csg")
-_FIGURES = (".png", ".svg", ".pdf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,13 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     with EmbeddingStore(arguments.store) as store:
         path = _output(store, arguments)
         chosen = _chosen(store, arguments)
-        suffix = path.suffix.lower()
-        if suffix in _PARTICLES:
+        what = kind_of(path).what
+        if what == "particles":
             return _particles(store, path, chosen, arguments)
         _refuse_particle_options(path, arguments)
-        if suffix in _FIGURES:
+        if what == "figure":
             return _figure(store, path, chosen, arguments.overwrite)
-        if suffix in _TABLES:
+        if what == "table":
             return _table(store, path, chosen, arguments.overwrite)
         return _images(store, path, chosen, arguments)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
-from tvae_core.export.stacks import percentile_range, to_bytes
+from tvae_core.export.stack_files import percentile_range, to_bytes
 from tvae_core.export.target import Exported, new_file, verify
 
 Array = NDArray[Any]

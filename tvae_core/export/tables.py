@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.errors import DeviceError, TableError
+from tvae_core.errors import TableError
+from tvae_core.export.registry import form_of
 from tvae_core.export.target import Asked, Exported, Progress, new_file, report, verify
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[Any]
-_ROWS = 50_000
 
 
 def store_columns(store: EmbeddingStore) -> dict[str, Array]:
@@ -73,40 +72,9 @@ def export_table(
     if len(lengths) != 1:
         raise TableError(f"columns of different lengths: {sorted(lengths)}", path)
     rows = np.arange(lengths.pop()) if indices is None else np.asarray(indices, dtype=np.int64)
-    if path.suffix.lower() == ".parquet":
-        return _parquet(columns, rows, path, overwrite)
-    if path.suffix.lower() != ".csv":
-        raise TableError(f"no table ends in {path.suffix!r}", path, "use .csv or .parquet")
+    form = form_of(path, "table")
     with new_file(path, overwrite) as part:
-        with open(part, "w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(columns)
-            for start in range(0, len(rows), _ROWS):
-                report(start, len(rows), progress, cancelled)
-                writer.writerows(_text_rows(columns, rows[start : start + _ROWS]))
-        verify(len(rows), _count_rows(part), path, "rows")
+        form.write(part, columns, rows, lambda done: report(done, len(rows), progress, cancelled))
+        verify(len(rows), form.count(part), path, "rows")
     report(1, 1, progress)
-    return Exported(path, len(rows))
-
-
-def _text_rows(columns: Mapping[str, Array], rows: Array) -> Iterable[tuple[str, ...]]:
-    texts = (np.asarray(values)[rows].astype(str).tolist() for values in columns.values())
-    return zip(*texts, strict=True)
-
-
-def _count_rows(path: Path) -> int:
-    with open(path, encoding="utf-8", newline="") as stream:
-        return sum(1 for _ in csv.reader(stream)) - 1
-
-
-def _parquet(columns: Mapping[str, Array], rows: Array, path: Path, overwrite: bool) -> Exported:
-    try:
-        from pyarrow import parquet, table
-    except ImportError:
-        raise DeviceError(
-            "Parquet needs pyarrow", path, "pip install pyarrow, or export .csv"
-        ) from None
-    with new_file(path, overwrite) as part:
-        parquet.write_table(table({n: np.asarray(v)[rows] for n, v in columns.items()}), part)
-        verify(len(rows), parquet.read_metadata(part).num_rows, path, "rows")
     return Exported(path, len(rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -16,9 +17,11 @@ from PIL import Image
 from tests.core.analysis.blobs import object_at_rest, posed, poses
 from tests.factories import make_store
 from tvae_core.errors import Cancelled, DeviceError, ImageFileError, TableError
-from tvae_core.export import stacks
+from tvae_core.export import registry, stacks
 from tvae_core.export.movies import export_gif, export_mp4, why_no_mp4
+from tvae_core.export.registry import kind_of
 from tvae_core.export.sources import InMemory, ModelImages
+from tvae_core.export.stack_files import StackForm, StackJob
 from tvae_core.export.stacks import Poses, export_images
 from tvae_core.export.tables import export_table, store_columns
 from tvae_core.store import EmbeddingStore
@@ -170,16 +173,19 @@ def test_a_stopped_export_leaves_nothing(tmp_path: Path, name: str) -> None:
 def test_damage_on_the_way_to_the_disk_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, check = stacks._KINDS[".npy"]
+    kind = kind_of(Path("a.npy"))
+    assert isinstance(kind.form, StackForm)
+    write = kind.form.write
 
-    def harmed(part: Path, job: stacks._Job) -> int:
+    def harmed(part: Path, job: StackJob) -> int:
         crc = write(part, job)
         with open(part, "r+b") as stream:
             stream.seek(-3, 2)
             stream.write(b"\x55")
         return crc
 
-    monkeypatch.setitem(stacks._KINDS, ".npy", (harmed, check))
+    worse = replace(kind, form=replace(kind.form, write=harmed))
+    monkeypatch.setattr(registry, "KINDS", (worse,))
     with pytest.raises(ImageFileError, match="differ"):
         export_images(GREY, CHOSEN, tmp_path / "a.npy")
     assert list(tmp_path.iterdir()) == []

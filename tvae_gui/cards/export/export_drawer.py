@@ -21,6 +21,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from tvae_core.export.registry import KINDS
 from tvae_core.words import count
 from tvae_gui.theme import set_role
 from tvae_gui.widgets.controls import muted, row, tool_button
@@ -30,21 +31,6 @@ _MOVED = "Only if the original images, or their table, have moved: where they ar
 _NOT_HERE = "Only for images and particles: choose such a format above"
 _POSE = "Angle, shift, cluster and confidence as new columns; what they replace is kept"
 _REST = "The rows that are not chosen, in a second file"
-FORMATS = (
-    ("images, MRC stack (.mrcs)", "images", ".mrcs"),
-    ("images, TIFF", "images", ".tif"),
-    ("images, NumPy (.npy)", "images", ".npy"),
-    ("images, HDF5", "images", ".h5"),
-    ("images, folder of PNG", "images", ""),
-    ("poses and latents, CSV", "table", ".csv"),
-    ("poses and latents, Parquet", "table", ".parquet"),
-    ("figure of the plane, PNG", "figure", ".png"),
-    ("figure of the plane, SVG", "figure", ".svg"),
-    ("figure of the plane, PDF", "figure", ".pdf"),
-    ("particles, RELION (.star)", "particles", ".star"),
-    ("particles, cryoSPARC (.cs)", "particles", ".cs"),
-    ("particles, cryoSPARC group (.csg)", "particles", ".csg"),
-)
 
 
 @dataclass(frozen=True)
@@ -111,8 +97,8 @@ class ExportDrawer(Drawer):
         self.source, self.format = QComboBox(), QComboBox()
         self.source.setAccessibleName("Which images")
         self.format.setAccessibleName("As what")
-        for words, what, suffix in FORMATS:
-            self.format.addItem(words, (what, suffix))
+        for kind in KINDS:
+            self.format.addItem(kind.words, (kind.what, kind.ending))
         self._pose = QComboBox()
         self._pose.addItem("as found", False)
         self._pose.addItem("upright, by the inferred pose", True)
@@ -169,10 +155,10 @@ class ExportDrawer(Drawer):
         model = self.format.model()
         assert isinstance(model, QStandardItemModel)
         self._reasons = reasons
-        for number, (_, what, suffix) in enumerate(FORMATS):
+        for number, kind in enumerate(KINDS):
             item = model.item(number)
-            if what == "particles" and item is not None:
-                reason = reasons.get(suffix, "")
+            if kind.what == "particles" and item is not None:
+                reason = reasons.get(kind.ending, "")
                 item.setEnabled(not reason)
                 item.setToolTip(reason)
         if reasons.get(self.format.currentData()[1], ""):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.export.particles import SUFFIXES, why_no_particles
+from tvae_core.export.particles import why_no_particles
+from tvae_core.export.registry import endings_of
 from tvae_core.export.target import Exported
 from tvae_core.words import count
 from tvae_gui.cards.export.export_drawer import ExportChoice, ExportDrawer
@@ -43,7 +44,9 @@ class ExportPresenter:
         store = self._state.store
         if store is None:
             return
-        self._drawer.show_particles({s: why_no_particles(store, s) for s in SUFFIXES})
+        self._drawer.show_particles(
+            {s: why_no_particles(store, s) for s in endings_of("particles")}
+        )
         self.show_sources(chosen)
         stem = "selection" if self._state.selection.count else "all"
         stem = str(chosen[1]) if chosen is not None and chosen[0] == "set" else stem

@@ -1,0 +1,132 @@
+"""The kinds of export, each declared in one line; to add one, add its line.
+
+`tvae export`, the export card and the messages about wrong names are all made from `KINDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvae_core.errors import ImageFileError, TableError
+from tvae_core.export.stack_files import HDF5, MRC, NPY, PNG, TIFF, StackForm
+from tvae_core.export.table_files import CSV, PARQUET, TableForm
+from tvae_core.store import EmbeddingStore
+
+What = Literal["images", "table", "figure", "particles", "other"]
+
+
+@dataclass(frozen=True)
+class FileForm:
+    """A kind of file of its own.
+
+    Parameters
+    ----------
+    write : callable
+        Writes what a store knows of the chosen images, (n,) int ascending, to a path.
+    count : callable
+        Reads the file again and returns how many images it speaks of.
+    """
+
+    write: Callable[[EmbeddingStore, NDArray[np.int64], Path], None]
+    count: Callable[[Path], int]
+
+
+@dataclass(frozen=True)
+class ExportKind:
+    """One kind of export.
+
+    Parameters
+    ----------
+    words : str
+        What it is called to a person.
+    endings : tuple of str
+        How names of such files end, in small letters, the usual one first; empty for a folder.
+    what : str
+        What is written, and so which options apply: images, a table of what was inferred, a figure
+        of the plane, rows of the run's particle table, or something of its own.
+    form : StackForm, TableForm or FileForm, optional
+        How such a file is written and read back: of images, a table, or something of its own.
+        Figures are matplotlib's, and particle tables are written as they were read.
+    """
+
+    words: str
+    endings: tuple[str, ...]
+    what: What
+    form: StackForm | TableForm | FileForm | None = None
+
+    @property
+    def ending(self) -> str:
+        """How names of new files end."""
+        return self.endings[0]
+
+
+KINDS: tuple[ExportKind, ...] = (
+    ExportKind("images, MRC stack (.mrcs)", (".mrcs", ".mrc"), "images", MRC),
+    ExportKind("images, TIFF", (".tif", ".tiff"), "images", TIFF),
+    ExportKind("images, NumPy (.npy)", (".npy",), "images", NPY),
+    ExportKind("images, HDF5", (".h5", ".hdf5"), "images", HDF5),
+    ExportKind("images, folder of PNG", ("",), "images", PNG),
+    ExportKind("poses and latents, CSV", (".csv",), "table", CSV),
+    ExportKind("poses and latents, Parquet", (".parquet",), "table", PARQUET),
+    ExportKind("figure of the plane, PNG", (".png",), "figure"),
+    ExportKind("figure of the plane, SVG", (".svg",), "figure"),
+    ExportKind("figure of the plane, PDF", (".pdf",), "figure"),
+    ExportKind("particles, RELION (.star)", (".star",), "particles"),
+    ExportKind("particles, cryoSPARC (.cs)", (".cs",), "particles"),
+    ExportKind("particles, cryoSPARC group (.csg)", (".csg",), "particles"),
+)
+
+
+def endings_of(what: What) -> list[str]:
+    """Return how the names of all files with such content end; that of a folder is empty."""
+    return [ending for kind in KINDS if kind.what == what for ending in kind.endings]
+
+
+def kind_of(path: Path) -> ExportKind:
+    """Return the kind of export that the name of `path` says.
+
+    Raises
+    ------
+    ImageFileError
+        No kind is called so.
+    """
+    ending = path.suffix.lower()
+    for kind in KINDS:
+        if ending in kind.endings:
+            return kind
+    raise ImageFileError(f"nothing is exported as {path.suffix!r}", path, f"use {every_ending()}")
+
+
+def every_ending() -> str:
+    """Return all endings in one line."""
+    known = [ending for kind in KINDS for ending in kind.endings if ending]
+    return f"{', '.join(known)}, or no ending for a folder of PNG"
+
+
+@overload
+def form_of(path: Path, what: Literal["images"]) -> StackForm: ...
+@overload
+def form_of(path: Path, what: Literal["table"]) -> TableForm: ...
+def form_of(path: Path, what: Literal["images", "table"]) -> Any:
+    """Return how images, or a table, are written to a file called so.
+
+    Raises
+    ------
+    ImageFileError, TableError
+        It does not end as such a file.
+    """
+    for kind in KINDS:
+        if kind.what == what and path.suffix.lower() in kind.endings:
+            return kind.form
+    known = ", ".join(ending for ending in endings_of(what) if ending)
+    if what == "table":
+        raise TableError(f"no table ends in {path.suffix!r}", path, f"use {known}")
+    raise ImageFileError(
+        f"no image stack ends in {path.suffix!r}", path, f"use {known}, or no suffix for PNG"
+    )
