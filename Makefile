@@ -1,9 +1,9 @@
-# Two commands do everything: `make demo` and `make test`.
+# Two commands do everything: `make demo` and `make test`. `make quick` is for while one works.
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check
 BIN = .venv/bin
 
-.PHONY: demo test lint types floors tests format screenshots clean
+.PHONY: demo test quick lint types floors tests fast format screenshots clean
 
 demo: .venv/ready
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
@@ -24,6 +24,10 @@ screenshots: .venv/ready
 test: .venv/ready
 	$(MAKE) --no-print-directory lint types floors tests
 
+# Lint, types, floors and the fast tests: under a minute on two cores.
+quick: .venv/ready
+	$(MAKE) --no-print-directory -j 2 --output-sync=target fast lint types floors
+
 lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,6 +40,11 @@ floors:
 
 tests:
 	OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(BIN)/pytest -q -n 2 --dist loadfile
+
+# All that neither trains nor opens a window. A new folder of tests is in it without being named.
+fast:
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not slow" tests --ignore=tests/gui \
+	    --ignore=tests/core/engine --ignore=tests/core/cli --ignore=tests/test_evidence.py
 
 format:
 	$(BIN)/ruff check --fix .
