@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tvae_core.errors import TableError
 from tvae_core.export.target import Asked, Exported, Progress, new_file, report
 from tvae_core.particles import ParticleTable, find_again, read_table
-from tvae_core.particles.group import group_text
+from tvae_core.particles.group import group_text, parts_of_table
 from tvae_core.particles.posed import InferredPoses, with_poses
 from tvae_core.particles.poses import to_relion
 from tvae_core.store import EmbeddingStore
@@ -195,6 +195,6 @@ def _write(
 
 
 def refuse_original(original: Path, target: Path) -> None:
-    """Raise a TableError when `target` is the table itself."""
-    if target.exists() and target.samefile(original):
+    """Raise a TableError when `target` is the table itself, or one that a group is made of."""
+    if target.exists() and any(target.samefile(part) for part in parts_of_table(original)):
         raise TableError("would replace the table it was read from", target, "choose a name")

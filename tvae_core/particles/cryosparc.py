@@ -56,7 +56,7 @@ class CryosparcTable(ParticleTable):
             raise TableError(
                 "no images, blob/path and blob/idx are absent",
                 self.path,
-                "give the particles' table, not its passthrough",
+                "give the particles' table, or the .csg group of both",
             )
         paths = [path.lstrip(b">").strip() for path in self._paths()]
         if b"" in paths:
@@ -167,6 +167,54 @@ def _form(values: NDArray[Any]) -> tuple[Any, ...]:
 
 def _bytes_of(records: NDArray[Any], width: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(records).view(np.uint8).reshape(-1, width)
+
+
+def read_group(path: Path, files: Mapping[Path, list[str]]) -> CryosparcTable:
+    """Return the table of a group whose slots lie in several files, rows joined by uid.
+
+    Parameters
+    ----------
+    path : Path
+        Of the group.
+    files : mapping
+        The .cs files with the slots to take from each; the rows are those of the first.
+
+    Raises
+    ------
+    TableError
+        A file has no uid, a uid twice, or none for some particles.
+    """
+    first, *others = files
+    base = read_cryosparc(first)
+    fields: dict[str, NDArray[Any]] = {}
+    for file in others:
+        other = read_cryosparc(file)
+        rows = _rows_by_uid(base, other)
+        names = [name for name in other.column_names if name.partition("/")[0] in files[file]]
+        fields |= {name: other.records[name][rows] for name in names}
+    own = [name for name in base.column_names if name not in fields]
+    joined = CryosparcTable(path, base.records[own]) if len(own) < len(base.column_names) else base
+    joined = joined.with_fields(fields)
+    return CryosparcTable(path, joined.records)
+
+
+def _rows_by_uid(base: CryosparcTable, other: CryosparcTable) -> NDArray[np.int64]:
+    """Return the row of `other` for each row of `base`."""
+    wanted, there = base.uid, other.uid
+    if wanted is None or there is None:
+        raise TableError("has no uid to join it by", base.path if wanted is None else other.path)
+    order = np.argsort(there, kind="stable")
+    ordered = there[order]
+    if len(ordered) and (ordered[1:] == ordered[:-1]).any():
+        twice = ordered[1:][ordered[1:] == ordered[:-1]][0]
+        raise TableError(f"uid {twice} is there twice", other.path)
+    places = np.searchsorted(ordered, wanted)
+    found = places < len(ordered)
+    found[found] = ordered[places[found]] == wanted[found]
+    if not found.all():
+        what = f"has no row for {(~found).sum():,} of {len(wanted):,} particles (by uid)"
+        raise TableError(what, other.path, f"give the passthrough table of {base.path.name}")
+    return order[places]
 
 
 def read_cryosparc(path: Path) -> CryosparcTable:

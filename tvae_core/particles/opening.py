@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tvae_core.errors import TableError
-from tvae_core.particles.cryosparc import read_cryosparc
-from tvae_core.particles.group import file_of_group
+from tvae_core.particles.cryosparc import read_cryosparc, read_group
+from tvae_core.particles.group import parts_of_table, slots_of_group
 from tvae_core.particles.star import read_star
 from tvae_core.particles.table import ParticleTable
 
@@ -15,7 +15,7 @@ _READERS: dict[str, Callable[[Path], ParticleTable]] = {".star": read_star, ".cs
 
 
 def read_table(path: Path | str) -> ParticleTable:
-    """Read a RELION .star or cryoSPARC .cs table, or the .cs table a .csg group points at.
+    """Read a RELION .star or cryoSPARC .cs table, or the .cs tables of a .csg group.
 
     Raises
     ------
@@ -32,12 +32,23 @@ def read_table(path: Path | str) -> ParticleTable:
 
 
 def _read(path: Path) -> ParticleTable:
-    if path.suffix.lower() == ".csg":
-        path = file_of_group(path)
+    state = read_state(path)
+    table = _read_kind(path)
+    table.read_state = state if table.path == path else read_state(table.path)
+    return table
+
+
+def _read_kind(path: Path) -> ParticleTable:
     kind = path.suffix.lower()
-    state = path.stat()
+    if kind == ".csg":
+        files = slots_of_group(path)
+        return read_cryosparc(next(iter(files))) if len(files) == 1 else read_group(path, files)
     if kind in _READERS:
-        table = _READERS[kind](path)
-        table.read_state = (state.st_size, state.st_mtime_ns)
-        return table
+        return _READERS[kind](path)
     raise TableError("unknown kind of table", path, "known are .star, .cs and .csg")
+
+
+def read_state(path: Path) -> tuple[int, int]:
+    """Return size and newest time of change, in ns, of all files a table is read from."""
+    states = [part.stat() for part in parts_of_table(path)]
+    return sum(s.st_size for s in states), max(s.st_mtime_ns for s in states)

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tvae_core.errors import TableError
-from tvae_core.files import sha256_of_file
-from tvae_core.particles.opening import read_table
+from tvae_core.files import sha256_of_bytes, sha256_of_file
+from tvae_core.particles.group import parts_of_table
+from tvae_core.particles.opening import read_state, read_table
 from tvae_core.particles.table import ParticleTable
 
 
@@ -23,7 +24,8 @@ class TableRecord:
         Absolute.
     size_bytes : int
     sha256 : str
-        Of all its bytes; 1 GB takes 1-3 s (benchmarks/tables.py).
+        Of all its bytes, of a group also of the tables behind it; 1 GB takes 1-3 s
+        (benchmarks/tables.py).
     rows : int
     """
 
@@ -58,13 +60,13 @@ def record_of(table: ParticleTable) -> TableRecord:
     """
     path = table.path.absolute()
     try:
-        before = path.stat()
-        digest = sha256_of_file(path)
+        state = read_state(path)
+        digest = _sha256(path)
     except OSError as error:
         raise TableError(f"cannot be read: {error.strerror}", path) from error
-    if (before.st_size, before.st_mtime_ns) != table.read_state:
+    if state != table.read_state:
         raise TableError("was changed while it was in use", path, "begin again")
-    return TableRecord(str(path), before.st_size, digest, len(table))
+    return TableRecord(str(path), state[0], digest, len(table))
 
 
 def find_again(
@@ -94,8 +96,8 @@ def find_again(
         raise TableError(what, path, "name where it is now by --table PATH")
     if path.suffix.lower() != Path(record.path).suffix.lower():
         raise TableError(f"not of the kind of {Path(record.path).name}", path)
-    size = path.stat().st_size
-    if size == record.size_bytes and sha256_of_file(path) == record.sha256:
+    size = read_state(path)[0]
+    if size == record.size_bytes and _sha256(path) == record.sha256:
         return read_table(path)
     since = "the run was embedded"
     what = f"not the table {since} with" if instead else f"the table has changed since {since}"
@@ -103,6 +105,11 @@ def find_again(
     fact = _rows(path, record, difference) or f"{same} ({size:,} bytes, were {record.size_bytes:,})"
     todo = "name an unchanged copy by --table PATH, or embed the run again"
     raise TableError(f"{what}: {fact}", path, todo)
+
+
+def _sha256(path: Path) -> str:
+    first, *behind = [sha256_of_file(part) for part in parts_of_table(path)]
+    return sha256_of_bytes("".join([first, *behind]).encode()) if behind else first
 
 
 def _rows(path: Path, record: TableRecord, difference: Callable[[ParticleTable], str]) -> str:

@@ -7,8 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.core.particles.makers import blob, numbered, write_cs, write_mrc
 from tvae_core.errors import TableError
-from tvae_core.particles import CryosparcTable, read_table
+from tvae_core.images.opening import open_stack
+from tvae_core.particles import (
+    CryosparcTable,
+    described_columns,
+    find_again,
+    read_table,
+    record_of,
+)
+from tvae_core.particles.group import group_text, slots_of_group
 
 FIELDS = [
     ("uid", "<u8"),
@@ -148,12 +157,12 @@ def test_a_group_is_the_table_it_points_at(path):
     assert (table.path, len(table)) == (path, 5)
 
 
-def test_a_group_that_is_none_or_spread_is_refused(path):
+def test_a_group_that_is_none_or_lacks_a_file_is_refused(path):
     group = path.with_suffix(".csg")
     for text, message in [
         (
             GROUP.replace("  ctf:\n    metafile: '>t.cs'", "  ctf:\n    metafile: '>p.cs'"),
-            "2 files",
+            r"p\.cs is not beside it",
         ),
         (GROUP.replace("t.cs", "lost.cs"), "lost.cs is not beside it"),
         ("hello: there\n", "no results with a metafile"),
@@ -164,3 +173,99 @@ def test_a_group_that_is_none_or_spread_is_refused(path):
     group.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TableError, match="not text"):
         read_table(group)
+
+
+@pytest.fixture
+def group(tmp_path):
+    """Write a group of 6 particles whose CTF and 3D poses lie in a passthrough, shuffled."""
+    fields = blob(6) | {"alignments_class_0/shift": np.ones((6, 2), "<f4")}
+    write_cs(tmp_path / "p.cs", fields)
+    order = np.array([3, 0, 5, 1, 4, 2, 0])
+    behind = {
+        "uid": fields["uid"][order] + np.array([0, 0, 0, 0, 0, 0, 77], "<u8"),  # one is not ours
+        "ctf/df1_A": order.astype("<f4"),
+        "alignments3D/shift": np.stack([order, -order], 1).astype("<f4"),
+        "blob/psize_A": np.full(7, 99, "<f4"),
+    }
+    write_cs(tmp_path / "pass.cs", behind)
+    slots = {"ctf": "pass", "alignments3D": "pass", "blob": "p", "alignments_class_0": "p"}
+    text = "group:\n  name: particles\n  type: particle\nresults:\n"
+    for slot, file in slots.items():
+        text += f"  {slot}:\n    metafile: '>{file}.cs'\n    num_items: 6\n"
+    (tmp_path / "g.csg").write_text(text + "version: v4\n")
+    return tmp_path / "g.csg"
+
+
+def test_the_tables_of_a_group_are_joined_by_uid(group):
+    table = read_table(group)
+    assert (table.path, len(table)) == (group, 6)
+    assert table.numbers("ctf/df1_A").tolist() == [0, 1, 2, 3, 4, 5]
+    assert table.numbers("alignments3D/shift")[:, 1].tolist() == [0, -1, -2, -3, -4, -5]
+    assert table.numbers("blob/psize_A").tolist() == [2] * 6  # of the file its slot names
+    assert table.has("alignments_class_0/shift")
+
+
+def test_a_joined_group_is_written_whole_and_remembered_by_all_its_files(group, tmp_path):
+    table = read_table(group)
+    record = record_of(table)
+    table.subset([4, 1]).write(tmp_path / "out.cs")
+    out = read_table(tmp_path / "out.cs")
+    assert out.column_names == table.column_names
+    assert out.numbers("ctf/df1_A").tolist() == [4, 1]
+    assert len(find_again(record)) == 6
+    records = np.load(tmp_path / "pass.cs")
+    records["ctf/df1_A"] += 1
+    with open(tmp_path / "pass.cs", "wb") as stream:
+        np.save(stream, records)
+    with pytest.raises(TableError, match="has changed since the run was embedded"):
+        find_again(record)
+
+
+def test_a_passthrough_that_does_not_fit_is_refused_with_counts(group, tmp_path):
+    whole = np.load(tmp_path / "pass.cs")
+    names = list(whole.dtype.names)
+    for records, words in [
+        (whole[:4], "no row for 2 of 6 particles"),
+        (np.concatenate([whole, whole[:1]]), "uid 1003 is there twice"),
+        (whole[names[1:]], "has no uid"),
+    ]:
+        with open(tmp_path / "pass.cs", "wb") as stream:
+            np.save(stream, records)
+        with pytest.raises(TableError, match=words):
+            read_table(group)
+
+
+def test_a_group_written_keeps_every_slot_of_cryosparc(tmp_path):
+    names = ["uid", "blob/path", "alignments_class_0/pose", "alignments_class_1/pose"]
+    names += ["alignments_class2D_0/pose", "location/micrograph_path", "tvae/confidence"]
+    (tmp_path / "g.csg").write_text(group_text(names, 3, "t.cs", "title"))
+    (tmp_path / "t.cs").write_bytes(b"")
+    slots = [n.partition("/")[0] for n in names[1:-1]]
+    assert slots_of_group(tmp_path / "g.csg") == {tmp_path / "t.cs": slots}
+    text = (tmp_path / "g.csg").read_text()
+    assert text.count("type: particle.alignments3D") == 2
+    assert text.count("type: particle.alignments2D") == 1
+
+
+def test_shifts_are_counted_in_pixels_of_the_image(tmp_path):
+    shift = np.random.default_rng(1).normal(size=(6, 2)).astype("<f4")
+    for slot, pixel, times in [("alignments3D", 1.0, 4), ("alignments2D", 2.0, 2)]:
+        fields = blob(6, pixel=pixel) | {f"{slot}/shift": shift}
+        fields[f"{slot}/psize_A"] = np.full(6, 4, "<f4")
+        found = described_columns(read_table(write_cs(tmp_path / "t.cs", fields)))
+        np.testing.assert_allclose(found["origin_x_px"], times * shift[:, 0], rtol=1e-6)
+        np.testing.assert_allclose(found["origin_y_px"], times * shift[:, 1], rtol=1e-6)
+    del fields["blob/psize_A"]
+    found = described_columns(read_table(write_cs(tmp_path / "t.cs", fields)))
+    np.testing.assert_allclose(found["origin_x_angstrom"], 4 * shift[:, 0], rtol=1e-6)
+    assert "origin_x_px" not in found
+
+
+def test_shifts_of_binned_images_are_counted_in_their_own_pixels(tmp_path):
+    write_mrc(tmp_path / "J1" / "a.mrc", numbered(6))
+    shift = np.random.default_rng(1).normal(size=(6, 2)).astype("<f4")
+    alignment = {"alignments3D/shift": shift, "alignments3D/psize_A": np.full(6, 4, "<f4")}
+    fields = blob(6, pixel=1.0, side=16) | alignment  # stored with 8 px: binned by 2
+    with open_stack(write_cs(tmp_path / "J2" / "t.cs", fields)) as stack:
+        found = stack.described()
+    np.testing.assert_allclose(found["origin_x_px"], 2 * shift[:, 0], rtol=1e-6)
