@@ -142,7 +142,7 @@ def _none(_: object) -> Any:
 
 
 def with_store(app: QApplication, store: Path, images: int) -> list[Row]:
-    """Opening, frames while panning and zooming, preview of a drag, and a lasso."""
+    """Time opening, frames while panning and zooming, preview of a drag, and a lasso."""
     with _window(app, _none) as window:
         begin = time.perf_counter()
         window.open(store)

@@ -141,7 +141,7 @@ def wait_for(app: QApplication, done: Callable[[], bool], least_s: float) -> Non
 
 
 def probe(stage: Stage) -> QWidget:
-    """The plane with its atlas, and the probe dragged between two crowds."""
+    """Show the plane with its atlas, and the probe dragged between two crowds."""
     first, second = stage.centres[0], stage.centres[1]
     stage.drag([first + (second - first) * t for t in np.linspace(0, 0.85, 12)])
     stage.settle()
@@ -149,7 +149,7 @@ def probe(stage: Stage) -> QWidget:
 
 
 def lasso(stage: Stage) -> QWidget:
-    """A lasso being drawn around a crowd, the gallery following it."""
+    """Draw a lasso around a crowd, the gallery following it."""
     window = stage.window
     window.use_tool(LASSO)
     inside = stage.xy[stage.labels == 0]
@@ -163,7 +163,7 @@ def lasso(stage: Stage) -> QWidget:
 
 
 def path(stage: Stage) -> QWidget:
-    """A path through the crowds with its playhead on the way."""
+    """Lay a path through the crowds with its playhead on the way."""
     window = stage.window
     for place in sorted(stage.centres, key=lambda centre: float(centre[0])):
         window.path_state.add_anchor(*place)
@@ -173,7 +173,7 @@ def path(stage: Stage) -> QWidget:
 
 
 def clusters(stage: Stage) -> QWidget:
-    """The clusters found, each with its decoded centre and its average."""
+    """Show the clusters found, each with its decoded centre and its average."""
     window = stage.window
     window.cluster_drawer.open_drawer()
     window.cluster_drawer.choose("gaussian-mixture", CROWDS)
@@ -202,7 +202,7 @@ def close_up(stage: Stage) -> QWidget:
 
 
 def new_run(stage: Stage) -> QWidget:
-    """The dialog of a new run, on images that were looked at."""
+    """Show the dialog of a new run, on images that were looked at."""
     window, store = stage.window, stage.window.state.store
     assert store is not None
     low, high = store.thumbnail_range

@@ -1,0 +1,1 @@
+"""Icons, presets and the example store, shipped with the program."""

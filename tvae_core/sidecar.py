@@ -237,7 +237,7 @@ def _check_seal(path: Path) -> None:
 
 
 def _seal_of(path: Path) -> bytes:
-    """The user block that belongs to the bytes after it."""
+    """Return the user block that belongs to the bytes after it."""
     with open(path, "rb") as stream:
         stream.seek(_SEAL)
         digest = hashlib.file_digest(stream, "sha256").hexdigest()

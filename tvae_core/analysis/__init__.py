@@ -1,0 +1,1 @@
+"""What the numbers of a store say: planes, clusters, averages, metrics. numpy in, numpy out."""

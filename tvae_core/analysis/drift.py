@@ -92,7 +92,7 @@ def _patches(z: Array, most: int) -> tuple[Array, Array]:
 
 
 def _coarse_pose(images: Array, reference: Array) -> tuple[Array, Array]:
-    """The best of all turns by 10 degrees, each with the shift that suits it."""
+    """Return the best of all turns by 10 degrees, each with the shift that suits it."""
     turns = np.arange(_TURNS) * 2 * np.pi / _TURNS
     copies = np.broadcast_to(reference, (_TURNS, *reference.shape))
     turned = upright(copies, -turns, np.zeros((_TURNS, 2)))

@@ -175,7 +175,7 @@ def _peaks(profile: Array, angle: Array, span: float) -> list[SymmetryPeak]:
 
 
 def _name(angle_deg: float) -> str:
-    """The smallest n of which the angle is a multiple of 360 / n, within 2 degrees."""
+    """Return the smallest n of which the angle is a multiple of 360 / n, within 2 degrees."""
     for n in range(2, 13):
         if abs((angle_deg + 180.0 / n) % (360.0 / n) - 180.0 / n) < 2.0:
             return f"C{n}"

@@ -82,7 +82,7 @@ def density_path(values: Array, start: int, end: int, k: int = 10, seed: int = 0
 
 
 def _shortest(points: Array, first: int, last: int, k: int) -> NDArray[np.int64]:
-    """Indices along the shortest path, empty when there is none."""
+    """Return the indices along the shortest path, empty when there is none."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import dijkstra
     from scipy.spatial import KDTree

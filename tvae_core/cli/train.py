@@ -67,6 +67,13 @@ def prepare(path: Path, arguments: argparse.Namespace) -> None:
 def train_and_embed(
     path: Path, resume: bool, and_embed: bool, stop: Callable[[], bool]
 ) -> Iterator[Record]:
+    """Train a run or resume it, then write its store; yield what happens.
+
+    Raises
+    ------
+    Cancelled
+        `stop()` turned true; a checkpoint was written.
+    """
     from tvae_core.engine.training.train import train
     from tvae_core.engine.using.embed import embed
     from tvae_core.runs.folder import RunFolder

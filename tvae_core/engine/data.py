@@ -25,10 +25,14 @@ class PreparedImages(Protocol):
     """Images as the model sees them; `images.PreparedStack` is one."""
 
     @property
-    def side(self) -> int: ...
+    def side(self) -> int:
+        """Pixels along one edge."""
+        ...
 
     @property
-    def channels(self) -> int: ...
+    def channels(self) -> int:
+        """Channels of one image: 1, or 3 for colour."""
+        ...
 
     def __len__(self) -> int: ...
 

@@ -1,0 +1,1 @@
+"""Larger images: detect their objects and show the picks."""

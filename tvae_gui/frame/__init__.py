@@ -1,0 +1,1 @@
+"""What stands around the rooms: pages, bars, the command palette."""

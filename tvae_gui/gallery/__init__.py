@@ -1,0 +1,1 @@
+"""The images selected, upright, with their average and spread."""

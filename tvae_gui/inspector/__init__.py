@@ -1,0 +1,1 @@
+"""The column of data, colours, filters and named sets."""

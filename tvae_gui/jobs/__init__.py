@@ -1,0 +1,1 @@
+"""Work outside the thread of the window; jobs know no widgets."""

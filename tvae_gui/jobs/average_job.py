@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AverageRequest:
-    """Classes to average and how. `choice` are the words that name the classes to `tvae average`;
-    empty when no command can name them.
+    """Classes to average and how.
+
+    `choice` are the words that name the classes to `tvae average`; empty when no command can.
     """
 
     store: Path

@@ -1,0 +1,1 @@
+"""The latent plane: points or density, lasso, path, the image under the cursor."""

@@ -1,0 +1,1 @@
+"""The point one drags across the plane, and the object decoded at it."""

@@ -1,0 +1,1 @@
+"""The open store and what the user adds to it; the stores opened lately."""

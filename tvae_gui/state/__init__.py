@@ -1,0 +1,1 @@
+"""What is shown, decided in plain Python: evented, without Qt."""

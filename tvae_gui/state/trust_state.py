@@ -159,7 +159,7 @@ def mirror_place(state: ExplorerState, mirrors: AtlasMirrors, atlas: Atlas) -> M
 
 
 def _on_atlas(state: ExplorerState, atlas: Atlas) -> tuple[float, float] | None:
-    """The probe's place on the plane of the atlas; None beyond its edge.
+    """Return the probe's place on the plane of the atlas; None beyond its edge.
 
     The atlas lies flat in z, on axes at right angles: its own nodes give them, nothing is read.
     """

@@ -19,8 +19,9 @@ _GRAB_PX = 6
 
 
 class RangeHistogram(QWidget):
-    """The histogram of a column. Drag across it to keep a range, drag an end to change it,
-    double-click to keep all.
+    """The histogram of a column.
+
+    Drag across it to keep a range, drag an end to change it, double-click to keep all.
 
     Signals: range_changed(low, high), range_cleared().
     """

@@ -1,0 +1,1 @@
+"""Find the objects of larger images with a trained run."""

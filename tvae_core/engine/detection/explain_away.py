@@ -71,8 +71,10 @@ class Objects:
 
 @dataclass(frozen=True)
 class Scale:
-    """What the run knows of its objects: the residual variance a pixel, the radius that holds an
-    object (px), and the attention below which no place is a candidate.
+    """What the run knows of its objects.
+
+    `variance` is that of the residual of a pixel, `radius_px` holds an object, and below
+    `lowest_attention` no place is a candidate.
     """
 
     variance: float

@@ -111,7 +111,7 @@ def encoder_of(model: TargetVae) -> invariance.Encode:
 
 
 def _drawn(model: TargetVae, images: Array, ctf: Array | None) -> Array:
-    """What the generator makes of images (n, C, H, W), at their poses, through their CTF."""
+    """Return what the generator makes of images (n, C, H, W), at their poses, through their CTF."""
     made = []
     for start in range(0, len(images), _BATCH):
         part = slice(start, start + _BATCH)

@@ -1,0 +1,1 @@
+"""The network: encoder, posterior q(t, r, z), generator, likelihood; the systems compared with."""

@@ -1,0 +1,1 @@
+"""Fit a model: one step, the loop around it, what is measured on the way, checkpoints."""

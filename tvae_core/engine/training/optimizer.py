@@ -24,11 +24,17 @@ class Steps(Protocol):
     """What a training step asks of an optimiser."""
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]: ...
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Groups of parameters, each with its learning rate."""
+        ...
 
-    def zero_grad(self, set_to_none: bool = True) -> None: ...
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        ...
 
-    def step(self) -> Any: ...
+    def step(self) -> Any:
+        """Move every parameter by its gradient."""
+        ...
 
 
 def set_rate(optimizer: Steps, learning_rate: float) -> None:

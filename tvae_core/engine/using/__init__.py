@@ -1,0 +1,1 @@
+"""Use a trained run: infer content and pose, decode contents, write the store."""

@@ -1,0 +1,1 @@
+"""The card of class averages: choose sets, watch the average, write it."""

@@ -1,0 +1,1 @@
+"""The card of clusters: find them, name them, compare them with labels."""

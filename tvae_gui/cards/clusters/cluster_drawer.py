@@ -38,8 +38,9 @@ _DECODED, _AVERAGE, _NAME, _SIZE = range(4)
 
 
 class ClusterDrawer(Drawer):
-    """Method, number and space; then each cluster with its decoded centre, average, name and size,
-    and how the clusters share out the labels when the run has labels.
+    """Method, number and space; then each cluster with decoded centre, average, name and size.
+
+    When the run has labels, a table shows how the clusters share them.
 
     Signals: run_wanted(method, count, on_plane), cancel_wanted(), renamed(number, name),
     merge_wanted(numbers), split_wanted(number), recolour_wanted(number),

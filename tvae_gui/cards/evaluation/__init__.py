@@ -1,0 +1,1 @@
+"""The card of an evaluation: its figures and tables."""

@@ -1,0 +1,1 @@
+"""The card of exports: choose images and kind, see the command, write the files."""

@@ -1,0 +1,1 @@
+"""The card of poses: self-test, symmetry, mirror images."""
