@@ -85,7 +85,7 @@ def power_ratio_error(average: np.ndarray, truth: np.ndarray) -> float:
 
 
 def test_the_first_score_orders_the_hinges() -> None:
-    images, plan = hinges(160, snr=1.0)
+    images, plan = hinges(250, snr=0.8)
     found = linear_content(images, 2, SEARCH)
     assert abs(spearmanr(found.score[:, 0], plan.truth["hinge_rad"])[0]) > 0.9
     strength = (found.components**2).sum((1, 2))
