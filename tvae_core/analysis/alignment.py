@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from tvae_core.analysis.averages import upright
 from tvae_core.analysis.sampling import polar_rings
 from tvae_core.geometry import wrap_angle
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 Images = NDArray[np.float32]
 
 
@@ -20,8 +19,8 @@ Images = NDArray[np.float32]
 class RingCorrelation:
     """Fourier ring correlation (rings,) against frequency (rings,) in cycles a pixel."""
 
-    frequency: Array
-    correlation: Array
+    frequency: NDArray[np.float64]
+    correlation: NDArray[np.float64]
 
     def resolution(self, threshold: float = 0.143) -> float:
         """Return the length in pixels where the curve first falls below `threshold`.
@@ -78,8 +77,8 @@ def fourier_ring_correlation(a: Array, b: Array) -> RingCorrelation:
     ring = np.rint(np.hypot(y[:, None], x[None]) * side).astype(int).ravel()
     rings = side // 2 + 1
 
-    def summed(values: Array) -> Array:
-        return np.bincount(ring, values.ravel(), minlength=rings)[:rings]
+    def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(ring, values.ravel(), minlength=rings)[:rings], np.float64)
 
     power = summed(np.abs(first) ** 2) * summed(np.abs(second) ** 2)
     cross = summed((first * second.conj()).real)
@@ -107,7 +106,7 @@ def _rings(images: Array, steps: int) -> Array:
 
 def _peak(score: Array) -> Array:
     """Place of the largest of (n, steps) cyclic scores, refined by a parabola."""
-    top: Array = score.argmax(1)
+    top: NDArray[np.int64] = score.argmax(1)
     rows = np.arange(len(score))
     before, at, after = (score[rows, (top + d) % score.shape[1]] for d in (-1, 0, 1))
     curve = before - 2 * at + after

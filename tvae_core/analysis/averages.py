@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from tvae_core.analysis.sampling import bilinear, border_mean, padded_images
 from tvae_core.geometry import axis_px, pixel_grid_px
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 Images = NDArray[np.float32]
 
 _EDGE = 0.1  # of the radius, over which a soft circle falls
@@ -159,7 +158,9 @@ def soft_circle(side: int) -> Images:
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * share), dtype=np.float32)
 
 
-def mask_changes(old: Array, new: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def mask_changes(
+    old: NDArray[np.bool_], new: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return indices that entered and that left between two masks (N,)."""
     return np.flatnonzero(new & ~old), np.flatnonzero(old & ~new)
 

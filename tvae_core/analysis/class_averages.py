@@ -6,7 +6,6 @@ Images come in blocks and only sums are kept, so that memory does not depend on 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -16,7 +15,7 @@ from tvae_core.analysis.alignment import RingCorrelation, fourier_ring_correlati
 from tvae_core.analysis.averages import AverageAccumulator, soft_circle
 from tvae_core.ctf import Ctf, ctf_image, padded_side
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 Images = NDArray[np.float32]
 
 
@@ -67,7 +66,7 @@ class ClassAccumulator:
     def add(
         self,
         images: Array,
-        half: Array,
+        half: NDArray[np.integer],
         upright_ctf: Ctf | None = None,
         pixel_size_angstrom: Array | None = None,
     ) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import ConfigError
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 Labels = NDArray[np.int32]
 Method = Literal["k-means", "gaussian-mixture", "ward", "hdbscan"]
 
@@ -91,7 +91,7 @@ def split(
     return result
 
 
-def relabel_by_size(labels: Array) -> Labels:
+def relabel_by_size(labels: NDArray[np.integer]) -> Labels:
     """Return the labels renumbered 0, 1, ... by falling cluster size; what is below 0 is noise."""
     result = np.full(len(labels), NOISE, dtype=np.int32)
     valid = labels >= 0
@@ -102,7 +102,7 @@ def relabel_by_size(labels: Array) -> Labels:
     return result
 
 
-def _k_means(values: Array, count: int, seed: int) -> tuple[Array, str]:
+def _k_means(values: Array, count: int, seed: int) -> tuple[NDArray[np.integer], str]:
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
     large = len(values) * count > 20_000_000
@@ -111,7 +111,7 @@ def _k_means(values: Array, count: int, seed: int) -> tuple[Array, str]:
     return model.fit_predict(values), "in small batches" if large else ""
 
 
-def _gaussian_mixture(values: Array, count: int, seed: int) -> tuple[Array, str]:
+def _gaussian_mixture(values: Array, count: int, seed: int) -> tuple[NDArray[np.integer], str]:
     from sklearn.mixture import GaussianMixture
 
     some, note = _some(values, MIXTURE_FITTED, seed)
@@ -121,7 +121,7 @@ def _gaussian_mixture(values: Array, count: int, seed: int) -> tuple[Array, str]
     return model.predict(values.astype(np.float64)), note
 
 
-def _ward(values: Array, count: int, seed: int) -> tuple[Array, str]:
+def _ward(values: Array, count: int, seed: int) -> tuple[NDArray[np.integer], str]:
     from sklearn.cluster import AgglomerativeClustering, KMeans
 
     if len(values) <= WARD_DIRECT:
@@ -133,7 +133,7 @@ def _ward(values: Array, count: int, seed: int) -> tuple[Array, str]:
     return tree[means.predict(values)], note
 
 
-def _hdbscan(values: Array, smallest: int, seed: int) -> tuple[Array, str]:
+def _hdbscan(values: Array, smallest: int, seed: int) -> tuple[NDArray[np.integer], str]:
     from scipy.spatial import KDTree
     from sklearn.cluster import HDBSCAN
 
@@ -145,7 +145,7 @@ def _hdbscan(values: Array, smallest: int, seed: int) -> tuple[Array, str]:
     return labels[KDTree(some).query(values)[1]], note + ", the rest take their neighbour's label"
 
 
-METHODS: dict[str, Callable[[Array, int, int], tuple[Array, str]]] = {
+METHODS: dict[str, Callable[[Array, int, int], tuple[NDArray[np.integer], str]]] = {
     "k-means": _k_means,
     "gaussian-mixture": _gaussian_mixture,
     "ward": _ward,
@@ -153,7 +153,7 @@ METHODS: dict[str, Callable[[Array, int, int], tuple[Array, str]]] = {
 }
 
 
-def _one_or(model: Any, values: Array, count: int) -> Array:
+def _one_or(model: Any, values: Array, count: int) -> NDArray[np.integer]:
     return np.zeros(len(values), int) if count == 1 else model.fit_predict(values)
 
 

@@ -8,7 +8,6 @@ of a reference gets into an average, as it does when noisy images are aligned to
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -18,7 +17,7 @@ from tvae_core.analysis.alignment import angles_to_reference
 from tvae_core.analysis.averages import upright
 from tvae_core.geometry import composed_pose
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 Decode = Callable[[Array], Array]
 PATCHES = 48
 _ROUNDS = 3
@@ -80,7 +79,7 @@ def without_drift(
     return composed_pose(angle_rad, shift_px, turn[patch], move[patch])
 
 
-def _patches(z: Array, most: int) -> tuple[Array, Array]:
+def _patches(z: Array, most: int) -> tuple[Array, NDArray[np.integer]]:
     """Return centres (k, D) and which of them each image belongs to, (n,)."""
     from sklearn.cluster import MiniBatchKMeans
 

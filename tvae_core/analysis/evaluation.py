@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from tvae_core.analysis import metrics
 from tvae_core.analysis.clustering import cluster
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 
 METHODS = {"ward": "Ward", "k-means": "k-means", "gaussian-mixture": "Gaussian mixture"}
 _UNRELIABLE = "unreliable: the angles have no mean direction"
@@ -39,13 +38,13 @@ class Truth:
     the model's images, x right, y up; factors: other known values (N,) by name.
     """
 
-    labels: Array | None = None
+    labels: NDArray[np.integer] | None = None
     label_names: tuple[str, ...] = ()
     angle_rad: Array | None = None
     shift_px: Array | None = None
     factors: dict[str, Array] = field(default_factory=dict)
 
-    def taken(self, indices: Array) -> Truth:
+    def taken(self, indices: NDArray[np.integer]) -> Truth:
         """Return the truth of some of the images."""
 
         def some(values: Array | None) -> Array | None:
@@ -53,7 +52,8 @@ class Truth:
 
         factors = {name: values[indices] for name, values in self.factors.items()}
         names = self.label_names
-        return Truth(some(self.labels), names, some(self.angle_rad), some(self.shift_px), factors)
+        labels = None if self.labels is None else self.labels[indices]
+        return Truth(labels, names, some(self.angle_rad), some(self.shift_px), factors)
 
     def label_name(self, label: int) -> str:
         """Return the name of a label."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from tvae_core.analysis.averages import upright_fine
 from tvae_core.errors import Cancelled
 from tvae_core.geometry import TWO_PI, axis_px, group_angles, rotation_matrix, wrap_angle
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 Progress = Callable[[float], None]
 Asked = Callable[[], bool]
 
@@ -52,7 +51,7 @@ class Trials:
 
     angle_rad: Array
     shift_px: Array
-    kind: Array
+    kind: NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,7 @@ def _trial(
 
 
 def measure(
-    still: Poses, found: Poses, trials: Trials, spread: float, orders: Array
+    still: Poses, found: Poses, trials: Trials, spread: float, orders: NDArray[np.integer]
 ) -> list[Measure]:
     """Return one measure a kind of trial, in the order of the trials.
 
@@ -202,7 +201,12 @@ def measure(
 
 
 def _measure(
-    kind: str, still: Poses, found: Poses, trials: Trials, spread: float, orders: Array
+    kind: str,
+    still: Poses,
+    found: Poses,
+    trials: Trials,
+    spread: float,
+    orders: NDArray[np.integer],
 ) -> Measure:
     chosen = trials.kind == kind
     turn, step = trials.angle_rad[:, chosen], trials.shift_px[:, chosen]
@@ -230,7 +234,7 @@ def _measure(
     )
 
 
-def fit_share(images: Array, drawn: Array, shift_px: Array, orders: Array) -> float:
+def fit_share(images: Array, drawn: Array, shift_px: Array, orders: NDArray[np.integer]) -> float:
     """Return how often the drawn image fits its image better as inferred than turned elsewhere.
 
     Each drawn image (n, C, H, W) is turned about its object's place by 1, 2, ... fifths of its

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.geometry import TWO_PI, wrap_angle
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def rotation_error(true_rad: Array, found_rad: Array, symmetry: int = 1) -> Rota
 
 
 def rotation_error_by_class(
-    true_rad: Array, found_rad: Array, labels: Array, symmetry: int = 1
+    true_rad: Array, found_rad: Array, labels: NDArray[np.integer], symmetry: int = 1
 ) -> dict[int, RotationError]:
     """Return the rotation error of each class aligned on its own: its zero angle is arbitrary."""
     return {
@@ -109,7 +108,7 @@ def rotation_error_by_class(
     }
 
 
-def confusion_matrix(truth: Array, found: Array) -> NDArray[np.int64]:
+def confusion_matrix(truth: NDArray[np.integer], found: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return counts (classes, clusters) of labels (N,) that count from 0; below 0 is left out."""
     valid = (truth >= 0) & (found >= 0)
     shape = int(np.max(truth, initial=-1)) + 1, int(np.max(found, initial=-1)) + 1
@@ -118,7 +117,7 @@ def confusion_matrix(truth: Array, found: Array) -> NDArray[np.int64]:
     return counts
 
 
-def matched_clusters(truth: Array, found: Array) -> NDArray[np.int64]:
+def matched_clusters(truth: NDArray[np.integer], found: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return the class (clusters,) each cluster is matched with one to one, -1 for none.
 
     The Hungarian method: the matching with most images right.
@@ -132,7 +131,7 @@ def matched_clusters(truth: Array, found: Array) -> NDArray[np.int64]:
     return match
 
 
-def clustering_accuracy(truth: Array, found: Array) -> float:
+def clustering_accuracy(truth: NDArray[np.integer], found: NDArray[np.integer]) -> float:
     """Return the share of labelled images whose cluster is matched with their class.
 
     One cluster a class, matched by the Hungarian method (paper section 4.3). Images with a truth
@@ -161,7 +160,7 @@ class TurnErrors:
     unturned_deg: Array
     aligned_deg: Array
 
-    def by_class(self, labels: Array) -> dict[int, tuple[float, float]]:
+    def by_class(self, labels: NDArray[np.integer]) -> dict[int, tuple[float, float]]:
         """Return the mean of both over the images of each class, as in the paper's table 3."""
         return {
             int(label): (
@@ -190,7 +189,7 @@ def turn_errors(found_rad: Array, turns_rad: Array, unturned_rad: Array) -> Turn
     return TurnErrors(unturned, np.array(aligned))
 
 
-def aligned_by_class(true_rad: Array, found_rad: Array, labels: Array) -> Array:
+def aligned_by_class(true_rad: Array, found_rad: Array, labels: NDArray[np.integer]) -> Array:
     """Return the found angles (N,) minus the best constant of each class: its zero is arbitrary."""
     aligned = np.array(found_rad, dtype=np.float64)
     for label, error in rotation_error_by_class(true_rad, found_rad, labels).items():

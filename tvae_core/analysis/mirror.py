@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from tvae_core.analysis.sampling import polar_rings
 from tvae_core.errors import Cancelled
 from tvae_core.geometry import pixel_grid_px, wrap_angle
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 
 STEPS = 96
 _BLOCK = 64
@@ -63,8 +62,8 @@ class MirrorRegions:
     first, second (k,) : nodes, entry by entry partners. score : mean over the entries.
     """
 
-    first: Array
-    second: Array
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
     score: float
 
 
@@ -105,7 +104,9 @@ def mirror_scores(
     return MirrorScores(score, wrap_angle(place * 2 * np.pi / steps - np.pi))
 
 
-def mirror_partners(found: MirrorScores, populated: Array | None = None) -> list[MirrorPartner]:
+def mirror_partners(
+    found: MirrorScores, populated: NDArray[np.bool_] | None = None
+) -> list[MirrorPartner]:
     """Return the best partner of each image, itself included, among those that are populated.
 
     It is a pair when its score is high (0.8), stands at least half-way from what an average image
@@ -233,7 +234,7 @@ def _populated(x: Array, y: Array, xy: Array) -> NDArray[np.bool_]:
     return np.asarray(ndimage.binary_dilation(counts, np.ones((3, 3), bool))).ravel()
 
 
-def _cells(axis: Array, values: Array) -> Array:
+def _cells(axis: Array, values: Array) -> NDArray[np.int64]:
     """Which node each value is nearest to; -1 outside the axis."""
     if len(axis) == 1:
         return np.zeros(len(values), dtype=int)

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
+Real = NDArray[np.floating | np.integer]
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
@@ -52,7 +53,7 @@ class Picks:
     def __len__(self) -> int:
         return len(self.image)
 
-    def chosen(self, keep: Array) -> Picks:
+    def chosen(self, keep: NDArray[np.bool_] | Int) -> Picks:
         """Return the picks of a mask (n,) or of indices."""
         return Picks(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
@@ -97,7 +98,7 @@ def _one_each(values: Array, top: NDArray[np.bool_]) -> Int:
     return np.argwhere(top)[first]
 
 
-def suppressed(places: Array, scores: Array, radius_px: float) -> Int:
+def suppressed(places: Real, scores: Real, radius_px: float) -> Int:
     """Return which places (n, 2) stay, the best first, so that no two are within `radius_px`.
 
     Greedy non-maximum suppression: the best stays and takes its neighbours away, and so on.
@@ -197,7 +198,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(
-    picks: Picks, truth_image: Array, truth_px: Array, tolerance_px: float
+    picks: Picks, truth_image: Int, truth_px: Array, tolerance_px: float
 ) -> tuple[Agreement, NDArray[np.bool_]]:
     """Compare picks with true places (m, 2) of images (m,), image by image.
 
@@ -247,7 +248,9 @@ class Confidence:
         return np.asarray(1.0 / (1.0 + np.exp(-exponent)))
 
     @classmethod
-    def fitted(cls, evidence: Array, true: Array, objects: int, nothing: float) -> Confidence:
+    def fitted(
+        cls, evidence: Array, true: NDArray[np.bool_], objects: int, nothing: float
+    ) -> Confidence:
         """Fit to picks of known truth.
 
         Parameters
@@ -283,7 +286,7 @@ def _threshold(confidence: Float, true: NDArray[np.bool_]) -> float:
     return 0.5 * (lowest + below)
 
 
-def _logistic(evidence: Float, true: Array) -> tuple[float, float]:
+def _logistic(evidence: Float, true: NDArray[np.bool_]) -> tuple[float, float]:
     """Return slope and offset of a logistic regression with a rising, bounded slope."""
     from sklearn.linear_model import LogisticRegression
 

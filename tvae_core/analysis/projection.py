@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import Cancelled, ConfigError, DeviceError
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 Progress = Callable[[float], None]
 Asked = Callable[[], bool]
 

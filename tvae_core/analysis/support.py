@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tvae_core.bins import Range, cell_of_each, without_border
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 RADIUS_SHARE = 0.03
 
 
@@ -97,7 +97,7 @@ def value_image(
 
 
 def label_image(
-    xy: Array, labels: Array, extent: Range, shape: tuple[int, int]
+    xy: Array, labels: NDArray[np.integer], extent: Range, shape: tuple[int, int]
 ) -> NDArray[np.int64]:
     """Return the most common label of each cell, (rows, columns), -1 where there is none.
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.analysis.sampling import polar_rings
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 ROUND = 0  # order of an object that every rotation leaves as it is
 
 _LARGEST_ORDER = 24

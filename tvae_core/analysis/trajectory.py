@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import ConfigError
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 GRAPH_POINTS = 50_000
 
 
@@ -49,7 +49,9 @@ def smoothed(path: Array, count: int, strength: float = 0.05) -> NDArray[np.floa
     return polyline(soft[len(before) : len(before) + len(fine)], count)
 
 
-def density_path(values: Array, start: int, end: int, k: int = 10, seed: int = 0) -> Array:
+def density_path(
+    values: Array, start: int, end: int, k: int = 10, seed: int = 0
+) -> NDArray[np.int64]:
     """Return indices (m,) of images that lead from `start` to `end` through dense places.
 
     The shortest path in the graph of k nearest neighbours, a step costing its length squared, so
