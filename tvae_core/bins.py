@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 1 << 16  # points a block: the temporaries stay in the processor's cache
 
+Number = TypeVar("Number", bound=np.number)
 Range = tuple[tuple[float, float], tuple[float, float]]
 
 
 def cells(
-    xy: NDArray[Any], extent: Range, shape: tuple[int, int]
+    xy: NDArray[np.floating], extent: Range, shape: tuple[int, int]
 ) -> Iterator[tuple[slice, NDArray[np.int64]]]:
     """Give, block by block, the cell of each point on a grid with a border of one cell.
 
@@ -44,7 +45,9 @@ def cells(
         yield block, row
 
 
-def cell_of_each(xy: NDArray[Any], extent: Range, shape: tuple[int, int]) -> NDArray[np.int64]:
+def cell_of_each(
+    xy: NDArray[np.floating], extent: Range, shape: tuple[int, int]
+) -> NDArray[np.int64]:
     """Return `cells` of all points in one array, (N,) int64: one bincount beats one a block."""
     index = np.empty(len(xy), dtype=np.int64)
     for block, part in cells(xy, extent, shape):
@@ -52,12 +55,12 @@ def cell_of_each(xy: NDArray[Any], extent: Range, shape: tuple[int, int]) -> NDA
     return index
 
 
-def without_border(flat: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+def without_border(flat: NDArray[Number], shape: tuple[int, int]) -> NDArray[Number]:
     """Return the (rows, columns) inside of a flat array over (rows + 2, columns + 2)."""
     return flat.reshape(shape[0] + 2, shape[1] + 2)[1:-1, 1:-1]
 
 
-def _cell(values: NDArray[Any], low: float, scale: float, count: int) -> NDArray[np.int64]:
+def _cell(values: NDArray[np.floating], low: float, scale: float, count: int) -> NDArray[np.int64]:
     position = np.subtract(values, low, dtype=np.float64)
     position *= scale
     position += 1.0

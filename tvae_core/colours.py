@@ -39,7 +39,7 @@ def rgb_of(colour: str) -> tuple[int, int, int]:
 
 
 @cache
-def colour_map(name: str) -> Array:
+def colour_map(name: str) -> NDArray[np.uint8]:
     """Return a colour map as a table, (256, 3) uint8."""
     stops = np.array([rgb_of(text) for text in _TABLES[name].split()], dtype=np.float64)
     at = np.linspace(0.0, 1.0, len(stops))
@@ -50,13 +50,13 @@ def colour_map(name: str) -> Array:
     return table
 
 
-def class_table(colours: list[str]) -> Array:
+def class_table(colours: list[str]) -> NDArray[np.uint8]:
     """Return the colours of classes as a table, (256, 3) uint8; the set of ten repeats."""
     chosen = [colours[i] if i < len(colours) else CLASS_COLOURS[i % 10] for i in range(256)]
     return np.array([rgb_of(colour) for colour in chosen], dtype=np.uint8)
 
 
-def to_bytes(values: Array, low: float, high: float) -> Array:
+def to_bytes(values: Array, low: float, high: float) -> NDArray[np.uint8]:
     """Map values linearly to 0..255 uint8; low goes to 0 and high to 255, beyond is clipped."""
     span = max(high - low, 1e-12)
     scaled = (np.asarray(values, dtype=np.float32) - np.float32(low)) * np.float32(255.0 / span)

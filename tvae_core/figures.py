@@ -19,7 +19,7 @@ from tvae_core.analysis.support import density_image, label_image, robust_range,
 from tvae_core.errors import ConfigError, ImageFileError
 from tvae_core.files import atomic_write
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 P = ParamSpec("P")
 
 # Ten colours told apart with any colour vision (after Paul Tol's muted set, with a tenth).
@@ -74,7 +74,7 @@ def plane_figure(
     path: Path | str,
     xy: Array,
     *,
-    labels: Array | None = None,
+    labels: NDArray[np.integer] | None = None,
     names: Sequence[str] = (),
     colours: Sequence[str] = CLASS_COLOURS,
     values: Array | None = None,
@@ -127,7 +127,7 @@ def plane_figure(
 @_styled
 def montage_figure(
     path: Path | str,
-    images: Array,
+    images: NDArray[np.floating | np.integer],
     columns: int | None = None,
     *,
     grey_range: tuple[float, float] | None = None,
@@ -192,7 +192,7 @@ def field_figure(
 
 @_styled
 def confusion_figure(
-    path: Path | str, counts: Array, names: Sequence[str], overwrite: bool = False
+    path: Path | str, counts: NDArray[np.integer], names: Sequence[str], overwrite: bool = False
 ) -> Path:
     """Draw counts (labels, clusters) as a matrix, shares of a label in grey, counts in figures."""
     from matplotlib.colors import to_rgba
@@ -216,7 +216,7 @@ def rotation_figure(
     path: Path | str,
     found_rad: Array,
     true_rad: Array,
-    labels: Array | None = None,
+    labels: NDArray[np.integer] | None = None,
     names: Sequence[str] = (),
     *,
     overwrite: bool = False,
@@ -251,7 +251,7 @@ def rotation_figure(
     return _save(figure, Path(path), overwrite)
 
 
-def montage(images: Array, columns: int) -> NDArray[np.float64]:
+def montage(images: NDArray[np.floating | np.integer], columns: int) -> NDArray[np.float64]:
     """Return images (n, h, w[, 3]) on one sheet with a line of their highest value between them."""
     n, height, width = images.shape[:3]
     rows = -(-n // columns)
@@ -266,7 +266,7 @@ def montage(images: Array, columns: int) -> NDArray[np.float64]:
 def _draw_classes(
     drawing: Any,
     xy: Array,
-    labels: Array,
+    labels: NDArray[np.integer],
     names: Sequence[str],
     colours: Sequence[str],
     extent: Any,

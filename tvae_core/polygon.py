@@ -6,8 +6,6 @@ points need one look-up; only the points of cells near an edge are tested one by
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +15,9 @@ _CELLS = 512  # a side: 3 % of spread-out points are near an edge; measured best
 _INSIDE, _NEAR_EDGE = 1, 2
 
 
-def points_in_polygon(xy: NDArray[Any], vertices: NDArray[Any]) -> NDArray[np.bool_]:
+def points_in_polygon(
+    xy: NDArray[np.floating], vertices: NDArray[np.floating]
+) -> NDArray[np.bool_]:
     """Return which points lie inside a closed polygon, by the even-odd rule.
 
     Parameters
@@ -48,7 +48,7 @@ def points_in_polygon(xy: NDArray[Any], vertices: NDArray[Any]) -> NDArray[np.bo
     return inside
 
 
-def crossing_test(xy: NDArray[Any], corners: NDArray[np.float64]) -> NDArray[np.bool_]:
+def crossing_test(xy: NDArray[np.floating], corners: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Test each point against each edge that its height meets.
 
     Points are sorted by y, so an edge touches one run of them: the work is the number of points

@@ -31,29 +31,30 @@ from tvae_core.errors import ConfigError
 from tvae_core.polygon import points_in_polygon
 
 Mask = NDArray[np.bool_]
-Array = NDArray[Any]
+Floats = NDArray[np.floating]
+Array = NDArray[Any]  # of numbers or of text
 Rule = dict[str, Any]
 How = Literal["replace", "union", "subtract", "intersect"]
 
 
-def polygon_mask(xy: Array, vertices: Array | Sequence[Sequence[float]]) -> Mask:
+def polygon_mask(xy: Floats, vertices: Floats | Sequence[Sequence[float]]) -> Mask:
     """Return which points (N, 2) lie inside the closed polygon `vertices` (V, 2); even-odd."""
     return points_in_polygon(xy, np.asarray(vertices, dtype=np.float64))
 
 
-def rectangle_mask(xy: Array, x: tuple[float, float], y: tuple[float, float]) -> Mask:
+def rectangle_mask(xy: Floats, x: tuple[float, float], y: tuple[float, float]) -> Mask:
     """Return which points (N, 2) lie in x[0] <= x <= x[1] and y[0] <= y <= y[1]."""
     return range_mask(xy[:, 0], *x) & range_mask(xy[:, 1], *y)
 
 
-def circle_mask(xy: Array, centre: Sequence[float], radius: float) -> Mask:
+def circle_mask(xy: Floats, centre: Sequence[float], radius: float) -> Mask:
     """Return which points (N, 2) are at most `radius` from `centre`."""
     x, y = (np.subtract(xy[:, axis], centre[axis], dtype=np.float64) for axis in (0, 1))
     inside: Mask = x * x + y * y <= radius * radius
     return inside
 
 
-def nearest_mask(xy: Array, centre: Sequence[float], count: int) -> Mask:
+def nearest_mask(xy: Floats, centre: Sequence[float], count: int) -> Mask:
     """Return the `count` points (N, 2) nearest to `centre`; ties go to the lower index."""
     x, y = (np.subtract(xy[:, axis], centre[axis], dtype=np.float64) for axis in (0, 1))
     distance = x * x + y * y
@@ -79,7 +80,7 @@ def values_mask(values: Array, wanted: Sequence[Any]) -> Mask:
     return np.isin(values, np.asarray(wanted))
 
 
-def indices_mask(images: int, indices: Array | Sequence[int]) -> Mask:
+def indices_mask(images: int, indices: NDArray[np.integer] | Sequence[int]) -> Mask:
     """Return the mask over `images` images that holds `indices`."""
     mask = np.zeros(images, dtype=bool)
     mask[np.asarray(indices, dtype=np.int64)] = True
@@ -93,7 +94,7 @@ class Source(Protocol):
     def images(self) -> int:
         """Number N of images."""
 
-    def plane(self, name: str) -> Array:
+    def plane(self, name: str) -> Floats:
         """Return plane coordinates (N, 2)."""
 
     def column(self, name: str) -> Array:
@@ -105,10 +106,10 @@ class Arrays:
     """A source made of arrays: planes (N, 2) and columns (N,) by name."""
 
     images: int
-    planes: Mapping[str, Array] = field(default_factory=dict)
+    planes: Mapping[str, Floats] = field(default_factory=dict)
     columns: Mapping[str, Array] = field(default_factory=dict)
 
-    def plane(self, name: str) -> Array:
+    def plane(self, name: str) -> Floats:
         """Return plane coordinates (N, 2)."""
         return self.planes[name]
 

@@ -30,7 +30,8 @@ from tvae_core.store_header import (
     write_header,
 )
 
-Array = NDArray[Any]
+Floats = NDArray[np.floating]
+Array = NDArray[Any]  # a column may hold whole numbers, real ones or text
 
 # name -> (dtype, shape after N; a letter stands for a length of the run)
 PER_IMAGE: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -58,10 +59,10 @@ class Plane:
     coordinates = (z - mean) @ components.T; components (2, D), mean (D,), variance_share (2,).
     """
 
-    coordinates: Array
-    components: Array | None = None
-    mean: Array | None = None
-    variance_share: Array | None = None
+    coordinates: Floats
+    components: Floats | None = None
+    mean: Floats | None = None
+    variance_share: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ class Atlas:
     `plane`; z (G, G, D); value = low + uint8 / 255 * (high - low).
     """
 
-    images: Array
-    x: Array
-    y: Array
-    z: Array
+    images: NDArray[np.uint8]
+    x: Floats
+    y: Floats
+    z: Floats
     plane: str
     low: float
     high: float
@@ -93,7 +94,7 @@ class StoreContent:
     table_columns: dict[str, Array | Categories] = field(default_factory=dict)
     planes: dict[str, Plane] = field(default_factory=dict)
     atlas: Atlas | None = None
-    thumbnails: Mapping[str, Iterable[Array]] = field(default_factory=dict)
+    thumbnails: Mapping[str, Iterable[NDArray[np.uint8]]] = field(default_factory=dict)
     thumbnail_range: tuple[float, float] = (0.0, 1.0)
 
 
@@ -183,22 +184,22 @@ class EmbeddingStore:
         return np.asarray([v.decode() for v in values]) if values.dtype.kind == "O" else values
 
     @cached_property
-    def z_mean(self) -> Array:
+    def z_mean(self) -> NDArray[np.float32]:
         """Content means, (N, D) float32."""
         return self.column("content/mean")
 
     @cached_property
-    def angle_rad(self) -> Array:
+    def angle_rad(self) -> NDArray[np.float32]:
         """Rotations, (N,) float32, counter-clockwise radians."""
         return self.column("pose/angle_rad")
 
     @cached_property
-    def shift_px(self) -> Array:
+    def shift_px(self) -> NDArray[np.float32]:
         """Shifts (x right, y up), (N, 2) float32, in pixels of the model's images."""
         return self.column("pose/shift_px")
 
     @cached_property
-    def labels(self) -> Array | None:
+    def labels(self) -> NDArray[np.int32] | None:
         """Labels, (N,) int32, or None."""
         return self.column("source/label") if "source/label" in self._file else None
 
@@ -248,7 +249,7 @@ class EmbeddingStore:
         attrs = self._file["thumbnails"].attrs
         return float(attrs["low"]), float(attrs["high"])
 
-    def thumbnails(self, kind: str, indices: Array) -> Array:
+    def thumbnails(self, kind: str, indices: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Return `raw` or `upright` thumbnails, (n, h, w[, 3]) uint8, in the order asked."""
         dataset = self._file[f"thumbnails/{kind}"]
         order, inverse = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)

@@ -180,7 +180,7 @@ class AtlasMirrors:
 
 
 def atlas_mirrors(
-    images: Array,
+    images: NDArray[np.floating | np.integer],
     x: Array,
     y: Array,
     xy: Array,

@@ -119,7 +119,7 @@ def _sums(
     finite = np.isfinite(values)
     if not finite.all():
         index, values = index[finite], values[finite]
-    total = np.bincount(index, values, minlength=_size(shape))
+    total = np.asarray(np.bincount(index, values, minlength=_size(shape)), np.float64)
     count = np.bincount(index, minlength=_size(shape))
     return without_border(total, shape), without_border(count, shape)
 

@@ -134,7 +134,7 @@ def _set_mask(store: EmbeddingStore, name: str) -> NDArray[np.bool_]:
     return np.asarray(sets[name].mask)
 
 
-def _labels(store: EmbeddingStore, name: str) -> NDArray[Any]:
+def _labels(store: EmbeddingStore, name: str) -> NDArray[np.integer]:
     from tvae_core.sidecar import load_sidecar
 
     labellings = load_sidecar(store).labellings

@@ -80,7 +80,7 @@ def _chosen(store: Any, name: str | None) -> NDArray[np.bool_]:
     return np.asarray(sets[name].mask)
 
 
-def _facts(found: Any, z: NDArray[Any], images: int) -> dict[str, Any]:
+def _facts(found: Any, z: NDArray[np.floating], images: int) -> dict[str, Any]:
     mean = found.mean
     return {
         "images": images,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from tvae_core.figures import confusion_figure, plane_figure, rotation_figure
 FOLDER = "evaluation"
 _EMBEDDED = 2_000  # t-SNE takes about 10 s for these
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 
 
 def draw_figures(folder: Path, found: Found, truth: Truth, seed: int = 0) -> list[tuple[str, str]]:

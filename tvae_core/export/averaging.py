@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,7 @@ from tvae_core.images.prepared import PreparedStack
 from tvae_core.images_of import images_are_there, open_images_of
 from tvae_core.store import EmbeddingStore
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 WIENER = 0.01  # an amplitude contrast of 0.1 squared: what the CTF leaves at frequency zero
 _BLOCK_BYTES = 1 << 24
 _COLOUR = "these are colour"

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from tvae_core.export.sources import InMemory
 from tvae_core.export.stacks import export_images
 from tvae_core.export.target import new_file, refuse_existing, verify
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 _NONE = 999.0  # what RELION writes where a resolution could not be told
 _COLUMNS = (
     "rlnImageName",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 Correction = Literal["none", "flip", "wiener"]
 Size = Literal["original", "model", "thumbnails"]
 
@@ -22,7 +22,7 @@ class Chosen:
     indices: NDArray[np.int64]
 
 
-def labelled(labels: Array, names: Sequence[str] = ()) -> list[Chosen]:
+def labelled(labels: NDArray[np.integer], names: Sequence[str] = ()) -> list[Chosen]:
     """Return a class for each label (N,) that has images; negative labels are of no class."""
 
     def name(number: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from tvae_core.errors import ImageFileError
 from tvae_core.export.stack_files import percentile_range, to_bytes
 from tvae_core.export.target import Exported, new_file, verify
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 
 
 def export_gif(
@@ -109,7 +108,7 @@ def export_mp4(
 
 def _pixels(
     frames: Array, path: Path, suffix: str, grey_range: tuple[float, float] | None, enlarge: int
-) -> Array:
+) -> NDArray[np.uint8]:
     if not len(frames) or path.suffix.lower() != suffix:
         raise ImageFileError(f"no frames, or not a {suffix}", path)
     pixels = to_bytes(frames, *(grey_range or percentile_range(frames)))

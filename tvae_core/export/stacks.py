@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from tvae_core.export.stack_files import StackJob
 from tvae_core.export.target import Asked, Exported, Progress, new_file, new_folder, report, verify
 from tvae_core.store import EmbeddingStore
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 _BLOCK_BYTES = 1 << 25
 
 
@@ -46,7 +45,7 @@ class Poses:
         offset = (0.0, 0.0) if original is None else original.centre_offset_px
         return cls(store.angle_rad, store.shift_px, scale, offset)
 
-    def of(self, chosen: Array) -> tuple[Array, Array]:
+    def of(self, chosen: NDArray[np.integer]) -> tuple[Array, Array]:
         """Return angles (n,) and shifts (n, 2) in the source's pixels of images `chosen`."""
         shift = np.asarray(self.shift_px)[chosen] * self.scale + np.array(self.centre_offset_px)
         return np.asarray(self.angle_rad)[chosen], shift
@@ -54,7 +53,7 @@ class Poses:
 
 def export_images(
     source: ImageSource,
-    indices: Array,
+    indices: NDArray[np.integer],
     path: Path | str,
     *,
     poses: Poses | None = None,

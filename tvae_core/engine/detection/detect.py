@@ -38,7 +38,7 @@ from tvae_core.images.stack import ImageStack
 from tvae_core.images_of import images_are_there, open_prepared_of
 from tvae_core.store import EmbeddingStore
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 _EMPTY_SHARE = 1 / 3  # of the windows of a calibration field hold no object
 _WEAK = 0.05  # quantile of the own attention that, mirrored at the median, bounds the candidates
 _LEAST = 1e-3  # nats above the empty image, whose every place would else be a peak
@@ -257,7 +257,7 @@ def own_images(
 
 
 def _drawn_images(
-    store: EmbeddingStore, model: TargetVae, chosen: Array, rng: np.random.Generator
+    store: EmbeddingStore, model: TargetVae, chosen: NDArray[np.integer], rng: np.random.Generator
 ) -> Tensor:
     device = model.points_px.device
     columns = (store.z_mean, store.angle_rad, store.shift_px)

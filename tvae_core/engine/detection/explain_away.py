@@ -116,7 +116,7 @@ class Explainer:
         places = peaks(attention, self.scale.radius_px, self.scale.lowest_attention)
         return self._peaks(values, places, attention)
 
-    def _peaks(self, values: Tensor, places: Places, attention: NDArray[Any]) -> Objects:
+    def _peaks(self, values: Tensor, places: Places, attention: NDArray[np.floating]) -> Objects:
         if not len(places):
             return self._none()
         looks = self.encoder.look(values, places)

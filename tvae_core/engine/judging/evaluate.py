@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,7 +14,7 @@ from tvae_core.engine.model.target_vae import TERMS, TargetVae, add_terms
 from tvae_core.engine.using.inference import infer
 
 Pictures = NDArray[np.float32]
-Values = NDArray[Any]
+Values = NDArray[np.floating]
 _BATCH = 100
 
 

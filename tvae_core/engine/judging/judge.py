@@ -114,7 +114,9 @@ def held_out(config: RunConfig, count: int) -> tuple[str, Indices]:
     return "all", np.arange(count)
 
 
-def turned_images(labels: NDArray[Any] | None, count: int, a_class: int, seed: int) -> Indices:
+def turned_images(
+    labels: NDArray[np.integer] | None, count: int, a_class: int, seed: int
+) -> Indices:
     """Return which of `count` images are turned: `a_class` of each label, at random by seed."""
     order = np.random.default_rng([seed, 3]).permutation(count)
     if labels is None:

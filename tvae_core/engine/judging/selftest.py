@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +29,7 @@ from tvae_core.store import EmbeddingStore
 FULL_IMAGES = 256
 _BATCH = 16
 _REACH_PX = 2.0
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

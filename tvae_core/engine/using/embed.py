@@ -196,7 +196,9 @@ def _columns(
     return columns
 
 
-def thumbnails(images: NDArray[Any], side: int, limits: tuple[float, float]) -> NDArray[np.uint8]:
+def thumbnails(
+    images: NDArray[np.floating], side: int, limits: tuple[float, float]
+) -> NDArray[np.uint8]:
     """Return images (n, H, W[, 3]) as uint8 of at most `side` pixels, averaged over areas."""
     tensor = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
     tensor = tensor[:, None] if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2)
@@ -274,7 +276,7 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def make_atlas(model: TargetVae, z: NDArray[Any], linear: Any, nodes: int) -> Atlas | None:
+def make_atlas(model: TargetVae, z: NDArray[np.floating], linear: Any, nodes: int) -> Atlas | None:
     """Return the decode atlas over the plane where z (N, D) lies: z itself for D <= 2, else PCA."""
     if not nodes:
         return None
