@@ -169,7 +169,13 @@ def test_every_module_stands_on_a_floor() -> None:
     """import-linter leaves a module alone that its list of floors does not name."""
     project = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]
-    floors = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    named = {name.strip(" ()") for floor in floors for name in floor.split("|")}
+    named = {
+        f"{container}.{name.strip(' ()')}".lstrip(".")
+        for contract in contracts
+        if contract["type"] == "layers"
+        for container in contract.get("containers", [""])
+        for floor in contract["layers"]
+        for name in floor.split("|")
+    }
     rooms = {".".join(module.split(".")[:2]) for module in modules() if "." in module}
     assert rooms - named == set()

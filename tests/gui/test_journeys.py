@@ -192,7 +192,7 @@ def test_a_joined_table_can_be_coloured_by(window: MainWindow, tmp_path: Path) -
     window.take_file(tmp_path / "extra.csv")
     assert {"defocus", "grid"} <= {column.title for column in window.state.columns}
     window.inspector_presenter.colour_by("joined/grid")
-    window.hands.on_class_picked(1, False)
+    window.inspector_presenter.on_class_picked(1, False)
     assert window.state.selection.count == 300
 
 

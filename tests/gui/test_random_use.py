@@ -80,13 +80,13 @@ def _act(window: MainWindow, rng: np.random.Generator) -> None:
 def _turn_a_knob(window: MainWindow, rng: np.random.Generator) -> None:
     state = window.state
     knobs = (
-        lambda: window.hands.on_z_moved(int(rng.integers(0, 2)), float(rng.normal())),
+        lambda: window.probe.on_z_moved(int(rng.integers(0, 2)), float(rng.normal())),
         lambda: state.set_probe_pose(float(rng.uniform(-3, 3)), (1.0, -1.0)),
         lambda: state.choose_plane(PlaneChoice("pca")),
         lambda: state.choose_plane(PlaneChoice("z", 0, 1)),
         lambda: window.inspector_presenter.filter_to(*sorted(rng.uniform(0, 0.1, 2).tolist())),
         window.inspector_presenter.clear_filters,
-        lambda: window.hands.go_to_image(int(rng.integers(0, 600))),
+        lambda: state.go_to_image(int(rng.integers(0, 600))),
         lambda: state.add_set(f"set {rng.integers(0, 4)}"),
         window.plane.cancel,
     )

@@ -4,45 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PyQt6.QtWidgets import QFileDialog
 
 from tvae_core.errors import Cancelled, TvaeError
 from tvae_core.words import count, degrees, figure
+from tvae_gui.context import Context
 from tvae_gui.fields.field_view import FieldDrawer
 from tvae_gui.fields.replace_question import ReplaceQuestion
-from tvae_gui.jobs.card_job import CardJob
 from tvae_gui.jobs.detect_job import Detected, run_detect
 from tvae_gui.state.field_state import FieldState
 from tvae_gui.widgets.file_filters import image_filters
 from tvae_gui.widgets.image_panel import picture_of
 
-if TYPE_CHECKING:
-    from tvae_gui.main_window.window import MainWindow
-
 _KINDS = {"RELION (*.star)": ".star", "EMAN (*.box)": ".box", "CSV (*.csv)": ".csv"}
 
 
-class Fields:
-    """Everything about larger images of many objects that the window shows.
+class FieldPresenter:
+    """Everything about larger images of many objects that the window shows."""
 
-    Parameters
-    ----------
-    window : MainWindow
-        Built, with its state, jobs and messages.
-    """
-
-    def __init__(self, window: MainWindow) -> None:
-        self._window, self._state = window, window.state
-        self.state = FieldState()
-        self.drawer = FieldDrawer(window.plane)
-        self._job = CardJob(window.jobs, window.state, window.messages, self.drawer)
+    def __init__(self, context: Context, drawer: FieldDrawer) -> None:
+        self._window, self._state, self._messages = context.window, context.state, context.messages
+        self.state, self.drawer = FieldState(), drawer
+        self._job = context.card_job(drawer)
         self._connect()
 
     def _connect(self) -> None:
         s, d = self.state, self.drawer
-        self._state.store_changed.connect(self._on_store)
         s.fields_changed.connect(self._show_fields)
         s.picks_changed.connect(self._show_picks)
         s.pick_chosen.connect(self._on_pick)
@@ -59,7 +47,8 @@ class Fields:
         if self._state.store is not None:
             self.drawer.open_drawer()
 
-    def _on_store(self) -> None:
+    def on_store(self) -> None:
+        """Begin with another store."""
         self.drawer.close_drawer()
         self.state.clear()
 
@@ -155,10 +144,10 @@ class Fields:
                 box_px=2 * round(1.5 * field.radius_px), overwrite=True,
             )  # fmt: skip
         except TvaeError as error:
-            self._window.messages.error(error)
+            self._messages.error(error)
             return
         total = sum(one.count for one in done)
-        self._window.messages.notice(f"{count(total, 'pick')} written and read back: {path.name}")
+        self._messages.notice(f"{count(total, 'pick')} written and read back: {path.name}")
 
     def _ask(self, files: list[Path]) -> bool:
         return ReplaceQuestion(files, self._window).answer()

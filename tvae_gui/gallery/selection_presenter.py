@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.words import count
+from tvae_gui.context import Context
 from tvae_gui.gallery.gallery import Gallery
-from tvae_gui.jobs.decode_job import EXTRA, DecodedMany, DecodeJob
-from tvae_gui.jobs.picture_job import PictureJob, SelectionPictures
-from tvae_gui.probe.probe_presenter import ProbePresenter
-from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.jobs.decode_job import EXTRA, DecodedMany
+from tvae_gui.jobs.picture_job import SelectionPictures
+from tvae_gui.state.atlas_view import blend_at
 from tvae_gui.widgets.image_panel import picture_of
 
 Array = NDArray[Any]
@@ -22,16 +22,10 @@ SHOWN = 64
 class SelectionPresenter:
     """Shows the selection, or a sample of all images when nothing is selected."""
 
-    def __init__(
-        self,
-        state: ExplorerState,
-        gallery: Gallery,
-        pictures: PictureJob,
-        decoder: DecodeJob,
-        probe: ProbePresenter,
-    ) -> None:
-        self._state, self._gallery = state, gallery
-        self._pictures, self._decoder, self._probe = pictures, decoder, probe
+    def __init__(self, context: Context, gallery: Gallery) -> None:
+        self._state, self._gallery = context.state, gallery
+        self._pictures, self._decoder = context.pictures, context.decoder
+        self._tones = context.tones
         self._mean: Array | None = None
 
     def on_selection_changed(self, live: bool) -> None:
@@ -51,9 +45,14 @@ class SelectionPresenter:
         mask = selection.mask if selection.count else everything
         self._pictures.ask_selection(mask, SHOWN, live)
 
+    def on_filter_changed(self) -> None:
+        """Show a sample of what passes the filters when nothing is selected."""
+        if not self._state.selection.count:
+            self.on_selection_changed(True)
+
     def on_pictures(self, answer: SelectionPictures) -> None:
         """Show thumbnails and averages."""
-        images = [self._probe.thumbnail(t) for t in answer.thumbnails.upright]
+        images = [self._tones.thumbnail(t) for t in answer.thumbnails.upright]
         self._gallery.show_pictures(answer.thumbnails.indices, images, self._caption(answer))
         if answer.mean is None or answer.std is None:
             self._gallery.show_average(None, None)
@@ -61,7 +60,7 @@ class SelectionPresenter:
         self._mean = self._to_values(answer.mean)
         low, high = np.percentile(answer.std, [1, 99])
         spread = picture_of(answer.std, min(low, 0.5 * high), high)
-        self._gallery.show_average(self._probe.decoded_picture(self._mean), spread)
+        self._gallery.show_average(self._tones.decoded(self._mean), spread)
         if not self._state.selection.count:
             self._gallery.residual.set_image(None)
         else:
@@ -79,7 +78,7 @@ class SelectionPresenter:
         assert store is not None
         assert self._mean is not None
         z = store.z_mean[self._state.selection.mask].mean(axis=0)
-        preview = self._probe.blend_at(z)
+        preview = blend_at(self._state, z)
         if preview is not None and preview.shape == self._mean.shape:
             self._show_residual(preview)
         self._decoder.ask_many(EXTRA, z[None], "residual", self._mean.shape[0])
@@ -92,7 +91,7 @@ class SelectionPresenter:
     def _show_residual(self, decoded: Array) -> None:
         if self._mean is None or decoded.shape != self._mean.shape:
             return
-        low, high = self._probe.base
+        low, high = self._tones.base
         reach = 0.5 * (high - low)
         difference = self._mean - decoded
         self._gallery.residual.set_image(picture_of(difference, -reach, reach))

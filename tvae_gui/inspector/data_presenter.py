@@ -1,4 +1,4 @@
-"""What adds to a run: UMAP, columns of a table, pictures of the probe."""
+"""What adds to a run: a UMAP, the columns of a table."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import QFileDialog
 
 from tvae_core.analysis.projection import umap_plane
 from tvae_core.errors import TableError, TvaeError
-from tvae_core.files import atomic_write
 from tvae_core.particles.joined import read_columns
 from tvae_core.store import Plane
-from tvae_core.words import degrees, figure
-from tvae_gui.jobs.background_job import BackgroundJobs
-from tvae_gui.jobs.card_job import CardJob, JobCard
-from tvae_gui.messages import Messages
-from tvae_gui.probe.probe_presenter import ProbePresenter
-from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.context import Context
+from tvae_gui.jobs.card_job import JobCard
 from tvae_gui.state.planes import PlaneChoice
 
 Array = NDArray[Any]
@@ -29,12 +24,9 @@ Array = NDArray[Any]
 class DataPresenter:
     """Computes and joins what the store itself does not hold."""
 
-    def __init__(
-        self, state: ExplorerState, jobs: BackgroundJobs, bar: JobCard, probe: ProbePresenter,
-        messages: Messages,
-    ) -> None:  # fmt: skip
-        self._state, self._probe, self._messages = state, probe, messages
-        self._bar, self._umap = bar, CardJob(jobs, state, messages, bar)
+    def __init__(self, context: Context, bar: JobCard) -> None:
+        self._window, self._state, self._messages = context.window, context.state, context.messages
+        self._bar, self._umap = bar, context.card_job(bar)
 
     # --- UMAP ----------------------------------------------------------------------------------
     def compute_umap(self) -> None:
@@ -65,6 +57,14 @@ class DataPresenter:
         self._messages.error(error)
 
     # --- a joined table ------------------------------------------------------------------------
+    def ask_join(self) -> None:
+        """Ask for a table and join it."""
+        name, _ = QFileDialog.getOpenFileName(
+            self._window, "Join a table", "", "Tables (*.csv *.tsv *.star *.cs);;All files (*)"
+        )
+        if name:
+            self.join(Path(name))
+
     def join(self, path: Path) -> None:
         """Add the columns of a CSV or STAR table with one row an image."""
         try:
@@ -76,47 +76,3 @@ class DataPresenter:
             self._messages.error(TableError(f"cannot be read ({error})", path))
         else:
             self._messages.notice(f"{len(columns)} columns joined: colour and filter by them.")
-
-    # --- pictures of the probe -----------------------------------------------------------------
-    def copy_image(self) -> None:
-        """Put the decoded image and its numbers on the clipboard."""
-        clipboard = QApplication.clipboard()
-        values = self._probe.values
-        if clipboard is None or values is None:
-            return
-        from PyQt6.QtCore import QMimeData
-
-        data = QMimeData()
-        data.setImageData(self._probe.decoded_picture(values))
-        data.setText(self.numbers())
-        clipboard.setMimeData(data)
-        self._messages.notice("The image and its numbers are on the clipboard.")
-
-    def save_image(self, path: Path) -> None:
-        """Save the decoded image as PNG; its numbers go into the file's text."""
-        values = self._probe.values
-        if values is None:
-            return
-        image = self._probe.decoded_picture(values)
-        image.setText("Description", self.numbers())
-        try:
-            with atomic_write(path) as part:
-                if not image.save(str(part), "PNG"):
-                    raise OSError("the picture could not be written")
-        except OSError as error:
-            self._messages.error(TableError(f"cannot be written ({error})", path))
-        else:
-            self._messages.notice(f"{values.shape[1]} × {values.shape[0]} pixels → {path}")
-
-    def numbers(self) -> str:
-        """Return the numbers of the probe in words."""
-        probe = self._state.probe
-        if probe is None:
-            return ""
-        z = ", ".join(figure(float(v)) for v in probe.z)
-        shift = ", ".join(figure(v) for v in probe.shift_px)
-        exact = "exact" if self._probe.is_exact else "preview"
-        return (
-            f"z = ({z}); angle {degrees(probe.angle_rad)}; shift ({shift}) px; "
-            f"{probe.near:,} images near; {exact}"
-        )

@@ -1,46 +1,28 @@
-"""The inspector: what is coloured, filtered and shown, and what follows when that changes."""
+"""The inspector: what is coloured, filtered and shown."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tvae_gui.cards.clusters.cluster_drawer import METHODS
-from tvae_gui.gallery.selection_presenter import SelectionPresenter
+from tvae_gui.context import Context
 from tvae_gui.inspector.inspector import Inspector
-from tvae_gui.plane.plane_presenter import PlanePresenter
-from tvae_gui.plane.plane_tools import PlaneTools
-from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.scatter_frame import legend
 from tvae_gui.theme import theme
+from tvae_gui.words import CLUSTER_METHODS
 
 FIRST_FILTER = "error"
 
 
 class InspectorPresenter:
-    """Shows the state on the inspector and the tools of the plane."""
+    """Shows the state on the inspector."""
 
-    def __init__(
-        self,
-        state: ExplorerState,
-        inspector: Inspector,
-        tools: PlaneTools,
-        plane: PlanePresenter,
-        selection: SelectionPresenter,
-    ) -> None:
-        self._state, self._inspector, self._tools = state, inspector, tools
-        self._plane, self._selection = plane, selection
+    def __init__(self, context: Context, inspector: Inspector) -> None:
+        self._state, self._inspector = context.state, inspector
         self.filter_key = FIRST_FILTER
 
     def show_store(self) -> None:
         """Begin with another store."""
         self.filter_key = FIRST_FILTER
-
-    def show_plane(self) -> None:
-        """Show another plane."""
-        self._plane.show_plane()
-        self._plane.show_probe()
-        self.show_atlas_switch()
-        self._show_plane_names()
 
     def show_columns(self) -> None:
         """List the columns there are now."""
@@ -51,10 +33,11 @@ class InspectorPresenter:
             self.filter_key = FIRST_FILTER
         self._inspector.show_columns(state.columns, state.colour.key, self.filter_key)
         self.choose_filter(self.filter_key)
-        self._show_plane_names()
+        self.show_plane_names()
         self.show_colour()
 
-    def _show_plane_names(self) -> None:
+    def show_plane_names(self) -> None:
+        """List the planes, with the one on show."""
         state, shown = self._state, self._state.shown
         if state.store is None or shown is None:
             return
@@ -64,13 +47,12 @@ class InspectorPresenter:
         )
 
     def show_colour(self) -> None:
-        """Show the legend, and the points in their colours."""
+        """Show the legend, and the histogram in its colours."""
         if self._state.store is None:
             return
         meaning = legend(self._state, theme().dark)
         self._inspector.show_legend(meaning)
         self._colour_histogram()
-        self._plane.show_points()
 
     def _colour_histogram(self) -> None:
         """Paint the filter's histogram in the plane's colours when it is of the same column."""
@@ -85,6 +67,17 @@ class InspectorPresenter:
         if self._state.colour.kind in ("magnitude", "cyclic"):
             self.filter_key = self._state.colour.key
             self.show_columns()
+
+    def colour_by_number(self, number: int) -> None:
+        """Colour by the n-th entry of the list."""
+        columns = self._state.columns
+        if number <= len(columns):
+            self._state.colour_by(columns[number - 1].key)
+
+    def on_class_picked(self, number: int, adds: bool) -> None:
+        """Select the images of a class of the legend."""
+        rule = {"kind": "values", "column": self._state.colour.key, "values": [number]}
+        self._state.select(rule, "union" if adds else "replace")
 
     def choose_filter(self, key: str) -> None:
         """Show the histogram of another column."""
@@ -108,20 +101,9 @@ class InspectorPresenter:
         self._inspector.histogram.set_range(None)
 
     def show_filter(self) -> None:
-        """Draw what passes the filters, and say how many do."""
+        """Say how many images pass the filters, and mark the range."""
         self.say_shown()
         self._inspector.histogram.set_range(self._state.filters.get(self.filter_key))
-        self._plane.show_points()
-        if not self._state.selection.count:
-            self._selection.on_selection_changed(True)
-
-    def show_selection(self, live: bool) -> None:
-        """Draw the selection, count it, and show what it looks like."""
-        self._plane.show_points()
-        self._selection.on_selection_changed(live)
-        if not live:
-            self._plane.show_selection_shape()
-        self.say_shown()
 
     def say_shown(self) -> None:
         """Say how many images pass the filters."""
@@ -129,16 +111,12 @@ class InspectorPresenter:
         shown = state.images if state.visible is None else int(np.count_nonzero(state.visible))
         self._inspector.show_filter(shown, state.images, bool(state.filters))
 
-    def show_atlas_switch(self) -> None:
-        """Show whether the background is on, or why it cannot be."""
-        reason = self._plane.why_no_tiles()
-        self._tools.show_atlas(self._state.options.atlas and not reason, reason)
-
     def show_clusters(self) -> None:
         """Say which clustering there is."""
         clusters = self._state.clusters
         if clusters is None:
             self._inspector.show_clusters("none yet")
             return
-        method = {key: words for words, key in METHODS}.get(clusters.method, clusters.method)
+        names = {key: words for words, key in CLUSTER_METHODS}
+        method = names.get(clusters.method, clusters.method)
         self._inspector.show_clusters(f"{len(clusters.names)} by {method}")

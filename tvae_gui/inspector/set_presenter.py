@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from PyQt6.QtCore import QPoint
-from PyQt6.QtGui import QAction, QColor
-from PyQt6.QtWidgets import QColorDialog, QInputDialog, QWidget
+from PyQt6.QtGui import QAction
 
 from tvae_core.errors import TvaeError
 from tvae_core.selection import NamedSet
+from tvae_gui.context import Context
 from tvae_gui.inspector.inspector import menu_at
-from tvae_gui.messages import Messages
-from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.widgets.questions import ask_colour, ask_text
 
 Ask = Callable[[str, str, str], str | None]
 PickColour = Callable[[str], str | None]
@@ -25,16 +25,14 @@ class SetPresenter:
 
     def __init__(
         self,
-        state: ExplorerState,
-        window: QWidget,
+        context: Context,
         export: Callable[[tuple[str, str]], None],
         average: Callable[[str], None],
-        messages: Messages,
     ) -> None:
-        self._state, self._window, self._export = state, window, export
-        self._average, self._messages = average, messages
-        self.ask: Ask = self._ask
-        self.pick_colour: PickColour = self._pick_colour
+        self._state, self._window = context.state, context.window
+        self._export, self._average, self._messages = export, average, context.messages
+        self.ask: Ask = partial(ask_text, context.window)
+        self.pick_colour: PickColour = partial(ask_colour, context.window)
 
     def keep(self) -> None:
         """Keep the selection under a name."""
@@ -43,6 +41,12 @@ class SetPresenter:
         name = self.ask("Keep as set", "Name of the set", f"set {len(self._state.sets) + 1}")
         if name:
             self._state.add_set(name)
+
+    def select_nearest(self) -> None:
+        """Ask how many, and select those nearest to the probe."""
+        text = self.ask("Nearest images", "How many, nearest to the probe", "100")
+        if text and text.isdigit():
+            self._state.select_nearest(int(text))
 
     def pick(self, name: str, how: str) -> None:
         """Select the images of a set, or combine them with the selection."""
@@ -126,11 +130,3 @@ class SetPresenter:
 
     def _find(self, name: str) -> NamedSet | None:
         return next((s for s in self._state.sets if s.name == name), None)
-
-    def _ask(self, head: str, words: str, value: str) -> str | None:
-        text, good = QInputDialog.getText(self._window, head, words, text=value)
-        return text.strip() if good else None
-
-    def _pick_colour(self, value: str) -> str | None:
-        colour = QColorDialog.getColor(QColor(value), self._window)
-        return colour.name() if colour.isValid() else None

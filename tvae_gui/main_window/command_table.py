@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from PyQt6.QtWidgets import QMessageBox
 
-from tvae_core.errors import TvaeError
 from tvae_core.export.movies import why_no_mp4
 from tvae_gui.main_window.commands import Command, always
+from tvae_gui.main_window.rooms import Rooms
 from tvae_gui.plane.path_bar import SAVES
 from tvae_gui.plane.plane_view import CIRCLE, LASSO, PATH, PROBE, RECTANGLE
 from tvae_gui.session.demo import demo_path, why_no_demo
-from tvae_gui.state.evaluation_view import evaluation_of, why_no_evaluation
-
-if TYPE_CHECKING:
-    from tvae_gui.main_window.window import MainWindow
+from tvae_gui.state.evaluation_view import why_no_evaluation
 
 
-def command_table(w: MainWindow) -> list[Command]:
+def command_table(w: Rooms) -> list[Command]:
     """Return the commands of a window in the order of the menus."""
     return [*_file(w), *_select(w), *_view(w), *_probe(w), *_path(w), *_help(w)]
 
 
-def _file(w: MainWindow) -> list[Command]:
+def _file(w: Rooms) -> list[Command]:
     return [
         Command("open", "Open…", "File", w.ask_open, ("Ctrl+O",)),
         Command("train", "Train on images…", "File", w.training.open_dialog, ("Ctrl+T",)),
         Command("runs", "Runs…", "File", w.training.open_runs, ("Ctrl+R",)),
         Command("demo", "Explore the demo", "File", lambda: w.open(demo_path()), (), why_no_demo),
-        Command("join", "Join a table of columns…", "File", w.hands.ask_join, (),
+        Command("join", "Join a table of columns…", "File", w.data.ask_join, (),
                 lambda: _no_run(w), separated=True),
         Command("field", "Find objects in an image…", "File", w.fields.open, ("Ctrl+F",),
                 lambda: _no_run(w)),
@@ -40,7 +36,7 @@ def _file(w: MainWindow) -> list[Command]:
     ]  # fmt: skip
 
 
-def _select(w: MainWindow) -> list[Command]:
+def _select(w: Rooms) -> list[Command]:
     s = w.state
 
     return [
@@ -55,9 +51,9 @@ def _select(w: MainWindow) -> list[Command]:
         Command("invert", "Invert the selection", "Select", s.invert_selection, ("I",),
                 lambda: _no_run(w)),
         Command("nearest", "Select the nearest to the probe…", "Select",
-                w.hands.select_nearest, ("N",), lambda: _no_run(w)),
+                w.sets.select_nearest, ("N",), lambda: _no_run(w)),
         Command("around", "Select what is near the probe", "Select",
-                w.hands.select_around_probe, ("Shift+N",), lambda: _no_run(w)),
+                s.select_around_probe, ("Shift+N",), lambda: _no_run(w)),
         Command("keep", "Keep the selection as a set…", "Select", w.sets.keep, ("Ctrl+S",),
                 lambda: _no_selection(w)),
         Command("averages", "Class averages…", "Select", w.averages.open, ("Ctrl+G",),
@@ -69,7 +65,7 @@ def _select(w: MainWindow) -> list[Command]:
     ]  # fmt: skip
 
 
-def _view(w: MainWindow) -> list[Command]:
+def _view(w: Rooms) -> list[Command]:
     s = w.state
     made = [
         Command("fit", "Show everything", "View", w.plane.fit, ("F",), lambda: _no_run(w)),
@@ -82,7 +78,7 @@ def _view(w: MainWindow) -> list[Command]:
                 w.plane_presenter.why_no_tiles),
         Command("clusters", "Find clusters…", "View", w.cluster_drawer.open_drawer, ("K",),
                 lambda: _no_run(w)),
-        Command("evaluation", "Show the evaluation", "View", lambda: _show_evaluation(w), (),
+        Command("evaluation", "Show the evaluation", "View", w.show_evaluation, (),
                 lambda: why_no_evaluation(s.store)),
         Command("poses", "Check the poses…", "View", w.poses.open, ("T",), lambda: _no_run(w)),
         Command("umap", "Compute a UMAP", "View", w.data.compute_umap, (), lambda: _no_run(w)),
@@ -92,23 +88,23 @@ def _view(w: MainWindow) -> list[Command]:
     ]  # fmt: skip
     made += [
         Command(f"colour {n}", f"Colour by entry {n}", "View",
-                partial(w.hands.colour_by_number, n), (str(n),), lambda: _no_run(w),
+                partial(w.inspector_presenter.colour_by_number, n), (str(n),), lambda: _no_run(w),
                 separated=n == 1)
         for n in range(1, 10)
     ]  # fmt: skip
     return made
 
 
-def _probe(w: MainWindow) -> list[Command]:
+def _probe(w: Rooms) -> list[Command]:
     s = w.state
     return [
         Command("pose zero", "Put the pose back to zero", "Probe",
                 lambda: s.set_probe_pose(0.0, (0.0, 0.0)), ("0",), lambda: _no_run(w)),
         Command("mirror", "Mark the mirror image", "Probe", w.poses.toggle_mirror, ("M",),
                 w.poses.why_no_mirror),
-        Command("copy", "Copy the decoded image", "Probe", w.data.copy_image, ("Ctrl+C",),
+        Command("copy", "Copy the decoded image", "Probe", w.probe.copy_image, ("Ctrl+C",),
                 lambda: _no_run(w)),
-        Command("save image", "Save the decoded image…", "Probe", w.hands.ask_save_image, (),
+        Command("save image", "Save the decoded image…", "Probe", w.probe.ask_save_image, (),
                 lambda: _no_run(w)),
         *[
             Command(f"grid {n}", f"Decode at {n}× the pixels", "Probe",
@@ -119,7 +115,7 @@ def _probe(w: MainWindow) -> list[Command]:
     ]  # fmt: skip
 
 
-def _path(w: MainWindow) -> list[Command]:
+def _path(w: Rooms) -> list[Command]:
     t = w.path_state
 
     def why() -> str:
@@ -134,27 +130,18 @@ def _path(w: MainWindow) -> list[Command]:
         Command("play", "Play", "Path", lambda: t.play(not t.playing), ("Ctrl+Space",), why),
         *[
             Command(f"save path {kind}", f"Save the {words}", "Path",
-                    partial(w.hands.ask_save_path, kind), (), why_mp4 if kind == "mp4" else why)
+                    partial(w.paths.ask_save, kind), (), why_mp4 if kind == "mp4" else why)
             for words, kind in SAVES
         ],
         Command("clear path", "Clear the path", "Path", t.clear, (), why, separated=True),
     ]  # fmt: skip
 
 
-def _help(w: MainWindow) -> list[Command]:
+def _help(w: Rooms) -> list[Command]:
     return [Command("keys", "Keys", "Help", lambda: _show_keys(w), ("?", "F1"))]
 
 
-def _show_evaluation(w: MainWindow) -> None:
-    if w.state.store is None:
-        return
-    try:
-        w.evaluation_drawer.show_evaluation(evaluation_of(w.state.store))
-    except TvaeError as error:
-        w.messages.error(error)
-
-
-def _show_keys(w: MainWindow) -> None:
+def _show_keys(w: Rooms) -> None:
     box = QMessageBox(w)
     box.setWindowTitle("Keys")
     box.setModal(False)
@@ -162,9 +149,9 @@ def _show_keys(w: MainWindow) -> None:
     box.open()
 
 
-def _no_run(w: MainWindow) -> str:
+def _no_run(w: Rooms) -> str:
     return "" if w.state.store is not None else "Open a run first"
 
 
-def _no_selection(w: MainWindow) -> str:
+def _no_selection(w: Rooms) -> str:
     return "" if w.state.selection.count else "Nothing is selected"

@@ -34,8 +34,9 @@ class Command:
 class Commands:
     """The commands of a window as menus, shortcuts and entries of the palette."""
 
-    def __init__(self, window: QMainWindow, commands: Iterable[Command]) -> None:
-        self._commands = {command.key: command for command in commands}
+    def __init__(self, window: QMainWindow) -> None:
+        self._window = window
+        self._commands: dict[str, Command] = {}
         self._actions: dict[str, QAction] = {}
         self._buttons: dict[str, QPushButton] = {}
         self.menus: dict[str, QMenu] = {}
@@ -47,11 +48,15 @@ class Commands:
             menu.setToolTipsVisible(True)
             menu.aboutToShow.connect(self.refresh)
             self.menus[name] = menu
-        for command in self._commands.values():
-            self._add(window, command)
 
-    def _add(self, window: QMainWindow, command: Command) -> None:
-        action = QAction(command.title, window)
+    def add(self, commands: Iterable[Command]) -> None:
+        """Add commands, each at the end of its menu."""
+        for command in commands:
+            self._commands[command.key] = command
+            self._add(command)
+
+    def _add(self, command: Command) -> None:
+        action = QAction(command.title, self._window)
         action.setShortcuts([QKeySequence(keys) for keys in command.keys])
         action.triggered.connect(lambda _=False, key=command.key: self.run(key))
         menu = self.menus[command.menu]

@@ -1,65 +1,20 @@
-"""The main window."""
+"""The main window: the one wiring diagram, and what follows when a run is opened or closed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt6.QtCore import QTimer
-from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
-from PyQt6.QtWidgets import (
-    QApplication,
-    QFileDialog,
-    QMainWindow,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt6.QtGui import QCloseEvent
 
-from tvae_gui.cards.average.average_drawer import AverageDrawer
-from tvae_gui.cards.average.average_presenter import CLUSTERS, AveragePresenter
-from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
-from tvae_gui.cards.clusters.cluster_presenter import ClusterPresenter
-from tvae_gui.cards.evaluation.evaluation_drawer import EvaluationDrawer
-from tvae_gui.cards.export.export_drawer import ExportDrawer
-from tvae_gui.cards.export.export_presenter import ExportPresenter
-from tvae_gui.cards.poses.pose_presenter import Poses
-from tvae_gui.fields.field_presenter import Fields
-from tvae_gui.frame.command_palette import CommandPalette
-from tvae_gui.frame.explorer_page import ExplorerPage
-from tvae_gui.frame.job_bar import JobBar
-from tvae_gui.frame.message_bar import MessageBar
-from tvae_gui.frame.start_page import StartPage
-from tvae_gui.frame.top_bar import TopBar
-from tvae_gui.gallery.gallery import Gallery
-from tvae_gui.gallery.selection_presenter import SelectionPresenter
-from tvae_gui.inspector.data_presenter import DataPresenter
-from tvae_gui.inspector.inspector import Inspector
-from tvae_gui.inspector.inspector_presenter import InspectorPresenter
-from tvae_gui.inspector.set_presenter import SetPresenter
-from tvae_gui.jobs.background_job import BackgroundJobs
-from tvae_gui.jobs.decode_job import DecodeJob, DecoderFactory, engine_decoder
-from tvae_gui.jobs.picture_job import PictureJob
+from tvae_gui.cards.average.average_presenter import CLUSTERS
+from tvae_gui.jobs.decode_job import DecoderFactory, engine_decoder
 from tvae_gui.main_window.command_table import command_table
-from tvae_gui.main_window.commands import Commands
-from tvae_gui.main_window.hands import Hands
-from tvae_gui.messages import Messages
-from tvae_gui.plane.hover_card import HoverCard
-from tvae_gui.plane.hover_presenter import HoverPresenter
-from tvae_gui.plane.path_bar import PathBar
-from tvae_gui.plane.path_presenter import PathPresenter
-from tvae_gui.plane.plane_presenter import PlanePresenter
-from tvae_gui.plane.plane_tools import PlaneTools
-from tvae_gui.plane.plane_view import PROBE, PlaneView
-from tvae_gui.probe.probe_panel import ProbePanel
-from tvae_gui.probe.probe_presenter import ProbePresenter
+from tvae_gui.main_window.rooms import Rooms
+from tvae_gui.plane.plane_view import PROBE
 from tvae_gui.session.demo import why_no_demo
 from tvae_gui.session.recent import Recent
-from tvae_gui.session.session import Session
 from tvae_gui.state.evaluation_view import facts_of
-from tvae_gui.state.explorer_state import ExplorerState
-from tvae_gui.state.path_state import PathState
-from tvae_gui.theme import GRID, apply_theme, named_theme
-from tvae_gui.training.training import Training
+from tvae_gui.theme import GRID
 from tvae_gui.widgets.controls import single_shot
 
 SAVE_MS = 1500
@@ -67,7 +22,7 @@ SETTLE_MS = 120
 FIND_MS = 50  # after the first paint: reading the ends of many runs takes longer than it
 
 
-class MainWindow(QMainWindow):
+class MainWindow(Rooms):
     """The window of `tvae-gui`.
 
     Parameters
@@ -86,101 +41,17 @@ class MainWindow(QMainWindow):
         recent: Recent | None = None,
         runs_folder: Path | None = None,
     ) -> None:
-        super().__init__()
-        self.setWindowTitle("TARGET-VAE")
-        self.setAcceptDrops(True)
-        self.resize(1280, 800)
-        self.state = ExplorerState()
-        self.path_state = PathState()
-        self.messages = Messages(self)
-        self.recent = recent or Recent()
-        self.decoder = DecodeJob(decoder_factory, self)
-        self.pictures = PictureJob(self)
-        self.jobs = BackgroundJobs(self)
-        self._build()
-        self.session = Session(self.state, self.messages)
-        self.plane_presenter = PlanePresenter(self.state, self.plane, self.decoder, self.pictures)
-        self.probe = ProbePresenter(self.state, self.probe_panel, self.decoder, self.pictures)
-        self.selection = SelectionPresenter(
-            self.state, self.gallery, self.pictures, self.decoder, self.probe
-        )
-        self.hover = HoverPresenter(
-            self.state, self.plane, self.hover_card, self.decoder, self.pictures, self.probe
-        )
-        self.clusters = ClusterPresenter(
-            self.state, self.cluster_drawer, self.jobs, self.decoder, self.pictures, self.probe,
-            self.messages,
-        )  # fmt: skip
-        self.export = ExportPresenter(
-            self.state, self.export_drawer, self.jobs, self.session, self.messages
-        )
-        self.averages = AveragePresenter(
-            self.state, self.average_drawer, self.jobs, decoder_factory, self.messages
-        )
-        self.sets = SetPresenter(
-            self.state, self, self.export.open, self.averages.open_set, self.messages
-        )
-        self.data = DataPresenter(self.state, self.jobs, self.job_bar, self.probe, self.messages)
-        self.training = Training(self, self.open, self.messages, self.recent.folder, runs_folder)
+        super().__init__(decoder_factory, recent, runs_folder)
+        self.commands.add(command_table(self))
         self._timers()
-        self.paths = PathPresenter(
-            self.state, self.path_state, self.plane, self.path_bar, self._play_timer, self.probe,
-            self.decoder, self.jobs, self.messages,
-        )  # fmt: skip
-        self.inspector_presenter = InspectorPresenter(
-            self.state, self.inspector, self.tools, self.plane_presenter, self.selection
-        )
-        self.poses = Poses(self)
-        self.fields = Fields(self)
-        self.hands = Hands(
-            self.state, self, self.plane_presenter, self.sets, self.clusters, self.data, self.paths
-        )
-        self.commands = Commands(self, command_table(self))
         self._connect()
         self._show_nothing_open()
 
-    # --- layout -------------------------------------------------------------------------------
-    def _build(self) -> None:
-        self.inspector = Inspector()
-        self.plane = PlaneView()
-        self.tools = PlaneTools(self.plane)
-        self.hover_card = HoverCard(self.plane)
-        self.cluster_drawer = ClusterDrawer(self.plane)
-        self.export_drawer = ExportDrawer(self.plane)
-        self.evaluation_drawer = EvaluationDrawer(self.plane)
-        self.average_drawer = AverageDrawer(self.plane)
-        self.path_bar = PathBar()
-        self.job_bar = JobBar()
-        self.probe_panel = ProbePanel()
-        self.gallery = Gallery()
-        self.start_page = StartPage()
-        self.pages = QStackedWidget()
-        self.pages.addWidget(self.start_page)
-        centre = (self.plane, self.path_bar, self.job_bar)
-        self.page = ExplorerPage(self.inspector, centre, self.probe_panel, self.gallery)
-        self.pages.addWidget(self.page)
-        whole = QWidget()
-        column = QVBoxLayout(whole)
-        column.setContentsMargins(GRID, 0, GRID, GRID)
-        column.setSpacing(GRID)
-        self.top_bar = TopBar()
-        column.addWidget(self.top_bar)
-        column.addWidget(self.pages, 1)
-        self.setCentralWidget(whole)
-        self.message_bar = MessageBar(self)
-        self.palette_view = CommandPalette(self)
-        self.tools.move(7 * GRID, GRID)
-
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Give the side panels a share of a large screen."""
-        super().resizeEvent(event)
-        self.message_bar.place()
-        self.page.share_out(self.width(), self.height())
-
     # --- the one wiring diagram ---------------------------------------------------------------
     def _connect(self) -> None:
-        """Connect everything with everything: nothing is connected elsewhere."""
-        self._connect_state()  # the state tells the views
+        """Connect the rooms: of signals between them, none is connected elsewhere."""
+        self._connect_state()  # the state tells the rooms: the store and its plane
+        self._connect_selection()  # filter, selection, probe, sets and clusters
         self._connect_plane()  # hands on the plane
         self._connect_inspector()  # inspector and gallery
         self._connect_probe()  # probe panel
@@ -190,29 +61,54 @@ class MainWindow(QMainWindow):
         self._connect_window()  # the window
 
     def _connect_state(self) -> None:
-        s = self.state
+        s, inspector, plane = self.state, self.inspector_presenter, self.plane_presenter
+        s.store_changed.connect(self.poses.on_store)
+        s.store_changed.connect(self.fields.on_store)
         s.store_changed.connect(self._on_store)
-        s.plane_changed.connect(self.inspector_presenter.show_plane)
-        s.columns_changed.connect(self.inspector_presenter.show_columns)
-        s.colour_changed.connect(self.inspector_presenter.show_colour)
-        s.filter_changed.connect(self.inspector_presenter.show_filter)
-        s.selection_changed.connect(self.inspector_presenter.show_selection)
-        s.probe_moved.connect(self.probe.on_probe_moved)
-        s.probe_moved.connect(self.plane_presenter.show_probe)
-        s.options_changed.connect(self._on_options)
-        s.sets_changed.connect(lambda: self.inspector.show_sets(s.sets))
-        s.clusters_changed.connect(self.inspector_presenter.show_clusters)
-        s.clusters_changed.connect(self.clusters.show)
+        s.store_changed.connect(self.averages.forget)
+        s.store_changed.connect(self.export_drawer.close_drawer)  # it lists sets of the former run
+        s.plane_changed.connect(self.poses.show_mirror)
+        s.plane_changed.connect(plane.show_plane)
+        s.plane_changed.connect(plane.show_probe)
+        s.plane_changed.connect(plane.show_atlas_switch)
+        s.plane_changed.connect(inspector.show_plane_names)
+        s.columns_changed.connect(inspector.show_columns)
+        s.columns_changed.connect(plane.show_points)
+        s.colour_changed.connect(inspector.show_colour)
+        s.colour_changed.connect(plane.show_points)
+        s.options_changed.connect(plane.show_atlas_switch)
+        s.options_changed.connect(plane.show_tiles)
+        s.options_changed.connect(self.probe.repaint)
+        s.options_changed.connect(inspector.show_colour)
+        s.options_changed.connect(plane.show_points)
+        s.options_changed.connect(self.probe.on_probe_moved)
         for signal in (s.sets_changed, s.clusters_changed, s.colour_changed, s.filter_changed,
                        s.plane_changed, s.probe_moved, s.columns_changed):  # fmt: skip
             signal.connect(self._save_soon)
+
+    def _connect_selection(self) -> None:
+        s, inspector, plane = self.state, self.inspector_presenter, self.plane_presenter
+        s.filter_changed.connect(inspector.show_filter)
+        s.filter_changed.connect(plane.show_points)
+        s.filter_changed.connect(self.selection.on_filter_changed)
+        s.selection_changed.connect(self.poses.on_selection)
+        s.selection_changed.connect(plane.show_selection)
+        s.selection_changed.connect(self.selection.on_selection_changed)
+        s.selection_changed.connect(lambda _: inspector.say_shown())
+        s.probe_moved.connect(self.poses.on_probe)
+        s.probe_moved.connect(self.probe.on_probe_moved)
+        s.probe_moved.connect(plane.show_probe)
+        s.sets_changed.connect(self.poses.show_subjects)
+        s.sets_changed.connect(lambda: self.inspector.show_sets(s.sets))
+        s.clusters_changed.connect(inspector.show_clusters)
+        s.clusters_changed.connect(self.clusters.show)
 
     def _connect_plane(self) -> None:
         s = self.state
         plane = self.plane
         plane.probe_dragged.connect(s.move_probe)
-        plane.nudged.connect(self.hands.on_nudged)
-        plane.shape_drawn.connect(self.hands.on_shape)
+        plane.nudged.connect(self.plane_presenter.on_nudged)
+        plane.shape_drawn.connect(self.plane_presenter.on_shape)
         plane.shape_cancelled.connect(s.cancel_live)
         plane.hovered.connect(self.hover.on_hovered)
         plane.left_plane.connect(self.hover.hide)
@@ -226,22 +122,22 @@ class MainWindow(QMainWindow):
     def _connect_inspector(self) -> None:
         s = self.state
         i = self.inspector
-        self.gallery.image_picked.connect(self.hands.go_to_image)
+        self.gallery.image_picked.connect(s.go_to_image)
         i.colour_chosen.connect(self.inspector_presenter.colour_by)
         i.filter_column_chosen.connect(self.inspector_presenter.choose_filter)
         i.filter_changed.connect(self.inspector_presenter.filter_to)
         i.filter_cleared.connect(self.inspector_presenter.clear_filters)
         i.plane_chosen.connect(s.choose_plane)
-        i.class_picked.connect(self.hands.on_class_picked)
+        i.class_picked.connect(self.inspector_presenter.on_class_picked)
 
     def _connect_probe(self) -> None:
         s = self.state
         probe = self.probe_panel
-        probe.z_moved.connect(self.hands.on_z_moved)
+        probe.z_moved.connect(self.probe.on_z_moved)
         probe.angle_turned.connect(lambda a: s.set_probe_pose(angle_rad=a))
         probe.shift_moved.connect(lambda x, y: s.set_probe_pose(shift_px=(x, y)))
         probe.pose_reset.connect(lambda: s.set_probe_pose(0.0, (0.0, 0.0)))
-        probe.image_picked.connect(self.hands.go_to_image)
+        probe.image_picked.connect(s.go_to_image)
         probe.grid_chosen.connect(lambda times: s.set_options(grid=times))
         probe.map_chosen.connect(lambda name: s.set_options(image_map=name))
         probe.contrast_chosen.connect(lambda a, b: self.probe.set_contrast((a, b)))
@@ -251,8 +147,13 @@ class MainWindow(QMainWindow):
 
     def _connect_jobs(self) -> None:
         d, p = self.decoder, self.pictures
-        d.ready.connect(lambda _: self._on_decoder_ready())
+        d.ready.connect(lambda _: self.poses.on_decoder())
+        d.ready.connect(lambda _: self.plane_presenter.show_atlas_switch())
+        d.ready.connect(lambda _: self.plane_presenter.show_tiles())
+        d.ready.connect(lambda _: self.probe.on_probe_moved())
+        d.unavailable.connect(lambda _: self.poses.on_decoder())
         d.unavailable.connect(self._on_no_decoder)
+        d.symmetry_decoded.connect(self.poses.on_symmetry)
         d.decoded.connect(self.probe.on_decoded)
         d.tiles_decoded.connect(self.plane_presenter.on_tiles)
         d.hover_decoded.connect(self.hover.on_decoded)
@@ -277,7 +178,7 @@ class MainWindow(QMainWindow):
         c.renamed.connect(self.clusters.rename)
         c.merge_wanted.connect(self.clusters.merge)
         c.split_wanted.connect(self.clusters.split)
-        c.recolour_wanted.connect(self.hands.recolour_cluster)
+        c.recolour_wanted.connect(self.clusters.ask_colour)
         c.cluster_picked.connect(self.clusters.select)
         c.clear_wanted.connect(self.clusters.clear)
         e.changed.connect(self.export.on_changed)
@@ -289,15 +190,17 @@ class MainWindow(QMainWindow):
         a.cancel_wanted.connect(v.cancel)
         a.save_wanted.connect(v.save)
         a.rows_picked.connect(v.show_curves)
-        self.state.store_changed.connect(v.forget)
+        i.poses_wanted.connect(self.poses.open)
+        self.poses.report_shown.connect(i.show_poses)
+        self.poses.mirror_placed.connect(self.plane_presenter.show_mirror)
         i.set_picked.connect(self.sets.pick)
         i.set_menu.connect(self.sets.open_menu)
         self.gallery.save_wanted.connect(self.sets.keep)
         self.gallery.export_wanted.connect(lambda: self.export.open())
         i.umap_wanted.connect(self.data.compute_umap)
         self.job_bar.stop_wanted.connect(self.data.cancel)
-        probe.copy_wanted.connect(self.data.copy_image)
-        probe.save_wanted.connect(self.hands.ask_save_image)
+        probe.copy_wanted.connect(self.probe.copy_image)
+        probe.save_wanted.connect(self.probe.ask_save_image)
 
     def _connect_paths(self) -> None:
         s = self.state
@@ -312,9 +215,8 @@ class MainWindow(QMainWindow):
         bar.frame_chosen.connect(t.go_to)
         bar.mode_chosen.connect(self.paths.set_mode)
         bar.speed_chosen.connect(self.paths.set_speed)
-        bar.save_wanted.connect(self.hands.ask_save_path)
+        bar.save_wanted.connect(self.paths.ask_save)
         bar.clear_wanted.connect(t.clear)
-        self._play_timer.timeout.connect(t.step)
         s.plane_changed.connect(t.clear)
 
     def _connect_window(self) -> None:
@@ -342,51 +244,8 @@ class MainWindow(QMainWindow):
         self._save.timeout.connect(self.session.save)
         self._find_runs = single_shot(self, FIND_MS)
         self._find_runs.timeout.connect(self.training.runs.refresh)
-        self._play_timer = QTimer(self)
 
-    # --- opening and closing ------------------------------------------------------------------
-    def open(self, path: Path) -> bool:
-        """Open a store, or a run's folder; a run that made no store yet shows how it goes.
-
-        What is wrong is said, the window lives.
-        """
-        if self.training.is_without_store(path):
-            self.training.open_monitor(path)
-            return True
-        if not self.session.open(path):
-            self.start_page.show_recent(self.recent.paths())
-            return False
-        self.recent.add(path)
-        return True
-
-    def ask_open(self) -> None:
-        """Ask for a file and open it."""
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Open a run", "", "Embedding files (*.h5);;All files (*)"
-        )
-        if name:
-            self.open(Path(name))
-
-    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
-        """Take files."""
-        data = event.mimeData() if event is not None else None
-        if event is not None and data is not None and data.hasUrls():
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent | None) -> None:
-        """Open the dropped file."""
-        data = event.mimeData() if event is not None else None
-        if data is not None:
-            for url in data.urls()[:1]:
-                self.take_file(Path(url.toLocalFile()))
-
-    def take_file(self, path: Path) -> None:
-        """Open a store, or join a table to the one that is open."""
-        if path.suffix.lower() in (".csv", ".tsv", ".star", ".cs") and self.state.store is not None:
-            self.data.join(path)
-        else:
-            self.open(path)
-
+    # --- a run opens, or none is -----------------------------------------------------------------
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Save, stop and join every thread, then go; runs at work are asked about."""
         if not self.training.may_close():
@@ -396,20 +255,8 @@ class MainWindow(QMainWindow):
         self.session.close()
         self._save.stop()
         self._find_runs.stop()
-        self.jobs.stop()
-        self.decoder.stop()
-        self.pictures.stop()
+        self.context.stop()
         super().closeEvent(event)
-
-    def close_run(self) -> None:
-        """Go back to the start page."""
-        self.message_bar.forget_notice()
-        self.session.close()
-
-    def use_tool(self, name: str) -> None:
-        """Take a tool of the plane."""
-        self.plane.set_tool(name)
-        self.plane.setFocus()
 
     def _show_nothing_open(self) -> None:
         self.decoder.close()
@@ -423,7 +270,6 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("TARGET-VAE")
         self.commands.refresh()
 
-    # --- handlers -----------------------------------------------------------------------------
     def _on_store(self) -> None:
         store = self.state.store
         if store is None:
@@ -441,13 +287,10 @@ class MainWindow(QMainWindow):
         self.decoder.open(store.path)
         self.probe.show_store()
         self.plane.setFocus()
-        self.inspector_presenter.show_selection(False)
+        self.plane_presenter.show_selection(False)
+        self.selection.on_selection_changed(False)
+        self.inspector_presenter.say_shown()
         self.commands.refresh()
-
-    def _on_decoder_ready(self) -> None:
-        self.inspector_presenter.show_atlas_switch()
-        self.plane_presenter.show_tiles()
-        self.probe.on_probe_moved()
 
     def _on_no_decoder(self, error: Exception) -> None:
         if isinstance(error, ImportError):
@@ -457,33 +300,10 @@ class MainWindow(QMainWindow):
         self.probe.on_no_decoder()
 
     def _on_contrast(self, bounds: tuple[float, float]) -> None:
-        self.probe.raw_contrast = bounds
-        self.plane_presenter.contrast = bounds
+        self.context.tones.thumbnails = bounds
         self.probe.on_probe_moved()
         self.selection.on_selection_changed(False)
-
-    def _on_options(self) -> None:
-        self.inspector_presenter.show_atlas_switch()
-        self.plane_presenter.show_tiles()
-        self.probe.repaint()
-        self.inspector_presenter.show_colour()
-        self.probe.on_probe_moved()
 
     def _save_soon(self) -> None:
         self.session.touch()
         self._save.start()
-
-    def apply_theme(self, name: str = "system") -> None:
-        """Dress the window light or dark."""
-        app = QApplication.instance()
-        if isinstance(app, QApplication):
-            apply_theme(app, named_theme(name))
-        self.tools.apply_theme()
-        self.path_bar.apply_theme()
-        self.plane_presenter.apply_theme()
-        self.inspector_presenter.show_colour()
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether anything is being read, decoded or computed."""
-        return not (self.decoder.idle and self.pictures.idle) or bool(self.jobs.running)

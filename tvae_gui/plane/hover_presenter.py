@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QPoint
 
 from tvae_core.words import degrees, figure
-from tvae_gui.jobs.decode_job import HOVER, DecodedMany, DecodeJob
+from tvae_gui.context import Context
+from tvae_gui.jobs.decode_job import HOVER, DecodedMany
 from tvae_gui.jobs.picture_job import HOVER as HOVER_PICTURES
-from tvae_gui.jobs.picture_job import PictureJob, Thumbnails
+from tvae_gui.jobs.picture_job import Thumbnails
 from tvae_gui.plane.hover_card import HoverCard
 from tvae_gui.plane.plane_view import PROBE, PlaneView
-from tvae_gui.probe.probe_presenter import ProbePresenter
-from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.state.atlas_view import blend_at
 from tvae_gui.widgets.image_panel import picture_of
 
 Array = NDArray[Any]
@@ -25,17 +25,10 @@ REACH_PX = 7
 class HoverPresenter:
     """Shows a card for the image nearest to the cursor, if one is near enough."""
 
-    def __init__(
-        self,
-        state: ExplorerState,
-        plane: PlaneView,
-        card: HoverCard,
-        decoder: DecodeJob,
-        pictures: PictureJob,
-        probe: ProbePresenter,
-    ) -> None:
-        self._state, self._plane, self._card = state, plane, card
-        self._decoder, self._pictures, self._probe = decoder, pictures, probe
+    def __init__(self, context: Context, plane: PlaneView, card: HoverCard) -> None:
+        self._state, self._plane, self._card = context.state, plane, card
+        self._decoder, self._pictures = context.decoder, context.pictures
+        self._tones = context.tones
         self._number = -1
         self._at = QPoint()
         self._upright: Array | None = None
@@ -74,16 +67,15 @@ class HoverPresenter:
         store = self._state.store
         if number != self._number or store is None or answer.raw is None:
             return
-        probe = self._probe
         pictures = {
-            "raw": probe.thumbnail(answer.raw[0]),
-            "upright": probe.thumbnail(answer.upright[0]),
+            "raw": self._tones.thumbnail(answer.raw[0]),
+            "upright": self._tones.thumbnail(answer.upright[0]),
         }
         low, high = store.thumbnail_range
         self._upright = answer.upright[0] / 255.0 * (high - low) + low
         self._card.show_card(number, pictures, self._lines(number), self._at)
         z = store.z_mean[number]
-        blend = probe.blend_at(z)
+        blend = blend_at(self._state, z)
         if blend is not None and blend.shape == self._upright.shape:
             self._put_decoded(blend)
         self._decoder.ask_many(HOVER, z[None], number, answer.upright.shape[1])
@@ -94,13 +86,13 @@ class HoverPresenter:
             self._put_decoded(answer.images[0])
 
     def _put_decoded(self, decoded: Array) -> None:
-        self._card.put_picture("decoded", self._probe.decoded_picture(decoded))
+        self._card.put_picture("decoded", self._tones.decoded(decoded))
         if self._upright is None or self._upright.shape != decoded.shape:
             return
         store = self._state.store
         assert store is not None
         low, high = store.thumbnail_range
-        a, b = (v / 255 * (high - low) for v in self._probe.raw_contrast)
+        a, b = (v / 255 * (high - low) for v in self._tones.thumbnails)
         reach = 0.5 * (b - a)
         residual = picture_of(self._upright - decoded, -reach, reach)
         self._card.put_picture("residual", residual)

@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QFileDialog
 
 from tvae_core.export.movies import export_gif, export_mp4, why_no_mp4
 from tvae_core.export.stacks import export_images
 from tvae_core.export.tables import export_table
 from tvae_core.export.target import Exported
 from tvae_core.words import count
-from tvae_gui.jobs.background_job import BackgroundJobs
-from tvae_gui.jobs.decode_job import DecodeJob
-from tvae_gui.messages import Messages
+from tvae_gui.context import Context
 from tvae_gui.plane.path_bar import PathBar
 from tvae_gui.plane.plane_view import PlaneView
-from tvae_gui.probe.probe_presenter import ProbePresenter
-from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.path_state import PathState
 from tvae_gui.state.planes import NEIGHBOURS, to_z
 
@@ -32,21 +29,13 @@ MOVIES = {"gif": (export_gif, 256), "mp4": (export_mp4, 512)}  # and the least s
 class PathPresenter:
     """Shows and plays the path."""
 
-    def __init__(
-        self,
-        state: ExplorerState,
-        path: PathState,
-        plane: PlaneView,
-        bar: PathBar,
-        timer: QTimer,
-        probe: ProbePresenter,
-        decoder: DecodeJob,
-        jobs: BackgroundJobs,
-        messages: Messages,
-    ) -> None:
-        self._state, self._path, self._plane, self._bar = state, path, plane, bar
-        self._timer, self._probe, self._decoder = timer, probe, decoder
-        self._jobs, self._messages = jobs, messages
+    def __init__(self, context: Context, path: PathState, plane: PlaneView, bar: PathBar) -> None:
+        self._window, self._state = context.window, context.state
+        self._path, self._plane, self._bar = path, plane, bar
+        self._tones, self._decoder = context.tones, context.decoder
+        self._jobs, self._messages = context.jobs, context.messages
+        self._timer = QTimer(context.window)
+        self._timer.timeout.connect(path.step)
         self._speed = 1.0
         bar.set_reason("mp4", why_no_mp4())
 
@@ -96,13 +85,20 @@ class PathPresenter:
             made.append(to_z(state.shown, state.store, place, held, near))
         return np.stack(made)
 
+    def ask_save(self, kind: str) -> None:
+        """Ask where to save the path."""
+        suffix = "" if kind == "png" else f".{kind}"
+        name, _ = QFileDialog.getSaveFileName(self._window, "Save the path", f"path{suffix}")
+        if name:
+            self.save(kind, Path(name).with_suffix(suffix))
+
     def save(self, kind: str, target: Path) -> None:
         """Save the path as gif, mp4, png (a folder), mrcs or csv, beside the window."""
         z = self.z_list()
         places, decode = self._path.places(), self._decoder.decode_all(self._state.options.grid)
         bounce = self._path.mode == "back and forth"
         rate = self._path.frames_per_second * self._speed
-        contrast = self._probe.contrast
+        contrast = self._tones.contrast
 
         def work(progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> Any:
             if kind == "csv":

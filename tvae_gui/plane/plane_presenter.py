@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtGui import QColor
 
-from tvae_core.selection import Rule
+from tvae_core.selection import How, Rule
 from tvae_core.store import Atlas
-from tvae_gui.jobs.decode_job import TILES, DecodedMany, DecodeJob
-from tvae_gui.jobs.picture_job import POINTS, PictureJob, Thumbnails
+from tvae_gui.context import Context
+from tvae_gui.jobs.decode_job import TILES, DecodedMany
+from tvae_gui.jobs.picture_job import POINTS, Thumbnails
+from tvae_gui.plane.plane_tools import PlaneTools
 from tvae_gui.plane.plane_view import CIRCLE, RECTANGLE, PlaneView, circle_outline
 from tvae_gui.state.atlas_view import (
     Ink,
@@ -22,7 +24,6 @@ from tvae_gui.state.atlas_view import (
     tile_grid,
     tile_values,
 )
-from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.planes import NEIGHBOURS, to_z
 from tvae_gui.state.raster import Picture, ScatterFrame, Window
 from tvae_gui.state.scatter_frame import scatter_frame
@@ -30,6 +31,7 @@ from tvae_gui.theme import colour, theme
 from tvae_gui.widgets.image_panel import picture_of
 
 Array = NDArray[Any]
+Place = tuple[float, float]
 THUMBNAILS_AT_MOST = 60
 TILE_SIDE = 48
 MOST_EXACT_TILES = 240
@@ -38,16 +40,14 @@ MOST_EXACT_TILES = 240
 class PlanePresenter:
     """Draws the state on a plane view."""
 
-    def __init__(
-        self, state: ExplorerState, view: PlaneView, decoder: DecodeJob, pictures: PictureJob
-    ) -> None:
-        self._state, self._view = state, view
-        self._decoder, self._pictures = decoder, pictures
+    def __init__(self, context: Context, view: PlaneView, tools: PlaneTools) -> None:
+        self._state, self._view, self._tools = context.state, view, tools
+        self._decoder, self._pictures = context.decoder, context.pictures
+        self._tones = context.tones
         self._frame: ScatterFrame | None = None
         self._tiles: dict[tuple[Any, ...], Picture | None] = {}
         self._exact: dict[tuple[Any, ...], Array] = {}
         self._asked: tuple[Any, ...] | None = None
-        self.contrast = (0.0, 255.0)
 
     # --- points --------------------------------------------------------------------------------
     def show_plane(self) -> None:
@@ -87,6 +87,11 @@ class PlanePresenter:
         line = self._state.shown is not None and self._state.shown.is_line
         draw = self._draw_strip if line else self._draw_tiles
         self._view.set_tiles(draw if shown else None)
+
+    def show_atlas_switch(self) -> None:
+        """Show whether the background is on, or why it cannot be."""
+        reason = self.why_no_tiles()
+        self._tools.show_atlas(self._state.options.atlas and not reason, reason)
 
     def why_no_tiles(self) -> str:
         """Return why there can be no background; empty when there can."""
@@ -201,7 +206,7 @@ class PlanePresenter:
         shown, frame = self._state.shown, self._frame
         if shown is None or frame is None or self._in_view(self._view.window_in_view) is None:
             return  # the view has moved on to where images are not shown
-        images = [picture_of(t, *self.contrast) for t in answer.upright]
+        images = [picture_of(t, *self._tones.thumbnails) for t in answer.upright]
         place = np.argsort(self._state.index.order)
         levels = frame.levels[place[answer.indices]]
         tints = [QColor(*(int(c) for c in frame.table[k])) for k in levels]
@@ -215,6 +220,23 @@ class PlanePresenter:
             self._view.probe.put(None, (0, 0), False)
         else:
             self._view.probe.put(state.probe.xy, state.support_radius, state.shown.is_line)
+
+    def show_mirror(self, at: Place | None, probe: Place | None) -> None:
+        """Mark the mirror image of the probe's object, or none."""
+        self._view.mirror.put(at, probe)
+
+    # --- hands ---------------------------------------------------------------------------------
+    def on_nudged(self, dx: float, dy: float) -> None:
+        """Move the probe a little."""
+        if self._state.probe is not None:
+            x, y = self._state.probe.xy
+            self._state.move_probe(x + dx, y + dy)
+
+    def on_shape(self, kind: str, points: Array, how: How, finished: bool) -> None:
+        """Select what a shape holds; while it is drawn the selection is only shown."""
+        rule = self.rule_of(kind, points)
+        if rule is not None:
+            self._state.select(rule, how, live=not finished)
 
     def rule_of(self, kind: str, points: Array) -> Rule | None:
         """Return the rule that a shape drawn on the plane makes."""
@@ -238,6 +260,12 @@ class PlanePresenter:
             }
         return {"kind": "polygon", "plane": plane, "vertices": np.round(points, 6).tolist()}
 
+    def show_selection(self, live: bool) -> None:
+        """Light what is selected; once it is drawn, with the outline of its rule."""
+        self.show_points()
+        if not live:
+            self.show_selection_shape()
+
     def show_selection_shape(self) -> None:
         """Show the outline of the rule behind the selection, if it is one shape on this plane."""
         rule, shown = self._state.history.present.rule, self._state.shown
@@ -248,6 +276,7 @@ class PlanePresenter:
 
     def apply_theme(self) -> None:
         """Take the colours of the theme in use."""
+        self._tools.apply_theme()
         self._view.apply_theme()
         self._view.setBackground(colour("plane"))
         self.show_points()

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtGui import QImage
+from PyQt6.QtCore import QMimeData
+from PyQt6.QtWidgets import QApplication, QFileDialog
 
 from tvae_core.analysis.averages import upright
+from tvae_core.errors import TableError
+from tvae_core.files import atomic_write
 from tvae_core.geometry import rotation_matrix
-from tvae_gui.jobs.decode_job import Decoded, DecodeJob
-from tvae_gui.jobs.picture_job import NEAREST, PictureJob, Thumbnails
+from tvae_core.words import degrees, figure
+from tvae_gui.context import Context
+from tvae_gui.jobs.decode_job import Decoded
+from tvae_gui.jobs.picture_job import NEAREST, Thumbnails
 from tvae_gui.probe.probe_panel import ProbePanel, scale_bar
-from tvae_gui.state.atlas_view import blend, covers
-from tvae_gui.state.explorer_state import ExplorerState
-from tvae_gui.state.planes import to_plane
-from tvae_gui.widgets.image_panel import picture_of
+from tvae_gui.state.atlas_view import blend_at
 
 Array = NDArray[Any]
 
@@ -24,23 +27,20 @@ Array = NDArray[Any]
 class ProbePresenter:
     """Shows the decoded image of the probe on the probe panel."""
 
-    def __init__(
-        self, state: ExplorerState, panel: ProbePanel, decoder: DecodeJob, pictures: PictureJob
-    ) -> None:
-        self._state, self._panel = state, panel
-        self._decoder, self._pictures = decoder, pictures
+    def __init__(self, context: Context, panel: ProbePanel) -> None:
+        self._state, self._panel = context.state, panel
+        self._decoder, self._pictures = context.decoder, context.pictures
+        self._window, self._tones, self._messages = context.window, context.tones, context.messages
         self._request = 0
         self._values: Array | None = None
         self._exact = False
-        self.base = (0.0, 1.0)
-        self._own_contrast: tuple[float, float] | None = None
-        self.raw_contrast = (0.0, 255.0)
 
     # --- a store -------------------------------------------------------------------------------
     def show_store(self) -> None:
         """Prepare sliders, contrast and scale bar for another store."""
         store = self._state.store
-        self._values, self._own_contrast = None, None
+        self._values = None
+        self._tones.choose(None)
         if store is None:
             self._panel.image.show_words("Open a run to see what the plane holds")
             return
@@ -57,22 +57,23 @@ class ProbePresenter:
             self._set_base(some / 255 * (a.high - a.low) + a.low)
 
     def _set_base(self, values: Array) -> None:
-        low, high = (float(v) for v in np.percentile(values, [0.3, 99.9]))
-        self.base = (low, max(high, low + 1e-6))
-        self._panel.show_contrast(values.ravel()[:200_000], self.contrast)
-
-    @property
-    def contrast(self) -> tuple[float, float]:
-        """The values shown black and white."""
-        return self._own_contrast or self.base
+        self._tones.fit(values)
+        self._panel.show_contrast(values.ravel()[:200_000], self._tones.contrast)
 
     def set_contrast(self, bounds: tuple[float, float] | None) -> None:
         """Show other values black and white; None for the run's own."""
-        self._own_contrast = bounds
-        self._panel.contrast.set_range(self.contrast)
+        self._tones.choose(bounds)
+        self._panel.contrast.set_range(self._tones.contrast)
         self._paint()
 
     # --- the probe -----------------------------------------------------------------------------
+    def on_z_moved(self, dimension: int, value: float) -> None:
+        """Set one dimension of z."""
+        if self._state.probe is not None:
+            z = self._state.probe.z.copy()
+            z[dimension] = value
+            self._state.set_probe_z(z)
+
     def on_probe_moved(self) -> None:
         """Follow the probe: numbers, a preview, and a request for the exact image."""
         state, probe = self._state, self._state.probe
@@ -112,20 +113,12 @@ class ProbePresenter:
     def on_nearest(self, answer: Thumbnails) -> None:
         """Show the nearest real images, and one of them over the decoded image when asked."""
         state = self._state
-        images = [self.thumbnail(t) for t in answer.upright]
+        images = [self._tones.thumbnail(t) for t in answer.upright]
         self._panel.show_nearest(answer.indices, images, state.support_share)
         overlay = None
         if state.options.overlay and answer.raw is not None and len(answer.raw):
-            overlay = self.thumbnail(answer.raw[0])
+            overlay = self._tones.thumbnail(answer.raw[0])
         self._panel.image.show_overlay(overlay)
-
-    def thumbnail(self, values: Array) -> QImage:
-        """Return a thumbnail of a real image in the run's contrast."""
-        return picture_of(values, *self.raw_contrast, self._state.options.image_map)
-
-    def decoded_picture(self, values: Array) -> QImage:
-        """Return a decoded image in the contrast of the probe's."""
-        return picture_of(values, *self.contrast, self._state.options.image_map)
 
     def repaint(self) -> None:
         """Paint again: colour map, contrast or smoothing changed."""
@@ -146,34 +139,68 @@ class ProbePresenter:
         if self._values is None:
             return
         state = "exact" if self._exact else "preview"
-        image = self.decoded_picture(self._values)
+        image = self._tones.decoded(self._values)
         self._panel.image.show_image(image, state, self._state.support_share)
-
-    def blend_at(self, z: Array) -> Array | None:
-        """Return the atlas's blend at z, pose zero; None where the atlas has none."""
-        store = self._state.store
-        if store is None or store.atlas is None:
-            return None
-        atlas = store.atlas
-        if atlas.plane == "z" and store.z_dim <= 2:
-            x, y = float(z[0]), float(z[1]) if store.z_dim == 2 else float(atlas.y[0])
-        elif self._state.shown is not None and self._state.shown.choice.kind == atlas.plane:
-            x, y = (float(v) for v in to_plane(self._state.shown, z))
-        else:
-            return None
-        if not covers(atlas, x, y):
-            return None
-        return np.asarray(blend(atlas, np.array([x]), np.array([y]))[0])
 
     def _preview(self) -> Array | None:
         probe, store = self._state.probe, self._state.store
         if probe is None or store is None:
             return None
-        image = self.blend_at(probe.z)
+        image = blend_at(self._state, probe.z)
         if image is None or (probe.angle_rad == 0 and probe.shift_px == (0, 0)):
             return image
         shift = np.array(probe.shift_px) * image.shape[0] / store.header.side
         return with_pose(image, probe.angle_rad, shift)
+
+    # --- its picture, taken away -----------------------------------------------------------------
+    def copy_image(self) -> None:
+        """Put the decoded image and its numbers on the clipboard."""
+        clipboard = QApplication.clipboard()
+        values = self._values
+        if clipboard is None or values is None:
+            return
+        data = QMimeData()
+        data.setImageData(self._tones.decoded(values))
+        data.setText(self.numbers())
+        clipboard.setMimeData(data)
+        self._messages.notice("The image and its numbers are on the clipboard.")
+
+    def ask_save_image(self) -> None:
+        """Ask where to save the decoded image."""
+        name, _ = QFileDialog.getSaveFileName(
+            self._window, "Save the image", "decoded.png", "PNG (*.png)"
+        )
+        if name:
+            self.save_image(Path(name).with_suffix(".png"))
+
+    def save_image(self, path: Path) -> None:
+        """Save the decoded image as PNG; its numbers go into the file's text."""
+        values = self._values
+        if values is None:
+            return
+        image = self._tones.decoded(values)
+        image.setText("Description", self.numbers())
+        try:
+            with atomic_write(path) as part:
+                if not image.save(str(part), "PNG"):
+                    raise OSError("the picture could not be written")
+        except OSError as error:
+            self._messages.error(TableError(f"cannot be written ({error})", path))
+        else:
+            self._messages.notice(f"{values.shape[1]} × {values.shape[0]} pixels → {path}")
+
+    def numbers(self) -> str:
+        """Return the numbers of the probe in words."""
+        probe = self._state.probe
+        if probe is None:
+            return ""
+        z = ", ".join(figure(float(v)) for v in probe.z)
+        shift = ", ".join(figure(v) for v in probe.shift_px)
+        exact = "exact" if self._exact else "preview"
+        return (
+            f"z = ({z}); angle {degrees(probe.angle_rad)}; shift ({shift}) px; "
+            f"{probe.near:,} images near; {exact}"
+        )
 
 
 def with_pose(image: Array, angle_rad: float, shift_px: Array) -> Array:

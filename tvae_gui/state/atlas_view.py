@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.store import Atlas
+from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.state.planes import to_plane
 from tvae_gui.state.raster import Picture, Window
 
 Array = NDArray[Any]
@@ -51,6 +53,23 @@ def blend(atlas: Atlas, x: Array, y: Array) -> Array:
     above = images[up, ix] * (1 - fx) + images[up, ix + 1] * fx
     scale = np.float32((atlas.high - atlas.low) / 255.0)
     return np.asarray((below * (1 - fy) + above * fy) * scale + np.float32(atlas.low))
+
+
+def blend_at(state: ExplorerState, z: Array) -> Array | None:
+    """Return the open run's blend at z (D,), pose zero; None where its atlas has none."""
+    store = state.store
+    if store is None or store.atlas is None:
+        return None
+    atlas = store.atlas
+    if atlas.plane == "z" and store.z_dim <= 2:
+        x, y = float(z[0]), float(z[1]) if store.z_dim == 2 else float(atlas.y[0])
+    elif state.shown is not None and state.shown.choice.kind == atlas.plane:
+        x, y = (float(v) for v in to_plane(state.shown, z))
+    else:
+        return None
+    if not covers(atlas, x, y):
+        return None
+    return np.asarray(blend(atlas, np.array([x]), np.array([y]))[0])
 
 
 def covers(atlas: Atlas, x: float, y: float) -> bool:

@@ -118,9 +118,8 @@ class ExplorerState:
 
     def close(self) -> None:
         """Forget the store."""
-        if self.store is not None:
-            self._leave()
-            self.store_changed.emit()
+        self._leave()
+        self.store_changed.emit()
 
     def _leave(self) -> None:
         if self.store is not None:
@@ -262,6 +261,18 @@ class ExplorerState:
         """Select some images by number."""
         self.select({"kind": "indices", "indices": [int(i) for i in indices]})
 
+    def select_around_probe(self) -> None:
+        """Select the images that are counted as near the probe."""
+        if self.probe is not None:
+            indices, _ = self.index.within(*self.probe.xy, *self.support_radius)
+            self.select_indices(np.sort(indices).tolist())
+
+    def select_nearest(self, how_many: int) -> None:
+        """Select the images nearest to the probe on the plane."""
+        if self.probe is not None and self.shown is not None:
+            rule = {"kind": "nearest", "plane": self.shown.choice.name}
+            self.select(rule | {"centre": list(self.probe.xy), "count": how_many})
+
     def cancel_live(self) -> None:
         """Drop the selection being drawn."""
         if self._live is not None:
@@ -351,6 +362,11 @@ class ExplorerState:
         shift = self.probe.shift_px if shift_px is None else shift_px
         self.probe = replace(self.probe, angle_rad=angle, shift_px=shift)
         self.probe_moved.emit()
+
+    def go_to_image(self, number: int) -> None:
+        """Put the probe on an image."""
+        if self.store is not None:
+            self.set_probe_z(self.store.z_mean[number])
 
     def _neighbours(self, x: float, y: float) -> tuple[int, Array]:
         assert self.shown is not None

@@ -16,13 +16,9 @@ from tvae_core.export.classes import Chosen, labelled
 from tvae_core.words import count, figure
 from tvae_gui.cards.average.average_drawer import AverageChoice, AverageDrawer, AverageRow
 from tvae_gui.cards.average.frc_chart import RingCurve
+from tvae_gui.context import Context
 from tvae_gui.jobs.average_job import Averaged, AverageRequest, run_average, save_averages
-from tvae_gui.jobs.background_job import BackgroundJobs
-from tvae_gui.jobs.card_job import CardJob
-from tvae_gui.jobs.decode_job import DecoderFactory
-from tvae_gui.messages import Messages
 from tvae_gui.session.session import CLUSTERING
-from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.widgets.image_panel import picture_of
 
 if TYPE_CHECKING:
@@ -41,17 +37,10 @@ _CURVES = 6  # drawn at once when no row is picked
 class AveragePresenter:
     """Runs averages beside the window and shows them on their drawer."""
 
-    def __init__(
-        self,
-        state: ExplorerState,
-        drawer: AverageDrawer,
-        jobs: BackgroundJobs,
-        decoder: DecoderFactory,
-        messages: Messages,
-    ) -> None:
-        self._state, self._drawer = state, drawer
-        self._decoder, self._messages = decoder, messages
-        self._job = CardJob(jobs, state, messages, drawer)
+    def __init__(self, context: Context, drawer: AverageDrawer) -> None:
+        self._state, self._drawer = context.state, drawer
+        self._decoder, self._messages = context.make_decoder, context.messages
+        self._job = context.card_job(drawer)
         self._inks: list[str] = []
         self.averaged: Averaged | None = None
 

@@ -25,13 +25,8 @@ from tvae_gui.state.explorer_state import Clusters
 from tvae_gui.theme import colour, set_role
 from tvae_gui.widgets.controls import muted, row, tool_button
 from tvae_gui.widgets.drawer import Drawer
+from tvae_gui.words import CLUSTER_METHODS
 
-METHODS = (
-    ("k-means", "k-means"),
-    ("Gaussian mixture", "gaussian-mixture"),
-    ("agglomerative (Ward)", "ward"),
-    ("HDBSCAN", "hdbscan"),
-)
 _HOW_MANY = "Number of clusters: type it, or use the arrow keys"
 _PICTURE = 40
 _DECODED, _AVERAGE, _NAME, _SIZE = range(4)
@@ -81,7 +76,7 @@ class ClusterDrawer(Drawer):
 
     def _choices(self) -> None:
         self._method, self._space = QComboBox(), QComboBox()
-        for words, key in METHODS:
+        for words, key in CLUSTER_METHODS:
             self._method.addItem(words, key)
         self._method.setAccessibleName("Method")
         self._method.currentIndexChanged.connect(self._on_method)

@@ -14,14 +14,12 @@ from tvae_core.analysis.metrics import clustering_accuracy, confusion_matrix
 from tvae_core.colours import CLASS_COLOURS
 from tvae_core.errors import Cancelled
 from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
-from tvae_gui.jobs.background_job import BackgroundJobs
-from tvae_gui.jobs.card_job import CardJob
-from tvae_gui.jobs.decode_job import CENTRES, DecodedMany, DecodeJob
-from tvae_gui.jobs.picture_job import PictureJob
-from tvae_gui.messages import Messages
-from tvae_gui.probe.probe_presenter import ProbePresenter
+from tvae_gui.context import Context
+from tvae_gui.jobs.decode_job import CENTRES, DecodedMany
+from tvae_gui.state.atlas_view import blend_at
 from tvae_gui.state.columns import CLUSTER_KEY, MOST_CLASSES, label_names
-from tvae_gui.state.explorer_state import Clusters, ExplorerState
+from tvae_gui.state.explorer_state import Clusters
+from tvae_gui.widgets.questions import ask_colour
 
 Array = NDArray[Any]
 
@@ -29,19 +27,11 @@ Array = NDArray[Any]
 class ClusterPresenter:
     """Runs the methods beside the window and shows the clusters."""
 
-    def __init__(
-        self,
-        state: ExplorerState,
-        drawer: ClusterDrawer,
-        jobs: BackgroundJobs,
-        decoder: DecodeJob,
-        pictures: PictureJob,
-        probe: ProbePresenter,
-        messages: Messages,
-    ) -> None:
-        self._state, self._drawer = state, drawer
-        self._decoder, self._pictures, self._probe = decoder, pictures, probe
-        self._job = CardJob(jobs, state, messages, drawer)
+    def __init__(self, context: Context, drawer: ClusterDrawer) -> None:
+        self._window, self._state, self._drawer = context.window, context.state, drawer
+        self._decoder, self._pictures = context.decoder, context.pictures
+        self._tones = context.tones
+        self._job = context.card_job(drawer)
 
     def run(self, method: str, how_many: int, on_plane: bool) -> None:
         """Find clusters beside the window."""
@@ -85,9 +75,9 @@ class ClusterPresenter:
             [np.bincount(labels[valid], column[valid], len(sizes)) for column in store.z_mean.T], 1
         )
         centres = sums / np.maximum(sizes, 1)[:, None]
-        blends = [b for b in map(self._probe.blend_at, centres) if b is not None]
+        blends = [b for z in centres if (b := blend_at(self._state, z)) is not None]
         if len(blends) == len(centres):
-            self._drawer.show_centres([self._probe.decoded_picture(b) for b in blends])
+            self._drawer.show_centres([self._tones.decoded(b) for b in blends])
         self._decoder.ask_many(CENTRES, centres, "centres", 40)
         self._pictures.ask_clusters(labels, len(sizes))
 
@@ -99,7 +89,7 @@ class ClusterPresenter:
         low, high = store.thumbnail_range
         self._drawer.show_averages(
             [
-                None if a is None else self._probe.decoded_picture(a / 255 * (high - low) + low)
+                None if a is None else self._tones.decoded(a / 255 * (high - low) + low)
                 for a in averages
             ]
         )
@@ -119,7 +109,7 @@ class ClusterPresenter:
 
     def on_centres(self, answer: DecodedMany) -> None:
         """Show the decoded centres."""
-        self._drawer.show_centres([self._probe.decoded_picture(i) for i in answer.images])
+        self._drawer.show_centres([self._tones.decoded(i) for i in answer.images])
 
     # --- edits ---------------------------------------------------------------------------------
     def rename(self, number: int, name: str) -> None:
@@ -128,6 +118,13 @@ class ClusterPresenter:
         if clusters is not None and name and clusters.names[number] != name:
             names = (*clusters.names[:number], name, *clusters.names[number + 1 :])
             self._state.set_clusters(replace(clusters, names=names))
+
+    def ask_colour(self, number: int) -> None:
+        """Ask for a colour and give it to a cluster."""
+        clusters = self._state.clusters
+        colour = None if clusters is None else ask_colour(self._window, clusters.colours[number])
+        if colour:
+            self.recolour(number, colour)
 
     def recolour(self, number: int, colour: str) -> None:
         """Give a cluster another colour."""

@@ -13,12 +13,9 @@ from tvae_core.export.registry import endings_of
 from tvae_core.export.target import Exported
 from tvae_core.words import count
 from tvae_gui.cards.export.export_drawer import ExportChoice, ExportDrawer
-from tvae_gui.jobs.background_job import BackgroundJobs
-from tvae_gui.jobs.card_job import CardJob
+from tvae_gui.context import Context
 from tvae_gui.jobs.export_job import ExportRequest, FigureLook, run_export
-from tvae_gui.messages import Messages
-from tvae_gui.session.session import CLUSTERING, Session
-from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.session.session import CLUSTERING
 
 Array = NDArray[Any]
 
@@ -26,18 +23,10 @@ Array = NDArray[Any]
 class ExportPresenter:
     """Runs exports and shows them on the export drawer."""
 
-    def __init__(
-        self,
-        state: ExplorerState,
-        drawer: ExportDrawer,
-        jobs: BackgroundJobs,
-        session: Session,
-        messages: Messages,
-    ) -> None:
-        self._state, self._drawer = state, drawer
-        self._session, self._messages = session, messages
-        self._job = CardJob(jobs, state, messages, drawer, "Stopped. Nothing was written.")
-        state.store_changed.connect(drawer.close_drawer)  # it lists what the former run had
+    def __init__(self, context: Context, drawer: ExportDrawer) -> None:
+        self._state, self._drawer = context.state, drawer
+        self._session, self._messages = context.session, context.messages
+        self._job = context.card_job(drawer, "Stopped. Nothing was written.")
 
     def open(self, chosen: tuple[str, Any] | None = None) -> None:
         """Show the card, with `chosen` (or the selection, if there is one) to export."""

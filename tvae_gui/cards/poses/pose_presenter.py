@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
+from psygnal import Signal
 from PyQt6.QtWidgets import QFileDialog
 
 from tvae_core.analysis.mirror import AtlasMirrors
@@ -15,10 +16,11 @@ from tvae_core.analysis.trust import InvarianceReport
 from tvae_core.errors import Cancelled, ImageFileError, StoreError, TvaeError
 from tvae_core.words import count
 from tvae_gui.cards.poses.pose_drawer import PoseDrawer
-from tvae_gui.jobs.card_job import CardJob
+from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import SYMMETRY, DecodedMany
 from tvae_gui.jobs.selftest_job import find_mirrors, run_selftest
 from tvae_gui.messages import sentence_of
+from tvae_gui.state.atlas_view import blend_at
 from tvae_gui.state.trust_state import (
     PROBE,
     SELECTION,
@@ -31,9 +33,6 @@ from tvae_gui.state.trust_state import (
 )
 from tvae_gui.widgets.file_filters import image_filters
 
-if TYPE_CHECKING:
-    from tvae_gui.main_window.window import MainWindow
-
 Progress = Callable[[float, str], None]
 Asked = Callable[[], bool]
 ANGLES = 180
@@ -41,31 +40,25 @@ SIDE = 64  # decoded for a symmetry: enough for C24
 NO_MODEL = "The model of this run is not loaded"
 
 
-class Poses:
+class PosePresenter:
     """Everything about poses that the window shows.
 
-    Parameters
-    ----------
-    window : MainWindow
-        Built, with its state, decoder, jobs and presenters.
+    Signals: report_shown(words), mirror_placed(place of the mirror image, place of the probe),
+    each None where there is none.
     """
 
-    def __init__(self, window: MainWindow) -> None:
-        self._window = window
-        self._state, self._decoder = window.state, window.decoder
-        self.trust = TrustState()
-        self.drawer = PoseDrawer(window.plane)
-        self._test = CardJob(window.jobs, window.state, window.messages, self.drawer)
-        self._search = CardJob(window.jobs, window.state, window.messages)
+    report_shown: ClassVar[Signal] = Signal(str)
+    mirror_placed: ClassVar[Signal] = Signal(object, object)
+
+    def __init__(self, context: Context, drawer: PoseDrawer) -> None:
+        self._window, self._messages = context.window, context.messages
+        self._state, self._decoder = context.state, context.decoder
+        self.trust, self.drawer = TrustState(), drawer
+        self._test, self._search = context.card_job(drawer), context.card_job()
         self._connect()
 
     def _connect(self) -> None:
-        s, t, d = self._state, self.trust, self.drawer
-        s.store_changed.connect(self._on_store)
-        s.probe_moved.connect(self._on_probe)
-        s.plane_changed.connect(self.show_mirror)
-        s.sets_changed.connect(self._show_subjects)
-        s.selection_changed.connect(self._on_selection)
+        t, d = self.trust, self.drawer
         t.report_changed.connect(self._show_report)
         t.subject_changed.connect(self._on_subject)
         t.symmetry_changed.connect(self._show_symmetry)
@@ -76,10 +69,6 @@ class Poses:
         d.subject_chosen.connect(t.choose)
         d.mirror_toggled.connect(self.mark_mirror)
         d.mirror_visited.connect(self.visit_mirror)
-        self._decoder.ready.connect(lambda _: self._on_decoder(""))
-        self._decoder.unavailable.connect(lambda _: self._on_decoder(NO_MODEL))
-        self._decoder.symmetry_decoded.connect(self.on_symmetry)
-        self._window.inspector.poses_wanted.connect(self.open)
 
     def open(self) -> None:
         """Show the card."""
@@ -87,17 +76,19 @@ class Poses:
             return
         self.drawer.grey_test("" if self._decoder.is_ready else NO_MODEL)
         self.drawer.open_drawer()
-        self._show_subjects()
+        self.show_subjects()
         self.ask_symmetry()
         self.show_mirror()
         self.drawer.place()
 
-    def _on_store(self) -> None:
+    def on_store(self) -> None:
+        """Begin with another store."""
         self.drawer.close_drawer()
         self.trust.clear()
 
-    def _on_decoder(self, reason: str) -> None:
-        self.drawer.grey_test(reason)
+    def on_decoder(self) -> None:
+        """Offer the test and the symmetry where there is a model."""
+        self.drawer.grey_test("" if self._decoder.is_ready else NO_MODEL)
         self.ask_symmetry()
 
     # --- self-test -----------------------------------------------------------------------------
@@ -129,7 +120,7 @@ class Poses:
             self.drawer.show_trouble(sentence_of(error), gone)
         else:
             self.drawer.show_trouble("", False)
-            self._window.messages.error(error)
+            self._messages.error(error)
 
     def ask_images(self) -> str:
         """Ask where the original images are now."""
@@ -146,15 +137,17 @@ class Poses:
 
     def _show_report(self) -> None:
         self.drawer.show_report(self.trust.report)
-        self._window.inspector.show_poses(self.trust.short)
+        self.report_shown.emit(self.trust.short)
 
     # --- symmetry ------------------------------------------------------------------------------
-    def _on_probe(self) -> None:
+    def on_probe(self) -> None:
+        """Follow the probe."""
         if self.trust.subject.kind == PROBE:
             self.ask_symmetry()
         self.show_mirror()
 
-    def _on_selection(self, live: bool) -> None:
+    def on_selection(self, live: bool) -> None:
+        """Follow the selection once it is drawn."""
         if live or not self.drawer.isVisible():
             return
         if self.trust.subject.kind == SELECTION:
@@ -162,13 +155,14 @@ class Poses:
                 self.ask_symmetry()
             else:
                 self.trust.choose(Subject(PROBE))
-        self._show_subjects()
+        self.show_subjects()
 
     def _on_subject(self) -> None:
-        self._show_subjects()
+        self.show_subjects()
         self.ask_symmetry()
 
-    def _show_subjects(self) -> None:
+    def show_subjects(self) -> None:
+        """List what the symmetry can be of."""
         if self._state.store is None:
             return
         entries = subjects(self._state)
@@ -186,7 +180,7 @@ class Poses:
         if z is None:
             self.trust.set_symmetry(None)
             return
-        blend = self._window.probe.blend_at(z[0])
+        blend = blend_at(self._state, z[0])
         if blend is not None and self.trust.subject.kind == PROBE:
             self._show_found(blend[None])
         side = min(SIDE, store.header.side)
@@ -241,7 +235,7 @@ class Poses:
 
     def _on_no_mirrors(self, error: BaseException) -> None:
         self.trust.mark_mirror(False)
-        self._window.messages.error(error)
+        self._messages.error(error)
 
     def _place(self) -> MirrorPlace | None:
         store, mirrors = self._state.store, self.trust.mirrors
@@ -258,7 +252,7 @@ class Poses:
         can_visit = place is not None and place.z is not None
         self.drawer.show_mirror(on, words, self.why_no_mirror(), can_visit)
         at = None if place is None else place.xy
-        self._window.plane.mirror.put(at, None if probe is None else probe.xy)
+        self.mirror_placed.emit(at, None if probe is None else probe.xy)
 
     def visit_mirror(self) -> None:
         """Put the probe on the mirror image."""

@@ -1,0 +1,217 @@
+"""The window with all its rooms, laid out and not yet connected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
+from PyQt6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QMainWindow,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from tvae_core.errors import TvaeError
+from tvae_gui.cards.average.average_drawer import AverageDrawer
+from tvae_gui.cards.average.average_presenter import AveragePresenter
+from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
+from tvae_gui.cards.clusters.cluster_presenter import ClusterPresenter
+from tvae_gui.cards.evaluation.evaluation_drawer import EvaluationDrawer
+from tvae_gui.cards.export.export_drawer import ExportDrawer
+from tvae_gui.cards.export.export_presenter import ExportPresenter
+from tvae_gui.cards.poses.pose_drawer import PoseDrawer
+from tvae_gui.cards.poses.pose_presenter import PosePresenter
+from tvae_gui.context import Context
+from tvae_gui.fields.field_presenter import FieldPresenter
+from tvae_gui.fields.field_view import FieldDrawer
+from tvae_gui.frame.command_palette import CommandPalette
+from tvae_gui.frame.explorer_page import ExplorerPage
+from tvae_gui.frame.job_bar import JobBar
+from tvae_gui.frame.message_bar import MessageBar
+from tvae_gui.frame.start_page import StartPage
+from tvae_gui.frame.top_bar import TopBar
+from tvae_gui.gallery.gallery import Gallery
+from tvae_gui.gallery.selection_presenter import SelectionPresenter
+from tvae_gui.inspector.data_presenter import DataPresenter
+from tvae_gui.inspector.inspector import Inspector
+from tvae_gui.inspector.inspector_presenter import InspectorPresenter
+from tvae_gui.inspector.set_presenter import SetPresenter
+from tvae_gui.jobs.decode_job import DecoderFactory
+from tvae_gui.main_window.commands import Commands
+from tvae_gui.plane.hover_card import HoverCard
+from tvae_gui.plane.hover_presenter import HoverPresenter
+from tvae_gui.plane.path_bar import PathBar
+from tvae_gui.plane.path_presenter import PathPresenter
+from tvae_gui.plane.plane_presenter import PlanePresenter
+from tvae_gui.plane.plane_tools import PlaneTools
+from tvae_gui.plane.plane_view import PlaneView
+from tvae_gui.probe.probe_panel import ProbePanel
+from tvae_gui.probe.probe_presenter import ProbePresenter
+from tvae_gui.session.recent import Recent
+from tvae_gui.state.evaluation_view import evaluation_of
+from tvae_gui.state.path_state import PathState
+from tvae_gui.theme import GRID, apply_theme, named_theme
+from tvae_gui.training.training import Training
+
+
+class Rooms(QMainWindow):
+    """Every widget and every presenter of a window, and the way in and out of a run."""
+
+    def __init__(
+        self, make_decoder: DecoderFactory, recent: Recent | None, runs_folder: Path | None
+    ) -> None:
+        super().__init__()
+        self.setWindowTitle("TARGET-VAE")
+        self.setAcceptDrops(True)
+        self.resize(1280, 800)
+        self.recent = recent or Recent()
+        self._share(Context.of(self, make_decoder))
+        self._furnish()
+        self._lay_out()
+        self._present()
+        self.commands = Commands(self)  # filled by the command table
+        self.training = Training(self, self.open, self.messages, self.recent.folder, runs_folder)
+
+    def _share(self, context: Context) -> None:
+        self.context = context
+        self.state, self.messages, self.session = context.state, context.messages, context.session
+        self.jobs, self.decoder, self.pictures = context.jobs, context.decoder, context.pictures
+        self.path_state = PathState()
+
+    def _furnish(self) -> None:
+        self.inspector = Inspector()
+        self.plane = PlaneView()
+        self.tools = PlaneTools(self.plane)
+        self.hover_card = HoverCard(self.plane)
+        self.cluster_drawer = ClusterDrawer(self.plane)
+        self.export_drawer = ExportDrawer(self.plane)
+        self.evaluation_drawer = EvaluationDrawer(self.plane)
+        self.average_drawer = AverageDrawer(self.plane)
+        self.pose_drawer = PoseDrawer(self.plane)
+        self.field_drawer = FieldDrawer(self.plane)
+        self.path_bar = PathBar()
+        self.job_bar = JobBar()
+        self.probe_panel = ProbePanel()
+        self.gallery = Gallery()
+        self.start_page = StartPage()
+        self.top_bar = TopBar()
+
+    def _lay_out(self) -> None:
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.start_page)
+        centre = (self.plane, self.path_bar, self.job_bar)
+        self.page = ExplorerPage(self.inspector, centre, self.probe_panel, self.gallery)
+        self.pages.addWidget(self.page)
+        whole = QWidget()
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(GRID, 0, GRID, GRID)
+        column.setSpacing(GRID)
+        column.addWidget(self.top_bar)
+        column.addWidget(self.pages, 1)
+        self.setCentralWidget(whole)
+        self.message_bar = MessageBar(self)
+        self.palette_view = CommandPalette(self)
+        self.tools.move(7 * GRID, GRID)
+
+    def _present(self) -> None:
+        c = self.context
+        self.plane_presenter = PlanePresenter(c, self.plane, self.tools)
+        self.hover = HoverPresenter(c, self.plane, self.hover_card)
+        self.paths = PathPresenter(c, self.path_state, self.plane, self.path_bar)
+        self.probe = ProbePresenter(c, self.probe_panel)
+        self.selection = SelectionPresenter(c, self.gallery)
+        self.inspector_presenter = InspectorPresenter(c, self.inspector)
+        self.data = DataPresenter(c, self.job_bar)
+        self.clusters = ClusterPresenter(c, self.cluster_drawer)
+        self.export = ExportPresenter(c, self.export_drawer)
+        self.averages = AveragePresenter(c, self.average_drawer)
+        self.sets = SetPresenter(c, self.export.open, self.averages.open_set)
+        self.poses = PosePresenter(c, self.pose_drawer)
+        self.fields = FieldPresenter(c, self.field_drawer)
+
+    # --- in and out of a run ------------------------------------------------------------------
+    def open(self, path: Path) -> bool:
+        """Open a store, or a run's folder; a run that made no store yet shows how it goes.
+
+        What is wrong is said, the window lives.
+        """
+        if self.training.is_without_store(path):
+            self.training.open_monitor(path)
+            return True
+        if not self.session.open(path):
+            self.start_page.show_recent(self.recent.paths())
+            return False
+        self.recent.add(path)
+        return True
+
+    def ask_open(self) -> None:
+        """Ask for a file and open it."""
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Open a run", "", "Embedding files (*.h5);;All files (*)"
+        )
+        if name:
+            self.open(Path(name))
+
+    def take_file(self, path: Path) -> None:
+        """Open a store, or join a table to the one that is open."""
+        if path.suffix.lower() in (".csv", ".tsv", ".star", ".cs") and self.state.store is not None:
+            self.data.join(path)
+        else:
+            self.open(path)
+
+    def close_run(self) -> None:
+        """Go back to the start page."""
+        self.message_bar.forget_notice()
+        self.session.close()
+
+    # --- what concerns several rooms ------------------------------------------------------------
+    def use_tool(self, name: str) -> None:
+        """Take a tool of the plane."""
+        self.plane.set_tool(name)
+        self.plane.setFocus()
+
+    def show_evaluation(self) -> None:
+        """Show how well the run did, where it was evaluated."""
+        if self.state.store is None:
+            return
+        try:
+            self.evaluation_drawer.show_evaluation(evaluation_of(self.state.store))
+        except TvaeError as error:
+            self.messages.error(error)
+
+    def apply_theme(self, name: str = "system") -> None:
+        """Dress the window light or dark."""
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            apply_theme(app, named_theme(name))
+        self.path_bar.apply_theme()
+        self.plane_presenter.apply_theme()
+        self.inspector_presenter.show_colour()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is being read, decoded or computed."""
+        return not (self.decoder.idle and self.pictures.idle) or bool(self.jobs.running)
+
+    # --- events of the window -----------------------------------------------------------------
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Give the side panels a share of a large screen."""
+        super().resizeEvent(event)
+        self.message_bar.place()
+        self.page.share_out(self.width(), self.height())
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        """Take files."""
+        data = event.mimeData() if event is not None else None
+        if event is not None and data is not None and data.hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        """Open the dropped file."""
+        data = event.mimeData() if event is not None else None
+        if data is not None:
+            for url in data.urls()[:1]:
+                self.take_file(Path(url.toLocalFile()))

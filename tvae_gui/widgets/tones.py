@@ -1,0 +1,55 @@
+"""The tones in which the images of a run are shown: one contrast for all rooms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt6.QtGui import QImage
+
+from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.widgets.image_panel import picture_of
+
+Array = NDArray[Any]
+Bounds = tuple[float, float]
+
+
+class Tones:
+    """Makes pictures of the values of images, in the contrast and colour map in use.
+
+    Attributes
+    ----------
+    base : (float, float)
+        The values of a decoded image shown black and white unless the user chose others.
+    thumbnails : (float, float)
+        The same of a real image's thumbnail, in its units 0..255.
+    """
+
+    def __init__(self, state: ExplorerState) -> None:
+        self._state = state
+        self._chosen: Bounds | None = None
+        self.base: Bounds = (0.0, 1.0)
+        self.thumbnails: Bounds = (0.0, 255.0)
+
+    @property
+    def contrast(self) -> Bounds:
+        """The values of a decoded image shown black and white."""
+        return self._chosen or self.base
+
+    def choose(self, bounds: Bounds | None) -> None:
+        """Show other values black and white; None for the run's own."""
+        self._chosen = bounds
+
+    def fit(self, values: Array) -> None:
+        """Take the base from the values of some decoded images."""
+        low, high = (float(v) for v in np.percentile(values, [0.3, 99.9]))
+        self.base = (low, max(high, low + 1e-6))
+
+    def decoded(self, values: Array) -> QImage:
+        """Return a decoded image (h, w[, 3])."""
+        return picture_of(values, *self.contrast, self._state.options.image_map)
+
+    def thumbnail(self, values: Array) -> QImage:
+        """Return the thumbnail (h, w[, 3]) uint8 of a real image."""
+        return picture_of(values, *self.thumbnails, self._state.options.image_map)
