@@ -4,7 +4,8 @@
 
 FOLDER holds `mnist/`, `galaxy/`, `rbc/` and `cryoem/`. Runs lie under `--out` and are never done
 twice: start it again after a stop, and it goes on. A row that was not run says so. Tier cpu is
-sized for 90 minutes on two cores, one run a core; tier gpu has the paper's own sizes.
+sized for 90 minutes on two cores, one run a core; tier paper has the paper's images in widths that
+two cores afford, 90 minutes of CPU a row; tier gpu has the paper's own sizes.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from pathlib import Path
 
 from defaults_plan import DEFAULTS
 from evidence_pages import write_page
-from evidence_plan import CPU, GPU, ImageSet, System
+from evidence_plan import CPU, GPU, PAPER, ImageSet, System
 
 from tvae_core.evaluation.file import NAME
 from tvae_core.files import write_text
 
-TIERS = {"cpu": CPU, "gpu": GPU, "defaults": DEFAULTS}
+TIERS = {"cpu": CPU, "paper": PAPER, "gpu": GPU, "defaults": DEFAULTS}
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Job:
     seed: int
     folder: Path
     images: Path
+    device: str = ""
 
     @property
     def done(self) -> bool:
@@ -49,10 +51,12 @@ class Job:
         if (self.folder / "config.json").exists():
             return ["train", str(self.folder), "--resume"]
         words = ["train", str(self.folder), "--data", str(self.images), "--preset"]
+        epochs = self.system.epochs or self.page.epochs
         own = self.system.preset if self.page.preset == "paper-mnist" else ""
         words.append(own or self.page.preset)
-        settings = [*self.page.settings, *self.system.settings, f"train.epochs={self.page.epochs}"]
+        settings = [*self.page.settings, *self.system.settings, f"train.epochs={epochs}"]
         settings += [f"train.seed={self.seed}", f"train.threads={threads}"]
+        settings += [f"train.device={self.device}"] if self.device else []
         settings += ["train.preview_images=16", "embed.thumbnail_px=0", "embed.atlas_nodes=0"]
         return [*words, *(f"--set={setting}" for setting in settings)]
 
@@ -71,7 +75,14 @@ def main() -> None:
     pages = [page for page in pages if _asked(page, None, arguments.only)]
     ends = time.monotonic() + 60 * arguments.minutes
     jobs = [
-        Job(page, row, seed, arguments.out / page.name / f"{row.name}-{seed}", images)
+        Job(
+            page,
+            row,
+            seed,
+            arguments.out / page.name / f"{row.name}-{seed}",
+            images,
+            arguments.device,
+        )
         for seed in arguments.seeds
         for page in pages
         for images in [_images(page, arguments)]
@@ -94,8 +105,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no run after these")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workers", type=int, default=0, help="runs at a time; 0: cores, GPU 1")
+    parser.add_argument("--device", default="", help="as `train.device`")
     parser.add_argument("--images", type=int, default=0, help="fewer images, for a trial")
-    parser.add_argument("--epochs", type=int, default=0, help="fewer passes, for a trial")
+    parser.add_argument("--epochs", type=int, default=0, help="other passes than the plan's")
     arguments = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     arguments.workers = arguments.workers or (1 if arguments.tier == "gpu" else cores)
@@ -112,7 +124,10 @@ def _asked(page: ImageSet, row: System | None, only: list[str]) -> bool:
 
 def _resized(page: ImageSet, arguments: argparse.Namespace) -> ImageSet:
     images, epochs = arguments.images or page.images, arguments.epochs or page.epochs
-    return replace(page, images=min(images, page.images), epochs=epochs)
+    page = replace(page, images=min(images, page.images), epochs=epochs)
+    if arguments.epochs:
+        page = replace(page, systems=tuple(replace(row, epochs=0) for row in page.systems))
+    return page
 
 
 def _images(page: ImageSet, arguments: argparse.Namespace) -> Path:

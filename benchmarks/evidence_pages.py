@@ -32,7 +32,6 @@ _SPLIT = (
     "weights and split anew. No run was stopped or chosen by its test images; the presets were "
     "chosen on digits-u, on these very cells and hinges, and with a look at MNIST(U)."
 )
-_AT_A_TIME = "one thread a run, two runs at a time"
 PICTURES = (
     (OURS, "decoded", "previews/decoded_grid_*.png", "decoded across the latent plane, pose zero"),
     (OURS, "plane", "evaluation/plane.png", "test images on the latent plane"),
@@ -52,6 +51,7 @@ def write_page(page: ImageSet, arguments: Namespace) -> Path:
 def page_text(page: ImageSet, arguments: Namespace) -> str:
     """Return the page of a set: how it was made, its tables and pictures, the settings of a row."""
     only = f"--tier {arguments.tier} --only {page.name}"
+    only += f" --device {arguments.device} --epochs {page.epochs}" if arguments.device else ""
     turned = f" RMSE over turns: {page.turned} images of a class, each turned by 160 known angles,"
     turned += " against its own angle unturned; an untrained equivariant encoder is good at it too."
     lines = [
@@ -63,14 +63,31 @@ def page_text(page: ImageSet, arguments: Namespace) -> str:
         "",
     ]
     lines += [page.notes + (turned if TURNS in page.columns else ""), ""]
-    lines += [f"Made by `python benchmarks/evidence.py {only}` on {_machine()}, {_AT_A_TIME}.", ""]
+    lines += [
+        f"Made by `python benchmarks/evidence.py {only}` on {_machine()}, {_at_a_time(arguments)}.",
+        "",
+    ]
     for title, columns in _tables(page):
         lines += [f"## {title}", "", *_table(page, columns, arguments), ""]
     lines += [*_pictures(page, arguments), "## Settings", "", "For every system:", ""]
     lines += [*_listed(page.settings), ""]
     for system in page.systems:
-        lines += [f"{system.words}:", "", *_listed(system.settings or ("none of its own",)), ""]
+        passes = (f"train.epochs={system.epochs}",) if system.epochs else ()
+        lines += [
+            f"{system.words}:",
+            "",
+            *_listed((*system.settings, *passes) or ("none of its own",)),
+            "",
+        ]
     return "\n".join(lines)
+
+
+def _at_a_time(arguments: Namespace) -> str:
+    if arguments.device.startswith("cuda"):
+        import torch
+
+        return f"{arguments.workers} runs at a time on one {torch.cuda.get_device_name()}"
+    return "one thread a run, two runs at a time"
 
 
 def _about(page: ImageSet) -> str:

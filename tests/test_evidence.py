@@ -60,6 +60,17 @@ def test_every_row_is_a_config_of_the_same_size(
     assert len(set(names)) == len(names)
 
 
+def test_the_paper_tier_has_the_papers_split_and_shorter_passes_for_sixteen_turns(
+    evidence: ModuleType, tmp_path: Path
+) -> None:
+    for page in evidence.TIERS["paper"]:
+        for system in page.systems:
+            config = config_of(evidence, page, system, tmp_path)
+            assert round(config.data.test_share * page.images) == 10_000
+            assert config.train.optimizer == "muon"
+            assert config.train.epochs == (2 if config.model.rotations == 16 else 4)
+
+
 def test_every_default_tried_is_a_config_of_its_own(evidence: ModuleType, tmp_path: Path) -> None:
     for page in evidence.TIERS["defaults"]:
         configs = {s.name: config_of(evidence, page, s, tmp_path) for s in page.systems}
@@ -111,7 +122,7 @@ def test_a_page_tells_mean_spread_and_what_was_not_run(
         (folder / "minutes.json").write_text("2.5")
     (tmp_path / page.name / "vae-1").mkdir()
     (tmp_path / page.name / "vae-1" / "failed.txt").write_text("tvae: error")
-    arguments = Namespace(tier="cpu", out=tmp_path, results=tmp_path, seeds=[0, 1, 2])
+    arguments = Namespace(device="", tier="cpu", out=tmp_path, results=tmp_path, seeds=[0, 1, 2])
     run = tmp_path / page.name / "target-p8-0"
     (run / "evaluation").mkdir()
     (run / "evaluation" / "plane.png").write_bytes(b"a picture")
