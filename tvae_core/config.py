@@ -17,6 +17,7 @@ from tvae_core.files import write_text
 
 Normalisation = Literal["none", "unit", "image", "ring"]
 BadPixels = Literal["refuse", "zero", "mean"]
+HotPixels = Literal["auto", "keep", "clip"]
 Likelihood = Literal["bernoulli", "gaussian", "gaussian-learned"]
 System = Literal["target-vae", "vae", "beta-vae", "spatial-vae"]
 
@@ -39,6 +40,11 @@ class DataConfig(_Section):
     bad_pixels: BadPixels = _field(
         "refuse", "NaN and infinite pixels: refuse the image, set to zero or to the image's mean"
     )
+    hot_pixels: HotPixels = _field(
+        "auto",
+        "A few pixels far outside the range of all others of an image: keep, clip to that range, "
+        "or auto: decided when a run begins",
+    )
     phase_flip: bool = _field(
         False,
         "Correct the sign of each image's CTF, at the original size, with the values of its "
@@ -53,6 +59,9 @@ class DataConfig(_Section):
         "unit",
         "unit: to 0..1 by the data type or the image's range; image: zero mean and unit deviation "
         "over the image; ring: over the corners outside the inscribed circle",
+    )
+    full_scale: float = _field(
+        0.0, "Value of 8-bit images that becomes 1 with normalise unit; 0: 255", ge=0, le=255
     )
     mask: bool = _field(False, "Keep only the inscribed circle; pixels outside are not compared")
     validation_share: float = _field(

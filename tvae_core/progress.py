@@ -42,6 +42,14 @@ class Started(Record):
 
 
 @dataclass(frozen=True)
+class Remark(Record):
+    """Something about the images, the settings or the machine that a person should know."""
+
+    kind: ClassVar[str] = "remark"
+    what: str
+
+
+@dataclass(frozen=True)
 class Step(Record):
     """A share of an epoch is done; sent at most a few times a second."""
 
@@ -122,7 +130,8 @@ class Failed(Record):
 
 
 _KINDS: dict[str, type[Record]] = {
-    record.kind: record for record in (Started, Step, Epoch, Preview, Embedded, Finished, Failed)
+    record.kind: record
+    for record in (Started, Remark, Step, Epoch, Preview, Embedded, Finished, Failed)
 }
 
 

@@ -52,13 +52,13 @@ def _train(path: Path, images: Path, epochs: int) -> None:
     if folder.store.exists():
         print(f"{folder.store}: there already")
         return
-    if not folder.config_file.exists():
+    config = None
+    if not folder.begun:
         config = load_preset(_PRESET)
         config.data.path = str(images)  # relative: the store may be shipped
         if epochs:
             config.train.epochs = epochs
-        folder.create(config)
-    records = train_and_embed(path, folder.begun, True, stop_on_signals())
+    records = train_and_embed(folder, config, folder.begun, True, stop_on_signals())
     report(records, False, folder.log)
 
 

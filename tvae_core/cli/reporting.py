@@ -12,7 +12,7 @@ from types import FrameType
 from tqdm import tqdm
 
 from tvae_core.errors import TvaeError
-from tvae_core.progress import Embedded, Epoch, Failed, Finished, Record, Started, Step
+from tvae_core.progress import Embedded, Epoch, Failed, Finished, Record, Remark, Started, Step
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -107,6 +107,8 @@ def _sentence(record: Record) -> str:
             f"{record.run}: {record.images:,} images, {record.system} of "
             f"{record.parameters:,} parameters{of}, on {record.device}"
         )
+    if isinstance(record, Remark):
+        return f"note: {record.what}"
     if isinstance(record, Epoch):
         held_out = record.validation_elbo
         validation = "" if held_out is None else f"  validation {held_out:9.2f}"

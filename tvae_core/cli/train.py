@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tvae_core.cli.reporting import add_json, report, stop_on_signals
 from tvae_core.cli.settings import add_settings, changes_anything, config_from
 from tvae_core.errors import ConfigError
 from tvae_core.progress import Finished, Record
+
+if TYPE_CHECKING:
+    from tvae_core.config import RunConfig
+    from tvae_core.runs.folder import RunFolder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,15 +32,15 @@ def run(arguments: argparse.Namespace) -> int:
     from tvae_core.runs.folder import RunFolder
 
     folder = RunFolder(Path(arguments.run))
-    prepare(folder.path, arguments)
+    config = prepare(folder.path, arguments)
     stop = stop_on_signals()
-    records = train_and_embed(folder.path, arguments.resume, not arguments.no_embed, stop)
+    records = train_and_embed(folder, config, arguments.resume, not arguments.no_embed, stop)
     report(records, arguments.json, folder.log)
     return 0
 
 
-def prepare(path: Path, arguments: argparse.Namespace) -> None:
-    """Write the config of a new run.
+def prepare(path: Path, arguments: argparse.Namespace) -> RunConfig | None:
+    """Return the config of a new run, None for one that was begun.
 
     Raises
     ------
@@ -51,8 +56,7 @@ def prepare(path: Path, arguments: argparse.Namespace) -> None:
             raise ConfigError(
                 "the run was begun with other settings", path, "resume it as it is, or take another"
             )
-        folder.config()
-        return
+        return None if folder.begun else folder.config()
     if arguments.resume:
         raise ConfigError("no run here to resume", path)
     config = config_from(arguments)
@@ -61,13 +65,17 @@ def prepare(path: Path, arguments: argparse.Namespace) -> None:
     if not config.data.path:
         raise ConfigError("no images named", path, "add --data PATH")
     config.data.path = str(Path(config.data.path).absolute())
-    folder.create(config)
+    return config
 
 
 def train_and_embed(
-    path: Path, resume: bool, and_embed: bool, stop: Callable[[], bool]
+    folder: RunFolder,
+    config: RunConfig | None,
+    resume: bool,
+    and_embed: bool,
+    stop: Callable[[], bool],
 ) -> Iterator[Record]:
-    """Train a run or resume it, then write its store; yield what happens.
+    """Begin the run of `config`, or go on with one that was begun; train, then write its store.
 
     Raises
     ------
@@ -76,9 +84,10 @@ def train_and_embed(
     """
     from tvae_core.engine.training.train import train
     from tvae_core.engine.using.embed import embed
-    from tvae_core.runs.folder import RunFolder
+    from tvae_core.runs.begin import begin
 
-    folder = RunFolder(path)
+    if config is not None:
+        yield from begin(folder, config)
     for record in train(folder, resume, stop):
         if not (and_embed and isinstance(record, Finished)):
             yield record

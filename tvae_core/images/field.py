@@ -106,7 +106,7 @@ def prepare_field(
     if config.normalise == "none":
         contrast = 1.0
     elif config.normalise == "unit" and eight_bit:
-        contrast = 255.0
+        contrast = config.full_scale or 255.0
     else:
         contrast = _contrast(values, ground, config.normalise, side)
     found = np.ascontiguousarray(values / np.float32(contrast), dtype=np.float32)

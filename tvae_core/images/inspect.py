@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tvae_core.config import DataConfig, RunConfig
 from tvae_core.images.opening import open_stack
-from tvae_core.images.stack import FloatImages, ImageStack
+from tvae_core.images.stack import ImageStack
+from tvae_core.images.values import findings, look_at_values
 
-_BYTES_A_READ = 32 << 20
-_SAMPLE = 1000
-
-
-@dataclass
-class _Statistics:
-    """Counts over all images, and the range and mean of a sample of them."""
-
-    step: int
-    bad_pixels: int = 0
-    bad_images: int = 0
-    constants: int = 0
-    low: float = field(default=np.inf)
-    high: float = field(default=-np.inf)
-    total: float = 0.0
-    pixels: int = 0
-
-    def add(self, images: FloatImages, first: int) -> None:
-        """Take in images (n, H, W[, 3]), the first of which has number `first`."""
-        flat = images.reshape(len(images), -1)
-        good = np.isfinite(flat)
-        whole = good.all(axis=1)
-        self.bad_pixels += int(flat.size - good.sum())
-        self.bad_images += int((~whole).sum())
-        constant = flat.min(axis=1) == flat.max(axis=1)
-        self.constants += int((whole & constant).sum())
-        sampled = (np.arange(first, first + len(flat)) % self.step) == 0
-        self._measure(flat[sampled][good[sampled]])
-
-    def _measure(self, values: FloatImages) -> None:
-        if values.size:
-            self.low = min(self.low, float(values.min()))
-            self.high = max(self.high, float(values.max()))
-            self.total += float(values.sum(dtype=np.float64))
-            self.pixels += values.size
+_ASKS_NOTHING = RunConfig(data=DataConfig(bad_pixels="zero"))  # bad pixels are told by themselves
 
 
 def describe(path: Path | str, dataset: str = "", image_root: str = "") -> dict[str, Any]:
@@ -56,8 +23,8 @@ def describe(path: Path | str, dataset: str = "", image_root: str = "") -> dict[
     dict
         `path`, `kind`, `count`, `height`, `width` (pixels), `channels`, `dtype`,
         `pixel_size_angstrom` (or None), `files` (number), `label_counts` (or None), `min`, `max`
-        and `mean` over about a thousand images spread over the stack (None when no pixel is
-        finite), `bad_pixels`, `bad_images` and `constant_images` over all, `remarks`.
+        and `mean` (None when no pixel is finite), `bad_pixels`, `bad_images`, `constant_images`,
+        `remarks`: oddities of the file, and what a run would say of its values.
 
     Raises
     ------
@@ -65,15 +32,16 @@ def describe(path: Path | str, dataset: str = "", image_root: str = "") -> dict[
         As `open_stack`.
     """
     with open_stack(path, dataset=dataset, image_root=image_root) as stack:
-        found = _statistics(stack)
+        facts = look_at_values(stack, every_image=True)
+        found = [str(finding) for finding in findings(facts, _ASKS_NOTHING)]
         return _form(stack) | {
-            "min": found.low if found.pixels else None,
-            "max": found.high if found.pixels else None,
-            "mean": found.total / found.pixels if found.pixels else None,
-            "bad_pixels": found.bad_pixels,
-            "bad_images": found.bad_images,
-            "constant_images": found.constants,
-            "remarks": list(stack.remarks),
+            "min": facts.low if facts.pixels else None,
+            "max": facts.high if facts.pixels else None,
+            "mean": facts.total / facts.pixels if facts.pixels else None,
+            "bad_pixels": facts.bad_pixels,
+            "bad_images": facts.bad_images,
+            "constant_images": facts.constant_images,
+            "remarks": [*stack.remarks, *found],
         }
 
 
@@ -101,12 +69,3 @@ def _label_counts(stack: ImageStack) -> dict[str, int] | None:
         names[value] if 0 <= value < len(names) else str(value): count
         for value, count in zip(values.tolist(), counts.tolist(), strict=True)
     }
-
-
-def _statistics(stack: ImageStack) -> _Statistics:
-    found = _Statistics(step=max(1, len(stack) // _SAMPLE))
-    image_bytes = 4 * stack.height * stack.width * stack.channels
-    together = max(1, _BYTES_A_READ // image_bytes)
-    for first in range(0, len(stack), together):
-        found.add(stack.read(np.arange(first, min(first + together, len(stack)))), first)
-    return found

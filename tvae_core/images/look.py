@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tvae_core.images.values import ValueFacts, facts_of
+
 _SAMPLED = 256
 _SHOWN = 16
 _BINS = 96
@@ -17,6 +19,10 @@ class Images(Protocol):
     """What a look needs of an image stack."""
 
     def __len__(self) -> int: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Pixel type in the file."""
 
     @property
     def pixel_size_angstrom(self) -> float | None:
@@ -47,6 +53,8 @@ class ImageLook:
         Histogram of the sampled pixels.
     object_px : int or None
         Rough width of what differs from image to image; None when it cannot be told.
+    values : ValueFacts
+        What the sampled values are like.
     """
 
     path: str
@@ -61,8 +69,8 @@ class ImageLook:
     deviation: float
     counts: NDArray[np.int64]
     edges: NDArray[np.float64]
-    bad_pixels: int
     sampled: int
+    values: ValueFacts
     object_px: int | None = None
     pixel_size_angstrom: float | None = None
     remarks: tuple[str, ...] = ()
@@ -80,9 +88,9 @@ class ImageLook:
         return f"{self.images:,} {noun} of {self.width} × {self.height} px{colour}"
 
     @property
-    def is_constant(self) -> bool:
-        """Whether every sampled pixel is the same."""
-        return self.deviation == 0
+    def bad_pixels(self) -> int:
+        """Sampled pixels that are NaN or infinite."""
+        return self.values.bad_pixels
 
 
 def look_at(stack: Images, path: str) -> ImageLook:
@@ -90,6 +98,8 @@ def look_at(stack: Images, path: str) -> ImageLook:
     total = len(stack)
     indices = np.unique(np.linspace(0, total - 1, min(total, _SAMPLED)).astype(np.int64))
     pixels = np.asarray(stack.read(indices), dtype=np.float32)
+    values = facts_of(total, stack.dtype)
+    values.add(pixels)
     finite = pixels[np.isfinite(pixels)]
     low, high = _limits(finite)
     inside = finite[(finite >= low) & (finite <= high)]
@@ -109,8 +119,8 @@ def look_at(stack: Images, path: str) -> ImageLook:
         deviation=float(finite.std(dtype=np.float64)) if finite.size else 0.0,
         counts=counts.astype(np.int64),
         edges=edges.astype(np.float64),
-        bad_pixels=pixels.size - finite.size,
         sampled=len(indices),
+        values=values,
         object_px=object_width(_grey(pixels)),
         pixel_size_angstrom=stack.pixel_size_angstrom,
         remarks=tuple(stack.remarks),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from imagecodecs import png_decode
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
@@ -56,7 +57,7 @@ class PictureStack(ImageStack):
             if (picture.height, picture.width) != (self.height, self.width):
                 raise ImageFileError("changed its size while the stack was open", file)
             if self.channels == 3:
-                return np.asarray(_flat(picture).convert("RGB"))
+                return _colours(file, picture)
             grey = picture.convert("L") if picture.mode in ("LA", "La", "1") else picture
             return np.asarray(grey)
 
@@ -130,6 +131,8 @@ def _inspect(file: Path) -> _Form:
             raise ImageFileError(f"absurd size: {picture.height} x {picture.width} pixels", file)
         if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
             raise ImageFileError("has several pages", file, "open it by itself")
+        if _is_deep_png(file, picture):
+            return _Form(picture.width, picture.height, 3, "u2")
         grey = _GREY.get(picture.mode)
         return _Form(picture.width, picture.height, 1 if grey else 3, grey or "u1")
 
@@ -149,6 +152,26 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         raise ImageFileError("not a picture", file, "is its name right?") from error
     except DECODING_ERRORS as error:
         raise ImageFileError(f"cannot be read: {error}", file, "is it truncated?") from error
+
+
+def _is_deep_png(file: Path, picture: Image.Image) -> bool:
+    """Return whether a picture is a PNG of 16 bits in colour, of which Pillow keeps the high byte.
+
+    The 25th byte of a PNG is its bits a sample, the next its kind: 2 colour, 4 and 6 with alpha.
+    """
+    if picture.format != "PNG":
+        return False
+    with open(file, "rb") as stream:
+        head = stream.read(26)
+    return len(head) == 26 and head[24] == 16 and head[25] in (2, 4, 6)
+
+
+def _colours(file: Path, picture: Image.Image) -> NDArray[Any]:
+    """Return a picture as (H, W, 3), its values as deep as those of the file."""
+    if not _is_deep_png(file, picture):
+        return np.asarray(_flat(picture).convert("RGB"))
+    pixels = np.asarray(png_decode(file.read_bytes()))
+    return np.repeat(pixels[..., :1], 3, axis=2) if pixels.shape[2] < 3 else pixels[..., :3]
 
 
 def _flat(picture: Image.Image) -> Image.Image:

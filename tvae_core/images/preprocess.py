@@ -16,6 +16,9 @@ from tvae_core.images.fourier import fourier_crop
 FloatImages = NDArray[np.float32]
 Flip = Callable[[FloatImages, NDArray[np.int64]], FloatImages]
 _NAMED = 8  # images an error names
+_HOT_SHARE = 1000  # one pixel of so many may lie outside the range of the others
+_FEWEST_PIXELS = 64  # of an image that is judged
+_HOT_ROOM = 4.0  # ranges of the others that a hot pixel lies beyond them
 FLAT_RING = 1e-3  # of the image's deviation: below, the corners hold padding and no noise
 
 
@@ -74,6 +77,7 @@ class Preprocessor:
         self.where = where
         self._flip = flip
         self._shape = (height, width)
+        self._full_scale = config.full_scale or 255.0
         self._eight_bit = dtype.kind == "u" and dtype.itemsize == 1
         self._side = config.crop_px or max(height, width)
         self.output_side = config.downsample_px or self._side
@@ -132,7 +136,8 @@ class Preprocessor:
     def whole(self, raw: FloatImages, indices: NDArray[np.int64] | None = None) -> FloatImages:
         """Return raw images (n, C, H, W) at their own size, bad pixels replaced or refused."""
         images = np.moveaxis(raw, -1, 1) if raw.ndim == 4 else raw[:, None]  # (n, C, H, W)
-        return self._without_bad_pixels(images, indices)
+        images = self._without_bad_pixels(images, indices)
+        return without_hot_pixels(images) if self.config.hot_pixels == "clip" else images
 
     def _without_bad_pixels(
         self, images: FloatImages, indices: NDArray[np.int64] | None
@@ -171,7 +176,7 @@ class Preprocessor:
     def _swapped(self, images: FloatImages) -> FloatImages:
         """Swap dark and bright within the range of 8 bits, or within the image's own."""
         if self._eight_bit:
-            return np.float32(255) - images
+            return np.float32(self._full_scale) - images
         low, high = _range(images)
         return low + high - images
 
@@ -187,7 +192,7 @@ class Preprocessor:
 
     def _unit(self, images: FloatImages) -> FloatImages:
         if self._eight_bit:
-            return np.asarray(np.clip(images / np.float32(255), 0, 1), np.float32)
+            return np.asarray(np.clip(images / np.float32(self._full_scale), 0, 1), np.float32)
         low, high = _range(images)
         spread = np.where(high > low, high - low, 1).astype(np.float32)
         return (images - low) / spread
@@ -204,6 +209,43 @@ class Preprocessor:
             deviation = np.where(flat, deviation, corner_deviation)
         deviation = np.where(deviation > 0, deviation, 1.0)
         return (images - _per_image(mean)) / _per_image(deviation)
+
+
+def hot_pixel_bounds(pixels: FloatImages) -> tuple[FloatImages, FloatImages]:
+    """Return the ends of the range that each image's hot pixels are clipped to.
+
+    A pixel in a thousand, one at least, may be hot: it is when it lies more than four times the
+    range of all others beyond them. Where nothing varies but such pixels, they are the image.
+
+    Parameters
+    ----------
+    pixels : (n, P) float32
+        Finite.
+
+    Returns
+    -------
+    low, high : (n,) float32
+        Minus and plus infinity where no pixel is hot at that end.
+    """
+    count = pixels.shape[1]
+    free = np.full(len(pixels), np.inf, np.float32)
+    few = max(1, count // _HOT_SHARE)
+    if not len(pixels) or count < _FEWEST_PIXELS:
+        return -free, free
+    ordered = np.partition(pixels, (few, count - 1 - few), axis=1)
+    low, high = ordered[:, few], ordered[:, count - 1 - few]
+    room = _HOT_ROOM * (high.astype(np.float64) - low)
+    varies = room > 0
+    cold = varies & (pixels.min(axis=1) < low - room)
+    hot = varies & (pixels.max(axis=1) > high + room)
+    return np.where(cold, low, -free), np.where(hot, high, free)
+
+
+def without_hot_pixels(images: FloatImages) -> FloatImages:
+    """Return images (n, C, H, W) with hot pixels set to the end of the range of all others."""
+    flat = images.reshape(len(images), -1)
+    low, high = hot_pixel_bounds(flat)
+    return np.clip(flat, low[:, None], high[:, None]).reshape(images.shape)
 
 
 def inscribed_circle(side: int) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tvae_core.errors import ImageFileError
+from tvae_core.images.levels import SAMPLE, Levels, levels_of, needs_levels
 from tvae_core.images.limits import check_size
 from tvae_core.particles.described import Categories
 from tvae_core.particles.table import ParticleTable
@@ -174,7 +176,16 @@ class ImageStack(ABC):
     @property
     def remarks(self) -> tuple[str, ...]:
         """Oddities of the file, one line each."""
-        return self.notes.remarks
+        said = self.levels.remark
+        return (*self.notes.remarks, said) if said else self.notes.remarks
+
+    @cached_property
+    def levels(self) -> Levels:
+        """What is taken off the values so that float32 holds their signal; seldom anything."""
+        if not needs_levels(self.dtype):
+            return Levels()
+        few = np.unique(np.linspace(0, len(self) - 1, SAMPLE).astype(np.int64))
+        return levels_of(self._read(few))
 
     def read(self, indices: ArrayLike) -> FloatImages:
         """Read images in the given order.
@@ -187,7 +198,7 @@ class ImageStack(ABC):
         Returns
         -------
         (n, H, W) or (n, H, W, 3) float32
-            Pixel values as in the file; those beyond float32 become infinite.
+            Pixel values as in the file but for `levels`; those beyond float32 become infinite.
 
         Raises
         ------
@@ -198,7 +209,7 @@ class ImageStack(ABC):
         if not len(chosen):
             return np.zeros((0, *self.form.image_shape), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._read(chosen).astype(np.float32, copy=False)
+            return self.levels.applied(self._read(chosen))
 
     def sources(self) -> Sources:
         """Return the key of each image's source."""

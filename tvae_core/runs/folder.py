@@ -144,7 +144,9 @@ class RunFolder:
         config.save(self.config_file)
 
     def log(self, line: str) -> None:
-        """Append a line to the run's log."""
+        """Append a line to the run's log; a run that was refused has none."""
+        if not self.path.is_dir():
+            return
         with open(self.log_file, "a", encoding="utf-8") as stream:
             stream.write(line.rstrip("\n") + "\n")
 

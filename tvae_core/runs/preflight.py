@@ -12,6 +12,7 @@ from pathlib import Path
 from tvae_core import words
 from tvae_core.config import RunConfig
 from tvae_core.images.look import ImageLook
+from tvae_core.images.values import findings
 from tvae_core.runs.costs import (
     activations,
     disk_estimate,
@@ -141,17 +142,9 @@ def _epoch_seconds(
 
 def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
     data = config.data
-    if look.is_constant:
-        yield Problem("Every pixel looked at is the same.", "Choose other images.", blocks=True)
-    if look.bad_pixels and data.bad_pixels == "refuse":
-        yield Problem(
-            f"{words.count(look.bad_pixels, 'pixel')} of {words.count(look.sampled, 'image')} "
-            "looked at are no numbers.",
-            "Set them to each image's mean",
-            "data.bad_pixels",
-            "mean",
-            blocks=True,
-        )
+    for found in findings(look.values, config):
+        what = found.what[0].upper() + found.what[1:]
+        yield Problem(f"{what}.", found.remedy, found.key, found.value, found.blocks)
     asks_ctf = data.phase_flip or config.model.ctf != "none"
     if asks_ctf and Path(look.path).suffix.lower() not in (".star", ".cs"):
         yield Problem(
@@ -208,15 +201,6 @@ def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[P
             "Compute every cell",
             "model.shift_pitch_px",
             1,
-            blocks=True,
-        )
-    if model.likelihood == "bernoulli" and config.data.normalise != "unit":
-        yield Problem(
-            "The Bernoulli likelihood compares values from 0 to 1; the chosen normalisation "
-            "gives others.",
-            "Normalise to 0..1",
-            "data.normalise",
-            "unit",
             blocks=True,
         )
     for wrong in config.contradictions():

@@ -7,7 +7,7 @@ import math
 from enum import StrEnum
 
 from tvae_core import words
-from tvae_core.progress import Epoch, Failed, Finished, Record, Started, from_json
+from tvae_core.progress import Epoch, Failed, Finished, Record, Remark, Started, from_json
 
 _STOP_WORDS = ("stopped", "interrupted", "cancelled", "terminated")
 
@@ -52,6 +52,8 @@ def log_words(line: str) -> str:
             return f"Epoch {record.epoch + 1}: {words.duration(record.seconds)}"
         case Started():
             return f"Training {words.count(record.images, 'image')} on {record.device}"
+        case Remark():
+            return record.what[:1].upper() + record.what[1:]
         case Finished():
             return f"Finished: {record.reason}"
         case Failed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,18 @@ def _save_table(kind: str, path: Path, images: NDArray[np.int8]) -> None:
 
 KINDS = [".mrc", ".mrcs", ".map", ".mrcs.gz", ".star", ".cs", ".tif", ".tiff", ".npy", ".npz"]
 KINDS += [".h5", "-idx3-ubyte", "-idx3-ubyte.gz", "-folder"]
+
+
+def png16(image: NDArray[np.uint16], kind: int) -> bytes:
+    """Return (H, W, samples) as a 16-bit PNG of colour kind 2 (RGB), 4 (grey, alpha) or 6 (RGBA).
+
+    Pillow cannot write these.
+    """
+    height, width, _ = image.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in image)
+    head = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n"
+    for name, body in ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        content += struct.pack(">I", len(body)) + name + body
+        content += struct.pack(">I", zlib.crc32(name + body))
+    return content

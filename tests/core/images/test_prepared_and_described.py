@@ -64,7 +64,7 @@ def test_describe_counts_over_the_whole_stack(path):
         "bad_images": 1,
         "constant_images": 1,
         "max": 9.0,
-        "remarks": [],
+        "remarks": ["1 of 6 images is constant"],
     }
     assert found["pixel_size_angstrom"] == pytest.approx(1.5)
     assert found["min"] < found["mean"] < found["max"]

@@ -1,0 +1,86 @@
+"""What `tvae train` says and refuses before anything is trained or written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.core.engine.model.models import blob_images
+from tests.core.engine.runs import SIDE, TINY
+from tvae_core.cli.main import main
+from tvae_core.config import RunConfig, load_config
+from tvae_core.progress import Remark, Started, from_json
+
+Capture = pytest.CaptureFixture[str]
+
+
+def images(count: int = 40) -> NDArray[Any]:
+    return blob_images(count, SIDE, 1).numpy()[:, 0]
+
+
+def train(folder: Path, pixels: NDArray[Any], *words: str) -> int:
+    """Train the tiny model on an array for one epoch; the run is folder/run."""
+    np.save(folder / "images.npy", pixels)
+    RunConfig.model_validate(TINY).save(folder / "tiny.json")
+    fixed = ["--config", str(folder / "tiny.json"), "--epochs", "1"]
+    return main(
+        ["train", str(folder / "run"), "--data", str(folder / "images.npy"), *fixed, *words]
+    )
+
+
+@pytest.mark.parametrize(
+    ("pixels", "words", "message"),
+    [
+        (np.zeros((40, SIDE, SIDE)), [], "all 40 images are constant"),
+        (images() * 1e4 + 5e5, ["--normalise", "none"], "needs values from 0 to 1"),
+        (images(), ["--normalise", "image"], "needs values from 0 to 1"),
+        (np.where(images() > 0.9, np.nan, images()), [], "NaN or infinite"),
+        (images(), ["--downsample-px", "900"], "larger than the images"),
+        (images(), ["--phase-flip", "true"], "without a table"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused_before_anything_is_written(
+    tmp_path: Path, pixels: NDArray[Any], words: list[str], message: str, capsys: Capture
+) -> None:
+    assert train(tmp_path, pixels, *words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("tvae: error: ")
+    assert message in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_was_found_is_said_first_and_settled_in_the_run(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    pixels = (images() > 0.5).astype(np.uint8)
+    pixels[:3] = 0
+    assert train(tmp_path, pixels, "--json") == 0
+    records = [from_json(line) for line in capsys.readouterr().out.splitlines()]
+    remarks = [record.what for record in records if isinstance(record, Remark)]
+    assert remarks[0] == "3 of 40 images are constant"
+    assert "bytes of 0 and 1" in remarks[1]
+    assert isinstance(records[2], Started)
+    assert load_config(tmp_path / "run" / "config.json").data.full_scale == 1
+    assert main(["info", str(tmp_path / "images.npy"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["remarks"]
+    assert told == remarks
+
+
+def test_a_run_made_by_the_window_is_looked_at_as_well(tmp_path: Path, capsys: Capture) -> None:
+    np.save(tmp_path / "images.npy", np.zeros((40, SIDE, SIDE)))
+    config = RunConfig.model_validate(TINY).changed([f"data.path={tmp_path / 'images.npy'}"])
+    (tmp_path / "run").mkdir()
+    config.save(tmp_path / "run" / "config.json")
+    assert main(["train", str(tmp_path / "run")]) == 2
+    assert "constant" in capsys.readouterr().err
+
+
+def test_a_person_reads_a_note(tmp_path: Path, capsys: Capture) -> None:
+    assert train(tmp_path, (images() > 0.5).astype(np.uint8)) == 0
+    assert "note: the images are bytes of 0 and 1" in capsys.readouterr().out

@@ -1,0 +1,37 @@
+"""The beginning of a run: one look at what it will be trained on, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tvae_core.config import RunConfig
+from tvae_core.errors import ImageFileError
+from tvae_core.images.prepared import open_prepared
+from tvae_core.images.values import look_at_values, settled
+from tvae_core.progress import Remark
+from tvae_core.runs.folder import RunFolder
+
+
+def begin(run: RunFolder, config: RunConfig) -> Iterator[Remark]:
+    """Look at the images, settle what is certain, then make the run's folder.
+
+    Yields what a person should know. The settings written are those of `config` with what the
+    values of the images settle beyond doubt (docs/image-files.md).
+
+    Raises
+    ------
+    ConfigError
+        The settings do not fit the images.
+    ImageFileError
+        The images cannot be read, or nothing can be learned from their values.
+    """
+    with open_prepared(config.data, config.model.ctf == "likelihood") as images:
+        facts = look_at_values(images.stack)
+        remarks = images.stack.remarks
+    config, found = settled(facts, config)
+    for finding in found:
+        if finding.blocks:
+            raise ImageFileError(finding.what, config.data.path, finding.todo)
+    run.create(config)
+    for what in (*remarks, *found):
+        yield Remark(str(what))
