@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from tvae_core.ctf import Ctf, phase_flip
 from tvae_core.errors import ConfigError
 from tvae_core.images.stack import ImageStack
-from tvae_core.images.table_stack import TableStack
 
 FloatImages = NDArray[np.float32]
 _CORRECTED = ("rlnCtfDataArePhaseFlipped", "rlnCtfDataAreCtfPremultiplied")
@@ -50,7 +49,8 @@ def optics_of(stack: ImageStack, wanted_by: str) -> ImageOptics:
         The images are not named by a table, the table gives no CTF or no pixel size, a value of
         the CTF is not finite, the images are not square, or their phases are corrected already.
     """
-    if not isinstance(stack, TableStack):
+    table = stack.table
+    if table is None:
         raise _none(stack, wanted_by, "the images come without a table, so their CTF is not known")
     ctf, pixels = stack.ctf(), stack.pixel_sizes_angstrom
     if ctf is None:
@@ -63,7 +63,7 @@ def optics_of(stack: ImageStack, wanted_by: str) -> ImageOptics:
     if stack.height != stack.width:
         raise _none(stack, wanted_by, f"images of {stack.width} x {stack.height} px are not square")
     for column in _CORRECTED:
-        if stack.table.has(column) and np.any(stack.table.numbers(column) != 0):
+        if table.has(column) and np.any(table.numbers(column) != 0):
             raise ConfigError(
                 f"{wanted_by}: {column} says that the phases are corrected already",
                 stack.path,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tvae_core.ctf import Ctf
 from tvae_core.errors import ImageFileError
 from tvae_core.images.levels import SAMPLE, Levels, levels_of, needs_levels
 from tvae_core.images.limits import check_size
@@ -225,6 +226,19 @@ class ImageStack(ABC):
     def described(self) -> dict[str, NDArray[Any] | Categories]:
         """Return what a table says of each image, to colour and filter by; empty without one."""
         return {}
+
+    @property
+    def pixel_sizes_angstrom(self) -> NDArray[np.float64] | None:
+        """Pixel size of each image as its table says, (N,), None when there is none."""
+        return None
+
+    def ctf(self) -> Ctf | None:
+        """Return the CTF of every image, fields (N,), None when there is no table to say it."""
+        return None
+
+    def rows(self) -> NDArray[np.int64]:
+        """Return the row of each image in the table, (N,)."""
+        return np.arange(len(self), dtype=np.int64)
 
     def close(self) -> None:  # noqa: B027 - most readers hold nothing open
         """Close the files."""
