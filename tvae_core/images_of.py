@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tvae_core.config import DataConfig
 from tvae_core.errors import ImageFileError, TvaeError
+from tvae_core.images.identity import NAME_THEM, KnownImages
 from tvae_core.images.opening import open_stack
 from tvae_core.images.prepared import PreparedStack
-from tvae_core.images.stack import ImageStack
 from tvae_core.store import EmbeddingStore
 
 IMAGES_AT = (
@@ -17,8 +17,11 @@ IMAGES_AT = (
 _TABLES = (".star", ".cs", ".csg")
 
 
-def open_images_of(store: EmbeddingStore, images_at: str = "") -> ImageStack:
+def open_images_of(store: EmbeddingStore, images_at: str = "") -> KnownImages:
     """Open the images that a store was made of, as they are in their files.
+
+    Image i is the one that the store knows as i, wherever its source has it now; see
+    `tvae_core.images.identity`.
 
     Parameters
     ----------
@@ -29,16 +32,16 @@ def open_images_of(store: EmbeddingStore, images_at: str = "") -> ImageStack:
     Raises
     ------
     ImageFileError
-        They cannot be opened, or are not the images of this store.
+        They cannot be opened, or are not the images of this store. One that is missing or has
+        changed is named when it is read.
     """
     data = moved(store.header.config.data, images_at)
     stack = open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
     try:
-        check_images(store, stack)
+        return KnownImages(stack, store.images_known_by, "the run embedded them")
     except TvaeError:
         stack.close()
         raise
-    return stack
 
 
 def open_prepared_of(
@@ -62,22 +65,12 @@ def open_prepared_of(
                 f"images of {found[0]} px and {found[1]} channels, "
                 f"but the run's are {made[0]} px and {made[1]}",
                 stack.path,
-                "name the images of this run with --images-at",
+                NAME_THEM,
             )
     except TvaeError:
         stack.close()
         raise
     return prepared
-
-
-def check_images(store: EmbeddingStore, stack: ImageStack) -> None:
-    """Raise an ImageFileError unless these are the images that the store was made of."""
-    if len(stack) != store.images:
-        raise ImageFileError(
-            f"{len(stack):,} images here, but the run embedded {store.images:,}",
-            stack.path,
-            "name the images of this run with --images-at",
-        )
 
 
 def images_are_there(data: DataConfig) -> bool:

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import StoreError
 from tvae_core.files import atomic_write, sha256_of_bytes
+from tvae_core.images.identity import FINGERPRINT, ImageIdentity
+from tvae_core.images.stack import Sources
 from tvae_core.particles import Categories, TableRecord
 from tvae_core.store_header import (
     ATTRIBUTES,
@@ -49,7 +51,12 @@ PER_IMAGE: dict[str, tuple[str, tuple[str, ...]]] = {
     "source/file_index": ("i4", ()),
     "source/index": ("i8", ()),
 }
-OPTIONAL_PER_IMAGE = {"source/label": "i4", "source/uid": "u8", "source/row": "i8"}
+OPTIONAL_PER_IMAGE = {
+    "source/label": "i4",
+    "source/uid": "u8",
+    "source/row": "i8",
+    "source/fingerprint": "u8",
+}
 
 
 @dataclass(frozen=True)
@@ -212,6 +219,23 @@ class EmbeddingStore:
     def source_files(self) -> list[str]:
         """Files the images came from; `source/file_index` points into it."""
         return _strings(self._file["source/files"])
+
+    @cached_property
+    def images_known_by(self) -> ImageIdentity:
+        """What the images are known by; without fingerprints in stores of older programs."""
+        sources = Sources(
+            self.source_files, self.column("source/file_index"), self.column("source/index")
+        )
+        uid = self.column("source/uid") if "source/uid" in self._file else None
+        prints = None
+        if self.header.fingerprint == FINGERPRINT and "source/fingerprint" in self._file:
+            prints = self.column("source/fingerprint")
+        original = self.header.original
+        shape: tuple[int, ...] = ()
+        if original is not None:
+            colour = (3,) if self.header.channels == 3 else ()
+            shape = (original.height_px, original.width_px, *colour)
+        return ImageIdentity(sources, uid, prints, shape)
 
     @property
     def plane_names(self) -> list[str]:

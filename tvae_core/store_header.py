@@ -15,7 +15,9 @@ from tvae_core.particles import OriginalFrame, TableRecord
 
 FORMAT = "tvae-embeddings"
 VERSION = 1
-MINOR_VERSION = 1  # 1 added the particle table, the original images' form and categories
+# minor versions: 1 added the particle table, the original images' form and categories; 2 the
+# fingerprints of the images
+MINOR_VERSION = 2
 ATTRIBUTES = "root attributes"  # their entry among the checksums
 
 
@@ -26,7 +28,8 @@ class StoreHeader:
     `side` is the model's image side in pixels, `scale` the model's pixel over the original's, so a
     shift of the original image is `shift_px * scale`. `software` maps package to version.
     `original` says where the model's images lie in the original ones, `table` which particle table
-    they came from; both are None in stores of format 1.0.
+    they came from; both are None in stores of format 1.0. `fingerprint` says how the fingerprints
+    of the images were made (`tvae_core.images.identity`), empty before format 1.2.
     """
 
     config: RunConfig
@@ -40,6 +43,7 @@ class StoreHeader:
     created_utc: str
     original: OriginalFrame | None = None
     table: TableRecord | None = None
+    fingerprint: str = ""
 
 
 def read_header(file: h5py.File, path: Path) -> StoreHeader:
@@ -76,6 +80,7 @@ def read_header(file: h5py.File, path: Path) -> StoreHeader:
         created_utc=str(file.attrs["created_utc"]),
         original=_read_original(file),
         table=TableRecord.from_json(file.attrs["table"]) if "table" in file.attrs else None,
+        fingerprint=str(file.attrs.get("fingerprint", "")),
     )
 
 
@@ -125,3 +130,5 @@ def write_header(file: h5py.File, header: StoreHeader, images: int) -> None:
         )
     if header.table is not None:
         file.attrs["table"] = header.table.to_json()
+    if header.fingerprint:
+        file.attrs["fingerprint"] = header.fingerprint

@@ -6,9 +6,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tvae_core.errors import StoreError
+
+if TYPE_CHECKING:
+    from tvae_core.store import EmbeddingStore
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +82,7 @@ def _store_facts(path: Path) -> dict[str, Any] | None:
                 "rotations": header.config.model.rotations,
                 "run": header.run,
                 "images from": header.config.data.path,
+                "images known by": _known_by(store),
                 "created": header.created_utc,
                 "software": header.software,
             }
@@ -86,6 +90,12 @@ def _store_facts(path: Path) -> dict[str, Any] | None:
         if "not an embedding file" in error.what or error.what == "no such file":
             return None
         raise
+
+
+def _known_by(store: EmbeddingStore) -> str:
+    if store.images_known_by.prints is None:
+        return "name or position only (embed the run again to know them by content)"
+    return "name and content"
 
 
 def _lines(facts: dict[str, Any]) -> str:

@@ -177,7 +177,7 @@ class KnownImages(ImageStack):
 
     @property
     def table(self) -> ParticleTable | None:
-        """The whole table the images were opened through, or None; image i is its row `rows()[i]`."""
+        """The whole table the images were opened through, or None; `rows` says which is whose."""
         return self.stack.table
 
     @property
@@ -231,7 +231,8 @@ class KnownImages(ImageStack):
         self.prints[which] = np.where(before == UNKNOWN, seen, before)
         right = self.prints[which] == seen
         self._checked[which[right]] = True
-        return fresh[~right]
+        wrong: Places = fresh[~right]
+        return wrong
 
     def _first_places(self, own: ImageIdentity) -> Places:
         """Return where the images are, looked for by key, and by content where that fails."""
@@ -253,15 +254,14 @@ class KnownImages(ImageStack):
         if nameless and counts[0] != counts[1]:
             what = f"{counts[1]:,} images here, but there were {counts[0]:,} when {self._since}"
             raise ImageFileError(what, self.stack.path, NAME_THEM)
-        if nameless and (self._places < 0).all():
-            return np.arange(counts[0])
-        return self._places
+        everywhere: Places = np.arange(counts[0])
+        return everywhere if nameless and (self._places < 0).all() else self._places
 
     def _probe_differs(self) -> bool:
         known = np.flatnonzero((self._places >= 0) & (self.prints != UNKNOWN))
-        some = known[np.unique(np.linspace(0, len(known) - 1, _PROBED).astype(np.int64))]
         if not known.size:
-            return False
+            return True
+        some = known[np.unique(np.linspace(0, len(known) - 1, _PROBED).astype(np.int64))]
         return bool(self._note(some, self.stack.read(self._places[some])).size)
 
     def _searched(self, lost: Places) -> bool:

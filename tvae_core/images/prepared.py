@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tvae_core.config import DataConfig
 from tvae_core.errors import ConfigError, TvaeError
+from tvae_core.images.identity import ImageIdentity, KnownImages
 from tvae_core.images.opening import open_stack
 from tvae_core.images.optics import PhaseFlip, optics_of
 from tvae_core.images.preprocess import Preprocessor
@@ -28,6 +29,8 @@ class PreparedStack:
 
     Attributes
     ----------
+    stack : KnownImages
+        The stack, whose images are known by identity.
     ctf_rows : (N, 9) float64 or None
         The fields of `tvae_core.ctf.Ctf` in their order, then the pixel size of the prepared
         images in Angstrom.
@@ -39,7 +42,8 @@ class PreparedStack:
     """
 
     def __init__(self, stack: ImageStack, config: DataConfig, with_ctf: bool = False) -> None:
-        self.stack = stack
+        self.stack = stack if isinstance(stack, KnownImages) else KnownImages(stack)
+        stack = self.stack
         flip = PhaseFlip(optics_of(stack, "data.phase_flip")) if config.phase_flip else None
         self.preprocessor = Preprocessor(
             config, stack.height, stack.width, stack.channels, stack.dtype, str(stack.path), flip
@@ -101,8 +105,21 @@ class PreparedStack:
         self.close()
 
 
-def open_prepared(config: DataConfig, with_ctf: bool = False) -> PreparedStack:
-    """Open the stack of `config` as the model sees it; `with_ctf` as for `PreparedStack`.
+def open_prepared(
+    config: DataConfig,
+    with_ctf: bool = False,
+    wanted: ImageIdentity | None = None,
+    since: str = "",
+) -> PreparedStack:
+    """Open the stack of `config` as the model sees it.
+
+    Parameters
+    ----------
+    config : DataConfig
+    with_ctf : bool
+        As for `PreparedStack`.
+    wanted, since
+        The images to look for in there, as for `KnownImages`; all there are when not given.
 
     Raises
     ------
@@ -115,7 +132,7 @@ def open_prepared(config: DataConfig, with_ctf: bool = False) -> PreparedStack:
         raise ConfigError("data.path: no images are given", todo="name a stack, table or folder")
     stack = open_stack(config.path, dataset=config.dataset, image_root=config.image_root)
     try:
-        return PreparedStack(stack, config, with_ctf)
+        return PreparedStack(KnownImages(stack, wanted, since), config, with_ctf)
     except TvaeError:
         stack.close()
         raise

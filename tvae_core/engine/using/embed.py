@@ -30,6 +30,7 @@ from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.inference import Inferred, images_at_once, infer
 from tvae_core.errors import Cancelled, CheckpointError
 from tvae_core.files import sha256_of_bytes, write_bytes
+from tvae_core.images.identity import FINGERPRINT, KnownImages
 from tvae_core.images.prepared import PreparedStack, open_prepared
 from tvae_core.particles import OriginalFrame, TableRecord, record_of
 from tvae_core.progress import Embedded, Finished, Record
@@ -40,6 +41,7 @@ from tvae_core.store_header import StoreHeader
 BLOCK = 2048
 _ATLAS_SIDE = 64
 _SOFTWARE = ("target-vae", "torch", "numpy", "h5py", "escnn")
+_PRINTS = "source/fingerprint"
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -107,6 +109,14 @@ class _Parts:
     def done(self, start: int) -> bool:
         return self.file(start).exists()
 
+    def are_of(self, images: KnownImages, start: int, batches: list[NDArray[np.int64]]) -> bool:
+        """Return whether a finished block is of the images that are there now; reads them."""
+        for batch in batches:
+            images.read(batch)
+        now = images.prints[np.concatenate(batches)]
+        with np.load(self.file(start), allow_pickle=False) as arrays:
+            return _PRINTS in arrays and np.array_equal(arrays[_PRINTS], now)
+
     def save(self, start: int, arrays: Arrays) -> None:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
@@ -154,8 +164,8 @@ def _embed_blocks(
     done = fresh = 0
     for block in blocks_of(total, BLOCK):
         start = int(block[0])
-        if not parts.done(start):
-            batches = [block[i : i + batch] for i in range(0, len(block), batch)]
+        batches = [block[i : i + batch] for i in range(0, len(block), batch)]
+        if not (parts.done(start) and parts.are_of(images.stack, start, batches)):
             found = []
             for part in prefetch(images, batches):
                 if stop():
@@ -164,7 +174,8 @@ def _embed_blocks(
                     )
                 inferred = infer(model, part.images, config.embed.quality_share, part.ctf)
                 found.append(_columns(part.images.numpy(), inferred, config, limits))
-            parts.save(start, {k: np.concatenate([f[k] for f in found]) for k in found[0]})
+            columns = {k: np.concatenate([f[k] for f in found]) for k in found[0]}
+            parts.save(start, columns | {_PRINTS: images.stack.prints[block]})
             fresh += len(block)
         done += len(block)
         yield Embedded(done, total, fresh / max(1e-9, time.monotonic() - began))
@@ -221,14 +232,15 @@ def _content(
         names = list(first)
     kinds = [name for name in names if name in ("raw", "upright")]
     columns = {name: parts.column(name) for name in names if name not in kinds}
-    sources = images.stack.sources()
+    stack = images.stack
+    sources = stack.sources()
     columns |= {"source/file_index": sources.file_index, "source/index": sources.image_index}
-    if images.stack.labels is not None:
-        columns["source/label"] = images.stack.labels
+    if stack.labels is not None:
+        columns["source/label"] = stack.labels
     linear = pca(columns["content/mean"])
-    table = images.stack.table
+    table = None if stack.table is None else stack.table.subset(stack.rows())
     if table is not None:
-        columns["source/row"] = np.arange(len(table))
+        columns["source/row"] = stack.rows()
         columns |= {} if table.uid is None else {"source/uid": table.uid}
     return StoreContent(
         header=header,
@@ -266,6 +278,7 @@ def _header(
         created_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         original=OriginalFrame(stack.height, stack.width, scale, preprocessor.centre_offset_px),
         table=table,
+        fingerprint=FINGERPRINT,
     )
 
 

@@ -21,6 +21,7 @@ from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.embed import embed
 from tvae_core.engine.using.inference import infer
 from tvae_core.errors import Cancelled, CheckpointError, StoreError
+from tvae_core.images.identity import fingerprints
 from tvae_core.particles import OriginalFrame, read_table, record_of
 from tvae_core.progress import Embedded, Finished
 from tvae_core.runs.folder import RunFolder
@@ -91,6 +92,29 @@ def test_stopped_embedding_goes_on_where_it_stopped(
     with EmbeddingStore(target) as again, EmbeddingStore(run.path) as whole:
         np.testing.assert_allclose(again.z_mean, whole.z_mean, atol=1e-3)
     assert [p.name for p in tmp_path.iterdir()] == ["again.h5"]
+
+
+def test_blocks_of_images_that_changed_meanwhile_are_embedded_again(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "BLOCK", 20)
+    images = np.load(run.config().data.path)
+    others = tmp_path / "others.npy"
+    np.save(others, images)
+    config = run.config().changed([f"data.path={others}"])
+    target, asked = tmp_path / "e.h5", count()
+    with pytest.raises(Cancelled):
+        list(embed(run, target, config, lambda: next(asked) >= 2))
+    images[3] = images[40]
+    np.save(others, images)
+    records = list(embed(run, target, config))
+    first = next(r for r in records if isinstance(r, Embedded))
+    assert first.images_per_second > 0
+    with EmbeddingStore(target) as store:
+        np.testing.assert_allclose(store.z_mean[3], store.z_mean[40], atol=1e-3)
+        prints = store.images_known_by.prints
+    assert prints is not None
+    assert prints.tolist() == fingerprints(images).tolist()
 
 
 def test_a_model_is_used_without_escnn(run: RunFolder, tmp_path: Path) -> None:

@@ -1,0 +1,168 @@
+"""Which image is which: files that change behind a run give the right images or a refusal."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.core.engine.model.models import blob_images
+from tests.core.engine.runs import SIDE, TINY
+from tests.core.images.makers import mrc_bytes
+from tests.factories import make_store
+from tvae_core.cli.main import main
+from tvae_core.config import RunConfig
+from tvae_core.store import EmbeddingStore
+
+COUNT = 20
+Capture = pytest.CaptureFixture[str]
+
+
+def numbered(count: int = COUNT, seed: int = 0) -> NDArray[np.uint8]:
+    """Return blobs (count, SIDE, SIDE) whose pixel [0, 0] is their number."""
+    images = (blob_images(count, SIDE, 1, seed).numpy()[:, 0] * 100 + 20).astype(np.uint8)
+    images[:, 0, 0] = np.arange(count)
+    return images
+
+
+def write_table(path: Path, order: NDArray[np.int64]) -> None:
+    rows = "\n".join(f"{i + 1:06d}@s.mrcs" for i in order)
+    path.write_text(f"data_\n\nloop_\n_rlnImageName\n{rows}\n")
+
+
+def write_stack(path: Path, images: NDArray[np.uint8]) -> None:
+    path.write_bytes(mrc_bytes(images.astype(np.float32)))
+
+
+def write_pictures(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for number, image in enumerate(numbered()):
+        Image.fromarray(image).save(folder / f"cell_{number:03d}.png")
+
+
+def train(folder: Path, data: Path, *words: str) -> Path:
+    """Train a run of one epoch on `data` and return its folder."""
+    RunConfig.model_validate(TINY).save(folder / "settings.json")
+    run = folder / "run"
+    settings = ["--config", str(folder / "settings.json"), "--epochs", "1", *words]
+    assert main(["train", str(run), "--data", str(data), *settings]) == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One trained run on a folder of pictures, one on a table; each in a folder of its own."""
+    pictures, particles = (tmp_path_factory.mktemp(name) for name in ("pictures", "particles"))
+    write_pictures(pictures / "cells")
+    train(pictures, pictures / "cells")
+    write_stack(particles / "s.mrcs", numbered())
+    write_table(particles / "p.star", np.arange(COUNT))
+    train(particles, particles / "p.star")
+    return {"pictures": pictures, "particles": particles}
+
+
+@pytest.fixture
+def pictures(made: dict[str, Path]) -> Path:
+    return as_new(made["pictures"])
+
+
+@pytest.fixture
+def particles(made: dict[str, Path]) -> Path:
+    return as_new(made["particles"])
+
+
+def as_new(folder: Path) -> Path:
+    """Return `folder` as it was when its run was made: a test may change all but the path."""
+    kept = folder.with_name(folder.name + "-kept")
+    if kept.exists():
+        shutil.rmtree(folder)
+        shutil.copytree(kept, folder)
+    else:
+        shutil.copytree(folder, kept)
+    return folder
+
+
+def exported(folder: Path, *words: str) -> list[int]:
+    """Export images 5, 6, 7 of the run and return their numbers."""
+    (folder / "indices.txt").write_text("5\n6\n7\n")
+    out = folder / "o.npy"
+    words = ("--indices", str(folder / "indices.txt"), "--overwrite", *words)
+    assert main(["export", str(folder / "run"), str(out), *words]) == 0
+    return [int(number) for number in np.load(out)[:, 0, 0]]
+
+
+def error_of(words: list[str], capsys: Capture, code: int = 2) -> str:
+    """Run a command that must be refused in one line, and return the line."""
+    capsys.readouterr()
+    assert main(words) == code
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1, line
+    assert line.startswith("tvae: error: ")
+    return line
+
+
+def test_a_store_knows_each_image_by_its_content(pictures: Path) -> None:
+    with EmbeddingStore(pictures / "run") as store:
+        prints = store.images_known_by.prints
+        assert prints is not None
+        assert len(np.unique(prints)) == COUNT
+        assert store.images_known_by.name(5) == "image 5 (cell_005.png)"
+
+
+def test_info_says_how_far_images_are_known(
+    pictures: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert main(["info", str(pictures / "run" / "embeddings.h5")]) == 0
+    assert "name and content" in capsys.readouterr().out
+    older = make_store(tmp_path / "older.h5", images=5)
+    assert main(["info", str(older)]) == 0
+    assert "name or position only (embed the run again" in capsys.readouterr().out
+
+
+def test_a_folder_that_gained_and_lost_files_gives_the_right_images(
+    pictures: Path, capsys: Capture
+) -> None:
+    Image.fromarray(np.full((SIDE, SIDE), 250, np.uint8)).save(pictures / "cells" / "a_new.png")
+    assert exported(pictures) == [5, 6, 7]
+    run = str(pictures / "run")
+    assert main(["average", run, str(pictures / "a.mrcs")]) == 0
+    assert main(["selftest", run, "--images", "4", "--turns", "2"]) == 0
+    (pictures / "cells" / "cell_006.png").unlink()
+    words = ["export", run, str(pictures / "p.npy"), "--indices", str(pictures / "indices.txt")]
+    line = error_of(words, capsys)
+    assert "image 6 (cell_006.png) is missing" in line
+    assert "--images-at" in line
+    assert not (pictures / "p.npy").exists()
+
+
+def test_files_that_were_renamed_are_found_by_their_content(pictures: Path) -> None:
+    for number in range(COUNT):
+        old = pictures / "cells" / f"cell_{number:03d}.png"
+        old.rename(old.with_name(f"new_{COUNT - number:03d}.png"))
+    assert exported(pictures) == [5, 6, 7]
+
+
+def test_a_table_in_another_order_gives_the_right_images_and_poses(particles: Path) -> None:
+    run, average = str(particles / "run"), particles / "a.mrcs"
+    assert main(["average", run, str(average)]) == 0
+    before = average.read_bytes()[1024:]
+    write_table(particles / "p.star", np.arange(COUNT)[::-1])
+    assert exported(particles) == [5, 6, 7]
+    assert exported(particles, "--model-size")
+    assert main(["average", run, str(average), "--overwrite"]) == 0
+    assert average.read_bytes()[1024:] == before
+
+
+@pytest.mark.parametrize("command", ["export", "average", "selftest"])
+def test_a_stack_of_the_same_size_in_its_place_is_refused(
+    particles: Path, capsys: Capture, command: str
+) -> None:
+    write_stack(particles / "s.mrcs", numbered(seed=9))
+    out = [] if command == "selftest" else [str(particles / "x.mrcs")]
+    line = error_of([command, str(particles / "run"), *out], capsys)
+    assert "has changed since the run embedded them" in line
+    assert not (particles / "x.mrcs").exists()
