@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tvae_core.ctf import Ctf
 from tvae_core.errors import ImageFileError
 from tvae_core.images.stack import ImageStack, Sources, StackNotes
+from tvae_core.particles.described import Categories
 from tvae_core.particles.table import ParticleTable
 
 FINGERPRINT = "blake2b-64 of float32 pixels"
@@ -200,6 +201,16 @@ class KnownImages(ImageStack):
         """Return the CTF of every image, fields (N,), None when it is not known."""
         ctf = self.stack.ctf()
         return None if ctf is None else ctf.take(self.rows())
+
+    def described(self) -> dict[str, NDArray[Any] | Categories]:
+        """Return what the table says of each image."""
+        rows = self.rows()
+        return {
+            name: replace(kept, codes=kept.codes[rows])
+            if isinstance(kept, Categories)
+            else kept[rows]
+            for name, kept in self.stack.described().items()
+        }
 
     def require_all(self) -> None:
         """Raise an ImageFileError that names an image which is not here."""

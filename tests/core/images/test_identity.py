@@ -25,6 +25,7 @@ from tvae_core.images.identity import (
     match,
 )
 from tvae_core.images.opening import open_stack
+from tvae_core.images.stack import ImageStack
 
 KINDS = (".npy", ".npz", ".h5", ".tif", ".mrcs", "-folder", ".star", ".cs")
 SHAPE = (5, 6)
@@ -232,6 +233,8 @@ def test_rows_labels_and_sources_follow_the_images(tmp_path: Path) -> None:
     write(".star", tmp_path / "p.star", items[::-1])
     with KnownImages(open_stack(tmp_path / "p.star"), identity) as known:
         assert known.rows().tolist() == [5, 4, 3, 2, 1, 0]
+        with open_stack(tmp_path / "p.star") as stack:
+            assert known.described().keys() == stack.described().keys()
         assert known.sources().image_index.tolist() == [0, 1, 2, 3, 4, 5]
     np.savez(tmp_path / "a.npz", images=images, labels=np.arange(6))
     identity, _ = learnt(tmp_path / "a.npz")
@@ -239,6 +242,14 @@ def test_rows_labels_and_sources_follow_the_images(tmp_path: Path) -> None:
     with KnownImages(open_stack(tmp_path / "a.npz"), identity) as known:
         assert known.labels is not None
         assert known.labels.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_nothing_that_a_stack_says_of_each_image_is_lost_on_the_way() -> None:
+    """What a reader may say of its images must be passed on by `KnownImages`, in its order."""
+    whole = {"read", "height", "width", "channels", "dtype", "pixel_size_angstrom"}
+    whole |= {"labels", "label_names", "remarks"}  # made from `form` and `notes`
+    says = {name for name in vars(ImageStack) if not name.startswith("_")} - whole
+    assert says <= vars(KnownImages).keys()
 
 
 def test_images_known_by_name_only_are_found_by_name(tmp_path: Path) -> None:

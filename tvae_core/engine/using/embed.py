@@ -238,17 +238,16 @@ def _content(
     if stack.labels is not None:
         columns["source/label"] = stack.labels
     linear = pca(columns["content/mean"])
-    table = None if stack.table is None else stack.table.subset(stack.rows())
-    if table is not None:
-        columns["source/row"] = stack.rows()
-        columns |= {} if table.uid is None else {"source/uid": table.uid}
+    if stack.table is not None:
+        rows = columns["source/row"] = stack.rows()
+        columns |= {} if stack.table.uid is None else {"source/uid": stack.table.uid[rows]}
     return StoreContent(
         header=header,
         columns=columns,
         source_files=sources.files,
         weights=weights,
-        label_names=list(images.stack.label_names),
-        table_columns=images.stack.described(),
+        label_names=list(stack.label_names),
+        table_columns=stack.described(),
         planes={"pca": Plane(**vars(linear))},
         atlas=make_atlas(model, columns["content/mean"], linear, header.config.embed.atlas_nodes),
         thumbnails={kind: parts.blocks(kind) for kind in kinds},
