@@ -255,7 +255,9 @@ class KnownImages(ImageStack):
         elif (self._places < 0).any():
             self._searched(np.flatnonzero(self._places < 0))
         if (self._places < 0).all():
-            self._refuse_missing(np.arange(len(self.wanted)))
+            counts = f"none of the {len(self.wanted):,} is among the {len(self.stack):,} here"
+            what = f"the images have changed since {self._since}: {counts}"
+            raise ImageFileError(what, self.stack.path, NAME_THEM)
         return self._places
 
     def _by_key_alone(self) -> Places:

@@ -164,5 +164,5 @@ def test_a_stack_of_the_same_size_in_its_place_is_refused(
     write_stack(particles / "s.mrcs", numbered(seed=9))
     out = [] if command == "selftest" else [str(particles / "x.mrcs")]
     line = error_of([command, str(particles / "run"), *out], capsys)
-    assert "has changed since the run embedded them" in line
+    assert "have changed since the run embedded them: none of the 20 is" in line
     assert not (particles / "x.mrcs").exists()

@@ -92,9 +92,9 @@ def test_stopping_and_images_that_are_not_the_runs(tmp_path: Path) -> None:
             selftest(store, SMALL, cancelled=lambda: True)
         with pytest.raises(ImageFileError, match="no such file"):
             selftest(store, SMALL, str(tmp_path / "gone.npy"))
-        with pytest.raises(ImageFileError, match="5 images here"):
+        with pytest.raises(ImageFileError, match="none of the 60 is among the 5 here"):
             selftest(store, SMALL, str(tmp_path / "few.npy"))
-        with pytest.raises(ImageFileError, match="16 px"):
+        with pytest.raises(ImageFileError, match="16 x 16 px"):
             selftest(store, SMALL, str(tmp_path / "large.npy"))
 
 
