@@ -202,7 +202,9 @@ def test_another_set_of_the_same_form_is_refused(tmp_path: Path, kind: str) -> N
     write(kind, path, [Item(key, image) for key, image in enumerate(random_images(rng, 12))])
     identity, _ = learnt(path)
     write(kind, path, [Item(key, image) for key, image in enumerate(random_images(rng, 12))])
-    with pytest.raises(ImageFileError, match="have changed .* none of the 12 is among the 12 here"):
+    with pytest.raises(
+        ImageFileError, match=r"have changed .* none of the 12 is among the 12 here"
+    ):
         KnownImages(open_stack(path), identity)
 
 
