@@ -37,11 +37,7 @@ def open_images_of(store: EmbeddingStore, images_at: str = "") -> KnownImages:
     """
     data = moved(store.header.config.data, images_at)
     stack = open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
-    try:
-        return KnownImages(stack, store.images_known_by, "the run embedded them")
-    except TvaeError:
-        stack.close()
-        raise
+    return KnownImages(stack, store.images_known_by, "the run embedded them")
 
 
 def open_prepared_of(

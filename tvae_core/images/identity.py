@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.ctf import Ctf
-from tvae_core.errors import ImageFileError
+from tvae_core.errors import ImageFileError, TvaeError
 from tvae_core.images.stack import ImageStack, Sources, StackNotes
 from tvae_core.particles.described import Categories
 from tvae_core.particles.table import ParticleTable
@@ -143,7 +143,7 @@ class KnownImages(ImageStack):
     Parameters
     ----------
     stack : ImageStack
-        Closed with this one.
+        Closed with this one, and when it is refused.
     wanted : ImageIdentity, optional
         The stack's own when not given.
     since : str
@@ -162,12 +162,16 @@ class KnownImages(ImageStack):
         self.stack = stack
         self.wanted = own if wanted is None else wanted
         self._since = since
-        self._check_shape()
         prints = self.wanted.prints
-        self.prints = np.zeros(len(self.wanted), np.uint64) if prints is None else prints.copy()
-        self.prints = self.prints.astype(np.uint64)
+        self.prints = np.zeros(len(self.wanted), np.uint64)
+        self.prints[:] = UNKNOWN if prints is None else prints
         self._checked = np.zeros(len(self.wanted), bool)
-        self._places = self._first_places(own)
+        try:
+            self._check_shape()
+            self._places = self._first_places(own)
+        except TvaeError:
+            stack.close()
+            raise
         form = replace(stack.form, count=len(self.wanted))
         super().__init__(stack.path, stack.kind, form, self._notes())
 
