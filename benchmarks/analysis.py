@@ -18,7 +18,7 @@ from tvae_core.analysis.alignment import angles_to_reference
 from tvae_core.analysis.averages import AverageAccumulator, average, upright, upright_fine
 from tvae_core.analysis.clustering import cluster
 from tvae_core.analysis.projection import pca
-from tvae_core.analysis.support import PlaneIndex, density_image, label_image, value_image
+from tvae_core.analysis.support import density_image, label_image, value_image
 from tvae_core.selection import NamedSet, circle_mask, nearest_mask, polygon_mask, range_mask
 from tvae_core.sidecar import Sidecar, load_sidecar, save_sidecar
 
@@ -58,10 +58,6 @@ def plane(images: int) -> None:
     measure(
         "class image 512 x 512, 10 classes", lambda: label_image(xy, labels, EXTENT, (512, 512))
     )
-    measure("index for picking: build", lambda: PlaneIndex(xy), 1)
-    index, place = PlaneIndex(xy), np.array([0.3, -0.2])
-    measure("picking: 16 nearest", lambda: index.nearest(place, 16))
-    measure("picking: support in the default radius", lambda: index.count_near(place))
     notes(images, xy)
 
 

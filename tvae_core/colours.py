@@ -22,7 +22,6 @@ _TABLES = {
     "grey": "000000 ffffff",
     "grey reversed": "ffffff 000000",
 }
-MAGNITUDE_MAPS = ("cividis", "viridis", "magma")
 IMAGE_MAPS = ("grey", "grey reversed", "viridis", "magma", "cividis")
 CYCLIC_MAP = "twilight"
 # Petroff's ten, chosen for readers with colour vision deficiency (arXiv:2107.02270).

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.analysis.averages import upright
 from tvae_core.analysis.sampling import polar_rings
 from tvae_core.geometry import wrap_angle
 
@@ -54,16 +53,6 @@ def angles_to_reference(images: Array, reference: Array, steps: int = 360) -> Ar
         score = np.fft.irfft(spectrum.sum(1), steps, axis=1)
         angles[start : start + 256] = _peak(score) * 2 * np.pi / steps
     return wrap_angle(angles)
-
-
-def realign_to_reference(images: Array, reference: Array) -> tuple[Images, Array]:
-    """Turn upright images (n, h, w) so that each agrees best with `reference` (h, w).
-
-    The zero angle of the model is arbitrary and can drift over the latent (paper A.3); an average
-    over a wide lasso is sharper after this. Returns the images and by how much each was off.
-    """
-    angle = angles_to_reference(images, reference)
-    return upright(images, angle, np.zeros((len(images), 2))), angle
 
 
 def fourier_ring_correlation(a: Array, b: Array) -> RingCorrelation:

@@ -158,13 +158,6 @@ def soft_circle(side: int) -> Images:
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * share), dtype=np.float32)
 
 
-def mask_changes(
-    old: NDArray[np.bool_], new: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return indices that entered and that left between two masks (N,)."""
-    return np.flatnonzero(new & ~old), np.flatnonzero(old & ~new)
-
-
 def _sampling_lines(angle: Array, shift: Array, height: int, width: int) -> NDArray[np.float64]:
     """Affine maps (n, 2, 3) from object point (x, y, 1) to (row, column) of the padded image."""
     cos, sin = np.cos(angle, dtype=np.float64), np.sin(angle, dtype=np.float64)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.errors import Cancelled, ConfigError, DeviceError
+from tvae_core.errors import Cancelled, DeviceError
 
 Array = NDArray[np.floating]
 Progress = Callable[[float], None]
@@ -39,31 +39,6 @@ class LinearPlane:
         return _float32((np.asarray(z, dtype=np.float64) - self.mean) @ self.components.T)
 
 
-class LinearMap(Protocol):
-    """What `lift_linear` needs of a plane; a store's plane has it when it is linear."""
-
-    @property
-    def components(self) -> Array | None:
-        """Rows (2, D)."""
-
-    @property
-    def mean(self) -> Array | None:
-        """Mean (D,)."""
-
-
-@dataclass(frozen=True)
-class LocalLift:
-    """Latents z (n, D) for places of a plane, and what stands behind each.
-
-    support (n,) is the number of the k neighbours that carry weight (their inverse Simpson index,
-    1..k); distance (n,) is that of the nearest image, in plane units.
-    """
-
-    z: Array
-    support: Array
-    distance: Array
-
-
 def pca(z: Array) -> LinearPlane:
     """Return the plane of the two directions in which latents (N, D) vary most.
 
@@ -79,59 +54,6 @@ def pca(z: Array) -> LinearPlane:
     plane = LinearPlane(np.empty((0, 2)), _float32(rows), _float32(mean), _float32(share))
     coordinates = np.concatenate([plane.project(part) for part in _blocks(z)])
     return LinearPlane(coordinates, plane.components, plane.mean, plane.variance_share)
-
-
-def lift_linear(xy: Array, plane: LinearMap) -> Array:
-    """Return latents (n, D) float32 for places (n, 2) of a linear plane.
-
-    The exact inverse within the plane; directions outside it are held at the mean.
-
-    Raises
-    ------
-    ConfigError
-        The plane is not linear (UMAP): use `lift_local`.
-    """
-    if plane.components is None or plane.mean is None:
-        raise ConfigError("this plane is not linear", todo="use the nearest images instead")
-    return _float32(np.asarray(xy, dtype=np.float64) @ plane.components + plane.mean)
-
-
-class LocalLifter:
-    """Lifts places of any plane to z by the weighted mean of the latents of the k nearest images.
-
-    Weights fall as a Gaussian whose width is the mean distance of the neighbours, as EMAN2's
-    e2gmm does; a UMAP has no inverse, so the support must be shown with the result.
-
-    Parameters
-    ----------
-    coordinates : (N, 2)
-    z : (N, D)
-    k : int
-        Neighbours.
-    """
-
-    def __init__(self, coordinates: Array, z: Array, k: int = 32) -> None:
-        from scipy.spatial import KDTree
-
-        self._tree: Any = KDTree(np.asarray(coordinates, dtype=np.float64))
-        self._z = z
-        self._neighbours = np.arange(1, min(k, len(z)) + 1)
-
-    def __call__(self, xy: Array) -> LocalLift:
-        """Return the lift of places (n, 2)."""
-        places = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
-        distance, index = self._tree.query(places, self._neighbours)
-        width = np.maximum(distance.mean(1, keepdims=True), 1e-30)
-        excess = (distance**2 - distance[:, :1] ** 2) / width**2
-        weight = np.exp(-0.5 * excess)
-        weight /= weight.sum(1, keepdims=True)
-        z = np.einsum("nk,nkd->nd", weight, self._z[index], dtype=np.float64)
-        return LocalLift(_float32(z), 1.0 / (weight**2).sum(1), distance[:, 0])
-
-
-def lift_local(xy: Array, coordinates: Array, z: Array, k: int = 32) -> LocalLift:
-    """Return `LocalLifter(coordinates, z, k)(xy)`; keep the lifter when lifting often."""
-    return LocalLifter(coordinates, z, k)(xy)
 
 
 def umap_plane(

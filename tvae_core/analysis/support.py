@@ -1,8 +1,6 @@
-"""How many real images stand behind a place of the plane, and the images of many points."""
+"""What stands behind a place of the plane: counts, means and labels of the images there."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +8,6 @@ from numpy.typing import NDArray
 from tvae_core.bins import Range, cell_of_each, without_border
 
 Array = NDArray[np.floating]
-RADIUS_SHARE = 0.03
 
 
 def robust_range(xy: Array, share: float = 0.001, room: float = 0.05) -> Range:
@@ -25,47 +22,6 @@ def robust_range(xy: Array, share: float = 0.001, room: float = 0.05) -> Range:
         extra = (high - low) * room if high > low else 0.5
         ends.append((float(low - extra), float(high + extra)))
     return ends[0], ends[1]
-
-
-class PlaneIndex:
-    """Finds the images near a place of a plane, among all images, by a KD-tree.
-
-    Parameters
-    ----------
-    xy : (N, 2)
-        Plane coordinates of all images. Building takes 0.5 s a million.
-    """
-
-    def __init__(self, xy: Array) -> None:
-        from scipy.spatial import KDTree
-
-        points = np.nan_to_num(np.asarray(xy, dtype=np.float64), nan=1e30)  # NaN: near nothing
-        self._tree: Any = KDTree(points, leafsize=32)
-        (x_low, x_high), (y_low, y_high) = robust_range(xy, 0.1, 0.0)
-        self.radius = RADIUS_SHARE * max(x_high - x_low, y_high - y_low)
-
-    def __len__(self) -> int:
-        return int(self._tree.n)
-
-    def count_near(self, place: Array, radius: float | None = None) -> NDArray[np.int64]:
-        """Return how many images lie within `radius` of each place (..., 2), as (...) int64.
-
-        `radius` is 3 % of the plane's robust width (5th to 95th percentile) when not given.
-        """
-        reach = self.radius if radius is None else radius
-        counts = self._tree.query_ball_point(
-            np.asarray(place, dtype=np.float64), reach, return_length=True
-        )
-        return np.asarray(counts, dtype=np.int64)
-
-    def nearest(self, place: Array, count: int = 1) -> tuple[NDArray[np.int64], Array]:
-        """Return indices and distances, each (..., k), of the images nearest to places (..., 2).
-
-        k is `count`, or the number of images when there are fewer; nearest first.
-        """
-        wanted = np.arange(1, min(count, len(self)) + 1)
-        distance, index = self._tree.query(np.asarray(place, dtype=np.float64), wanted)
-        return np.asarray(index, dtype=np.int64), np.asarray(distance)
 
 
 def density_image(xy: Array, extent: Range, shape: tuple[int, int]) -> NDArray[np.int64]:

@@ -11,7 +11,6 @@ from tests.core.analysis.blobs import object_at_rest, posed, poses
 from tvae_core.analysis.averages import (
     AverageAccumulator,
     average,
-    mask_changes,
     upright,
     upright_fine,
 )
@@ -91,12 +90,6 @@ def test_adding_and_subtracting_leaves_the_average_of_the_rest() -> None:
     total.subtract(images[20:])
     assert not total.result().mean.any()
     assert not total.result().std.any()
-
-
-def test_mask_changes_are_what_entered_and_what_left() -> None:
-    old, new = np.array([1, 1, 0, 0], bool), np.array([0, 1, 1, 0], bool)
-    entered, left = mask_changes(old, new)
-    assert (entered.tolist(), left.tolist()) == ([2], [0])
 
 
 def test_a_thousand_thumbnails_turn_in_a_tenth_of_a_second() -> None:

@@ -1,4 +1,4 @@
-"""Planes and the ways back to the latent."""
+"""Planes of the latent."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ import pytest
 
 from tvae_core.analysis import projection
 from tvae_core.analysis.projection import (
-    LocalLifter,
-    lift_linear,
-    lift_local,
     neighbour_plane,
     pca,
     umap_plane,
 )
-from tvae_core.errors import Cancelled, ConfigError, DeviceError
-from tvae_core.store import Plane
+from tvae_core.errors import Cancelled, DeviceError
 
 
 def _latents(n: int = 500, d: int = 5, seed: int = 0) -> np.ndarray:
@@ -49,44 +45,6 @@ def test_one_dimension_lies_on_a_line() -> None:
     assert plane.coordinates.shape == (500, 2)
     assert not plane.coordinates[:, 1].any()
     assert plane.variance_share.tolist() == [1.0, 0.0]
-
-
-def test_lifting_is_exact_in_the_plane() -> None:
-    plane = pca(_latents())
-    places = np.random.default_rng(1).normal(size=(20, 2))
-    np.testing.assert_allclose(plane.project(lift_linear(places, plane)), places, atol=1e-5)
-    flat = pca(_latents(d=2))
-    np.testing.assert_allclose(lift_linear(flat.coordinates, flat), _latents(d=2), atol=1e-5)
-
-
-def test_a_plane_of_a_store_can_be_lifted_and_a_umap_cannot() -> None:
-    plane = pca(_latents())
-    stored = Plane(plane.coordinates, plane.components, plane.mean, plane.variance_share)
-    np.testing.assert_array_equal(
-        lift_linear(np.ones((1, 2)), stored), lift_linear(np.ones((1, 2)), plane)
-    )
-    with pytest.raises(ConfigError, match="not linear"):
-        lift_linear(np.ones((1, 2)), Plane(plane.coordinates))
-
-
-def test_local_lift_gives_what_the_neighbours_are() -> None:
-    rng = np.random.default_rng(2)
-    xy = rng.uniform(-1, 1, (5000, 2))
-    z = np.stack([2 * xy[:, 0], xy[:, 1] - 1, xy[:, 0] + xy[:, 1]], 1).astype("f4")
-    places = rng.uniform(-0.8, 0.8, (30, 2))
-    lift = LocalLifter(xy, z, 16)(places)
-    truth = np.stack([2 * places[:, 0], places[:, 1] - 1, places.sum(1)], 1)
-    np.testing.assert_allclose(lift.z, truth, atol=0.06)  # neighbours are within 0.03
-    assert ((lift.support > 1) & (lift.support <= 16)).all()
-    assert lift.distance.max() < 0.06
-
-
-def test_local_lift_of_few_images_and_of_equal_places() -> None:
-    xy = np.zeros((3, 2))
-    z = np.arange(3.0)[:, None]
-    lift = lift_local(np.zeros((1, 2)), xy, z, k=32)
-    assert lift.z[0, 0] == pytest.approx(1.0)
-    assert lift.support[0] == pytest.approx(3.0)
 
 
 class _FakeUmap:

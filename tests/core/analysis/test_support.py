@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tvae_core.analysis.support import (
-    PlaneIndex,
     density_image,
     label_image,
     robust_range,
@@ -60,25 +59,6 @@ def test_the_most_common_label_wins_and_noise_has_no_vote() -> None:
     labels = np.array([4, 4, 1, -1, -1, -1, -1])
     image = label_image(xy, labels, EXTENT, (2, 2))
     assert image.tolist() == [[4, -1], [-1, -1]]
-
-
-def test_support_is_the_number_within_the_radius() -> None:
-    xy = np.random.default_rng(1).normal(size=(5000, 2)).astype(np.float32)
-    index = PlaneIndex(xy)
-    places = np.array([[0.0, 0.0], [1.0, 1.0], [50.0, 0.0]])
-    counts = index.count_near(places, 0.5)
-    expected = [(np.linalg.norm(xy - place, axis=1) <= 0.5).sum() for place in places]
-    assert counts.tolist() == expected
-    assert index.count_near(places[0]) > 0
-    assert index.radius == pytest.approx(0.03 * 2 * 1.645, rel=0.1)  # 5th to 95th percentile
-
-
-def test_nearest_are_sorted_by_distance_and_never_more_than_there_are() -> None:
-    xy = np.array([[0.0, 0.0], [1.0, 0.0], [3.0, 0.0], [np.nan, 0.0]])
-    found, distance = PlaneIndex(xy).nearest(np.array([0.9, 0.0]), 3)
-    assert found.tolist() == [1, 0, 2]
-    np.testing.assert_allclose(distance, [0.1, 0.9, 2.1])
-    assert PlaneIndex(xy).nearest(np.zeros((5, 2)), 10)[0].shape == (5, 4)
 
 
 def test_range_leaves_out_strays_and_has_width() -> None:

@@ -8,7 +8,6 @@ import pytest
 from tvae_core.geometry import rotation_matrix
 from tvae_core.particles.poses import relion_matrix
 from tvae_core.synthetic.projection import (
-    density_from_atoms,
     house_centres_px,
     project,
     project_atoms,
@@ -50,12 +49,20 @@ def test_a_view_along_another_axis(rng):
     np.testing.assert_allclose(project(volume, along_x)[0], volume.sum(axis=2), atol=1e-5)
 
 
+def _density(places: np.ndarray, weights: np.ndarray, side: int, std: float) -> np.ndarray:
+    """Gaussians of sum `weights` at `places` (A, 3) x, y, z; on a volume indexed z, y, x."""
+    along = np.exp(-0.5 * ((np.arange(side) - places[:, :, None]) / std) ** 2)  # (A, 3, side)
+    along /= along.sum(2, keepdims=True)
+    x, y, z = along.transpose(1, 0, 2)
+    return np.einsum("a,az,ay,ax->zyx", weights, z, y, x, optimize=True)
+
+
 @pytest.mark.parametrize("side", [40, 41])
 def test_atoms_project_as_the_volume_they_make(atoms, rng, side):
     weights = rng.uniform(1, 3, len(atoms))
     matrices = relion_matrix([10, 80, -50], [30, 100, 170], [0, 45, -120])
     centres = side // 2 + np.array([[0.0, 0.0], [1.5, -2.25], [-3.0, 0.75]])
-    volume = density_from_atoms(atoms, weights, side, 1.5, std_angstrom=3.0)
+    volume = _density(atoms / 1.5 + side // 2, weights, side, 3.0 / 1.5)
     by_volume = project(volume, matrices, centres)
     direct = project_atoms(atoms, weights, matrices, side, 1.5, 3.0, centres)
     assert volume.sum() == pytest.approx(weights.sum(), rel=1e-5)

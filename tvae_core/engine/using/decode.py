@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,9 +17,8 @@ from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.generator import GridPart, grid_parts
 from tvae_core.engine.model.likelihood import expected_pixels
 from tvae_core.engine.model.target_vae import TargetVae
-from tvae_core.errors import Cancelled, CheckpointError
+from tvae_core.errors import Cancelled
 from tvae_core.geometry import axis_px
-from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore
 
 _GRIDS_KEPT = 6
@@ -52,14 +50,6 @@ class Decoder:
             The store holds no usable model.
         """
         return cls(model_from_bytes(store.weights(), store.path))
-
-    @classmethod
-    def from_run(cls, path: Path | str) -> Decoder:
-        """Return the decoder of a run's best model."""
-        file = RunFolder(Path(path)).model
-        if not file.exists():
-            raise CheckpointError("the run has no model yet", path, "train it to the end first")
-        return cls(model_from_bytes(file.read_bytes(), file))
 
     @torch.inference_mode()
     def decode(
