@@ -16,6 +16,7 @@ from tests.gui.hands import drag, ring, send, spot
 from tests.gui.material import HingeDecoder, make_hinge_store
 from tvae_core.export.movies import why_no_mp4
 from tvae_core.selection import polygon_mask
+from tvae_gui.inspector.position_question import PositionQuestion
 from tvae_gui.main_window import MainWindow
 
 Make = Callable[..., MainWindow]
@@ -187,13 +188,40 @@ def test_a_path_is_drawn_played_and_saved(window: MainWindow, tmp_path: Path, qt
 
 
 def test_a_joined_table_can_be_coloured_by(window: MainWindow, tmp_path: Path) -> None:
-    lines = ["defocus,grid", *(f"{n / 10},{'ab'[n % 2]}" for n in range(600))]
+    lines = ["index,defocus,grid", *(f"{n},{n / 10},{'ab'[n % 2]}" for n in reversed(range(600)))]
     (tmp_path / "extra.csv").write_text("\n".join(lines))
     window.take_file(tmp_path / "extra.csv")
+    assert "2 columns joined by index: 600 of 600 images have a row" in window.message_bar.text
     assert {"defocus", "grid"} <= {column.title for column in window.state.columns}
+    assert window.state.values("joined/defocus")[7] == pytest.approx(0.7)
     window.inspector_presenter.colour_by("joined/grid")
     window.inspector_presenter.on_class_picked(1, False)
-    assert window.state.selection.count == 300
+    assert window.state.selection.indices[:3].tolist() == [1, 3, 5]
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_table_that_names_no_images_is_joined_by_position_only_when_she_says_so(
+    window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bool
+) -> None:
+    (tmp_path / "extra.csv").write_text("\n".join(["defocus", *(str(n) for n in range(600))]))
+    asked: list[str] = []
+
+    def ask(what: str, path: Path) -> bool:
+        asked.append(f"{path.name} {what}")
+        return answer
+
+    monkeypatch.setattr(window.data, "ask_position", ask)
+    window.take_file(tmp_path / "extra.csv")
+    assert asked == ["extra.csv names no images: its 600 rows have no uid, image name or index"]
+    assert ("joined/defocus" in {c.key for c in window.state.columns}) == answer
+
+
+def test_the_question_of_position_keeps_the_table_out_by_default(
+    window: MainWindow, tmp_path: Path
+) -> None:
+    question = PositionQuestion("names no images", tmp_path / "extra.csv", window)
+    assert question.defaultButton() is question.keep
+    assert question.escapeButton() is question.keep
 
 
 def test_a_table_of_another_length_is_refused_in_one_sentence(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from tests.factories import particle_store
 from tvae_core.store import EmbeddingStore
 from tvae_gui.state.columns import MOST_CLASSES, Column, column_values, columns_of
+from tvae_gui.state.scatter_frame import colour_range
 
 HEAD = """data_optics
 loop_
@@ -81,3 +83,27 @@ def test_micrographs_are_classes_while_they_are_few(
         assert values.tolist() == [i % micrographs for i in range(200)]
         if kind == "class":
             assert found[0].names == tuple(f"m{i}.mrc" for i in range(micrographs))
+
+
+def test_joined_columns_of_every_kind_have_numbers_to_colour_by(tmp_path: Path) -> None:
+    few = np.array([f"w{i % 3}" for i in range(200)])
+    few[7] = ""  # an image that no row was found for
+    joined = {
+        "few": few,
+        "many": np.array([f"name {i:03d}" for i in range(200)]),
+        "flag": np.arange(200) % 2 == 0,
+        "huge": np.arange(200) * 1e39,
+        "odd": np.where(np.arange(200) == 3, np.inf, np.nan),
+    }
+    with store_of(tmp_path, 4) as store, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        columns = {c.key: c for c in columns_of(store, joined, ())}
+        values = {name: column_values(store, joined, f"joined/{name}") for name in joined}
+    assert columns["joined/few"].names == ("w0", "w1", "w2")
+    assert values["few"][[0, 1, 7]].tolist() == [0, 1, -1]
+    assert columns["joined/many"].kind == "magnitude"
+    assert values["many"].tolist() == list(range(200))
+    assert np.all(np.diff(values["huge"]) > 0)
+    for column, numbers in ((columns[f"joined/{name}"], values[name]) for name in joined):
+        low, high = colour_range(numbers, column)
+        assert low < high

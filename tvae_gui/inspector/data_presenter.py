@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PyQt6.QtWidgets import QFileDialog
 
 from tvae_core.analysis.projection import umap_plane
-from tvae_core.errors import TableError, TvaeError
-from tvae_core.particles.joined import read_columns
-from tvae_core.store import Plane
+from tvae_core.errors import TvaeError
+from tvae_core.particles.joined import JoinedTable, KeylessTable, join_table
+from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.context import Context
+from tvae_gui.inspector.position_question import PositionQuestion
 from tvae_gui.jobs.card_job import JobCard
 from tvae_gui.state.planes import PlaneChoice
 
@@ -66,13 +67,27 @@ class DataPresenter:
             self.join(Path(name))
 
     def join(self, path: Path) -> None:
-        """Add the columns of a CSV or STAR table with one row an image."""
+        """Add the columns of a table whose rows name their images; else ask to go by position."""
+        store = self._state.store
+        if store is None:
+            return
         try:
-            columns = read_columns(path, self._state.images)
-            self._state.join_columns(columns)
+            joined = self._joined(path, store)
+            if joined is not None:
+                self._state.join_columns(joined.columns)
+                self._messages.notice(joined.words)
         except TvaeError as error:
             self._messages.error(error)
-        except (OSError, UnicodeDecodeError) as error:
-            self._messages.error(TableError(f"cannot be read ({error})", path))
-        else:
-            self._messages.notice(f"{len(columns)} columns joined: colour and filter by them.")
+
+    def _joined(self, path: Path, store: EmbeddingStore) -> JoinedTable | None:
+        """Return the joined table, None when the user will not have it by position."""
+        try:
+            return join_table(path, store)
+        except KeylessTable as error:
+            if not self.ask_position(error.what, path):
+                return None
+            return join_table(path, store, by_position=True)
+
+    def ask_position(self, what: str, path: Path) -> bool:
+        """Ask whether row k of a table is of image k."""
+        return PositionQuestion(what, path, self._window).answer()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.geometry import wrap_angle
+from tvae_core.particles.numbers import single_precision
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[Any]
@@ -124,14 +125,28 @@ def _spaced(name: str) -> str:
 
 
 def _table_column(key: str, title: str, values: Array) -> Column:
-    if values.dtype.kind in "US":
-        names = np.unique(values)
-        return Column(key, title, "class", names=tuple(str(n) for n in names[:MOST_CLASSES]))
-    return Column(key, title, "magnitude")
+    """Return a joined column: text is classes while they are few, else the numbers of its words."""
+    if values.dtype.kind not in "US":
+        return Column(key, title, "magnitude")
+    words = _words(values)
+    if len(words) > MOST_CLASSES:
+        return Column(key, f"{title}, by number", "magnitude")
+    return Column(key, title, "class", names=tuple(str(word) for word in words))
+
+
+def _words(values: Array) -> Array:
+    """Return the words of a column of text, sorted; an empty one is none."""
+    words = np.unique(values)
+    return np.asarray(words[words != words.dtype.type("")])
 
 
 def _numbers(values: Array) -> Array:
     if values.dtype.kind in "US":
-        codes = np.unique(values, return_inverse=True)[1]
-        return np.where(codes < MOST_CLASSES, codes, -1)
-    return values.astype(np.float32)
+        words = _words(values)
+        codes = np.where(np.isin(values, words), np.searchsorted(words, values), -1)
+        if len(words) > MOST_CLASSES:
+            return np.where(codes < 0, np.nan, codes).astype(np.float32)
+        return codes
+    if values.dtype == np.float32:
+        return values
+    return np.asarray(single_precision(values.astype(np.float64)))
