@@ -73,13 +73,7 @@ class BackgroundJob(QObject):
 
 
 class BackgroundJobs(QObject):
-    """The jobs of one window: all are cancelled and joined before it closes.
-
-    Signals: started(job), ended(job).
-    """
-
-    started = pyqtSignal(object)
-    ended = pyqtSignal(object)
+    """The jobs of one window: all are cancelled and joined before it closes."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -104,7 +98,6 @@ class BackgroundJobs(QObject):
         job.failed.connect(failed)
         job.ended.connect(lambda: self._on_ended(job))
         self._running.append(job)
-        self.started.emit(job)
         job.start()
         return job
 
@@ -123,5 +116,4 @@ class BackgroundJobs(QObject):
     def _on_ended(self, job: BackgroundJob) -> None:
         if job in self._running:
             self._running.remove(job)
-        self.ended.emit(job)
         job.deleteLater()

@@ -35,13 +35,10 @@ class TrainJob(QObject):
 
     Signals
     -------
-    caught_up()
-        What the run's folder holds was read.
     ended(RunStatus)
         A run that was followed while it worked stopped, finished or failed.
     """
 
-    caught_up = pyqtSignal()
     ended = pyqtSignal(object)
 
     def __init__(
@@ -122,7 +119,6 @@ class TrainJob(QObject):
         self._is_caught_up = True
         if works or not self._was_working:
             self.state.settle()
-        self.caught_up.emit()
 
     def _end(self) -> None:
         self._killer.stop()

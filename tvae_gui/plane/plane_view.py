@@ -44,14 +44,13 @@ Modifier = Qt.KeyboardModifier
 class PlaneView(pg.PlotWidget):  # type: ignore[misc]
     """The plane widget.
 
-    Signals: probe_dragged(x, y), probe_released(), nudged(dx, dy) in plane units,
+    Signals: probe_dragged(x, y), nudged(dx, dy) in plane units,
     shape_drawn(kind, points (V, 2), how, finished), shape_cancelled(), path_point(x, y),
     path_drawn(points), path_ended(), hovered(x, y), left_plane(), view_changed(),
     tool_changed(name).
     """
 
     probe_dragged = pyqtSignal(float, float)
-    probe_released = pyqtSignal()
     nudged = pyqtSignal(float, float)
     shape_drawn = pyqtSignal(str, object, str, bool)
     shape_cancelled = pyqtSignal()
@@ -299,12 +298,10 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
 
     def _end(self) -> None:
         self._shape_timer.stop()
-        if self.tool == PROBE:
-            self.probe_released.emit()
-        elif self.tool == PATH:
+        if self.tool == PATH:
             if len(self._trail) < 4:
                 self.path_point.emit(*self._trail[0]) if self._trail else None
-        elif len(self._trail) > 1:
+        elif self.tool != PROBE:
             self._emit_shape(True)
         self._trail = []
 

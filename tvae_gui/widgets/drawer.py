@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QObject, Qt
 from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -13,12 +13,7 @@ WIDTH = 352
 
 
 class Drawer(QFrame):
-    """A titled card at the right edge of its parent, closed with Escape or its button.
-
-    Signals: closed().
-    """
-
-    closed = pyqtSignal()
+    """A titled card at the right edge of its parent, closed with Escape or its button."""
 
     def __init__(self, name: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -52,7 +47,6 @@ class Drawer(QFrame):
     def close_drawer(self) -> None:
         """Put the card away."""
         self.hide()
-        self.closed.emit()
 
     def place(self) -> None:
         """Stand at the right edge of the parent."""
