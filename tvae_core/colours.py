@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -30,6 +31,10 @@ CLASS_COLOURS = (
     "#b9ac70", "#a96b59", "#94a4a2", "#bd1f01", "#717581",
 )  # fmt: skip
 
+# What has no class, wherever it is shown: a grey that is none of the ten.
+UNASSIGNED, UNASSIGNED_COLOUR = "unassigned", "#c8c8c8"
+_UNASSIGNED_LEVEL = 255
+
 
 def rgb_of(colour: str) -> tuple[int, int, int]:
     """Return (red, green, blue) of `#rrggbb` or `rrggbb`."""
@@ -49,10 +54,23 @@ def colour_map(name: str) -> NDArray[np.uint8]:
     return table
 
 
-def class_table(colours: list[str]) -> NDArray[np.uint8]:
-    """Return the colours of classes as a table, (256, 3) uint8; the set of ten repeats."""
-    chosen = [colours[i] if i < len(colours) else CLASS_COLOURS[i % 10] for i in range(256)]
-    return np.array([rgb_of(colour) for colour in chosen], dtype=np.uint8)
+def class_colours(how_many: int) -> tuple[str, ...]:
+    """Return the colours of classes 0, 1, ...; the set of ten repeats."""
+    return tuple(CLASS_COLOURS[n % len(CLASS_COLOURS)] for n in range(how_many))
+
+
+def class_table(colours: Sequence[str]) -> NDArray[np.uint8]:
+    """Return the colours of classes as a table, (256, 3) uint8, for `class_levels`.
+
+    Classes without a colour of their own take one of the ten.
+    """
+    chosen = (*colours, *class_colours(_UNASSIGNED_LEVEL)[len(colours) :])[:_UNASSIGNED_LEVEL]
+    return np.array([rgb_of(c) for c in (*chosen, UNASSIGNED_COLOUR)], dtype=np.uint8)
+
+
+def class_levels(labels: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Return the place of each label (N,) in a `class_table`; below 0 is unassigned."""
+    return np.where(labels >= 0, labels % _UNASSIGNED_LEVEL, _UNASSIGNED_LEVEL).astype(np.uint8)
 
 
 def to_bytes(values: Array, low: float, high: float) -> NDArray[np.uint8]:

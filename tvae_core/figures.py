@@ -16,31 +16,19 @@ from numpy.typing import NDArray
 
 from tvae_core.analysis.picks import FieldPicks
 from tvae_core.analysis.support import density_image, label_image, robust_range, value_image
+from tvae_core.colours import CLASS_COLOURS, UNASSIGNED, UNASSIGNED_COLOUR, class_colours
 from tvae_core.errors import ConfigError, ImageFileError
 from tvae_core.files import atomic_write
 
 Array = NDArray[np.floating]
 P = ParamSpec("P")
 
-# Ten colours told apart with any colour vision (after Paul Tol's muted set, with a tenth).
-CLASS_COLOURS = (
-    "#332288",
-    "#88CCEE",
-    "#DDCC77",
-    "#117733",
-    "#CC6677",
-    "#44AA99",
-    "#882255",
-    "#999933",
-    "#AA4499",
-    "#777777",
-)
-NO_CLASS_COLOUR = "#d5d5d5"
 MAGNITUDE_MAP, ANGLE_MAP = "cividis", "twilight"
 
 DOTS_AN_INCH = 300
 
 _POINTS_DRAWN = 20_000
+_NO_CLASS = -1
 _BINS = 400
 _SUFFIXES = (".png", ".svg", ".pdf")
 _STYLE = {
@@ -76,7 +64,7 @@ def plane_figure(
     *,
     labels: NDArray[np.integer] | None = None,
     names: Sequence[str] = (),
-    colours: Sequence[str] = CLASS_COLOURS,
+    colours: Sequence[str] = (),
     values: Array | None = None,
     value_name: str = "",
     cyclic: bool = False,
@@ -92,8 +80,8 @@ def plane_figure(
         `.png` (300 dots an inch), `.svg` or `.pdf`.
     xy : (N, 2)
     labels : (N,) int, optional
-        Classes from 0; below 0 is drawn grey. `names` and `colours` go with them; beyond ten
-        classes the colours repeat.
+        Classes from 0; below 0 is drawn as unassigned. `names` and `colours` go with them;
+        classes without a colour take one of the ten.
     values : (N,), optional
         A value, `value_name` with its unit; with `cyclic` an angle in radians.
     axes : (str, str)
@@ -274,24 +262,33 @@ def _draw_classes(
     from matplotlib.colors import to_rgba
 
     present = [int(label) for label in np.unique(labels[labels >= 0])]
-    shades = {label: colours[label % len(colours)] for label in present}
+    every = (*colours, *class_colours(max(present, default=-1) + 1)[len(colours) :])
+    shades = {label: every[label] for label in present}
     if len(xy) > _POINTS_DRAWN:
         winner = label_image(xy, labels, extent, (_BINS, _BINS))
         sheet = np.zeros((*winner.shape, 4))
-        sheet[density_image(xy, extent, (_BINS, _BINS)) > 0] = to_rgba(NO_CLASS_COLOUR)
+        sheet[density_image(xy, extent, (_BINS, _BINS)) > 0] = to_rgba(UNASSIGNED_COLOUR)
         for label, shade in shades.items():
             sheet[winner == label] = to_rgba(shade)
         _draw_sheet(drawing, sheet, extent)
     else:
-        shown = np.array([to_rgba(NO_CLASS_COLOUR)] * len(xy))
+        shown = np.array([to_rgba(UNASSIGNED_COLOUR)] * len(xy))
         for label, shade in shades.items():
             shown[labels == label] = to_rgba(shade)
         _draw_points(drawing, xy, c=shown)
-    for label in present:
-        name = names[label] if label < len(names) else str(label)
-        count = f"{np.count_nonzero(labels == label):,}"
-        drawing.plot([], [], "o", ms=4, mec="none", color=shades[label], label=f"{name}  {count}")
+    if (labels < 0).any():
+        shades[_NO_CLASS] = UNASSIGNED_COLOUR
+    for label, shade in shades.items():
+        name = _class_name(label, names)
+        count = f"{np.count_nonzero(np.maximum(labels, _NO_CLASS) == label):,}"
+        drawing.plot([], [], "o", ms=4, mec="none", color=shade, label=f"{name}  {count}")
     drawing.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2, frameon=False)
+
+
+def _class_name(label: int, names: Sequence[str]) -> str:
+    if label < 0:
+        return UNASSIGNED
+    return names[label] if label < len(names) else str(label)
 
 
 def _draw_values(

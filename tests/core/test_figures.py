@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tvae_core import figures
+from tvae_core.colours import CLASS_COLOURS, UNASSIGNED_COLOUR
 from tvae_core.errors import ConfigError, ImageFileError
 from tvae_core.figures import (
     confusion_figure,
@@ -50,6 +51,21 @@ def test_a_vector_figure_stays_small(tmp_path: Path, suffix: str) -> None:
 def test_text_in_a_vector_figure_stays_text(tmp_path: Path) -> None:
     path = plane_figure(tmp_path / "a.svg", XY, labels=np.zeros(3000, int), names=["open"])
     assert "open  3,000" in path.read_text()
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_has_no_class_is_named_and_coloured_as_in_the_window(
+    tmp_path: Path, many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "_POINTS_DRAWN", 100 if many else 10_000)
+    labels = np.repeat([-1, 0, 1], 1000)
+    path = plane_figure(tmp_path / "a.svg", XY, labels=labels, names=["open", "closed"])
+    text = path.read_text()
+    assert "unassigned  1,000" in text
+    for colour in (UNASSIGNED_COLOUR, *CLASS_COLOURS[:2]):
+        assert colour in text
+    every = plane_figure(tmp_path / "b.svg", XY, labels=np.abs(labels), names=["open"])
+    assert "unassigned" not in every.read_text()
 
 
 def test_an_empty_plane_can_be_drawn(tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from pytestqt.qtbot import QtBot
 from tests.gui.conftest import settle
 from tests.gui.hands import drag, ring, send, spot
 from tests.gui.material import HingeDecoder, make_hinge_store
+from tvae_core.colours import UNASSIGNED_COLOUR, class_colours
 from tvae_core.export.movies import why_no_mp4
 from tvae_core.selection import polygon_mask
 from tvae_gui.inspector.position_question import PositionQuestion
 from tvae_gui.main_window import MainWindow
+from tvae_gui.state.explorer_state import Clusters
 
 Make = Callable[..., MainWindow]
 
@@ -166,6 +168,40 @@ def test_clusters_are_found_renamed_merged_and_selected(window: MainWindow, qtbo
     assert window.state.clusters.names == ("closed", "cluster 2")
     assert np.bincount(window.state.clusters.labels).tolist() == [sizes[0], sizes[1:].sum()]
     settle(qtbot, window)
+
+
+def test_images_in_no_cluster_are_one_row_of_one_colour_everywhere(
+    window: MainWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    labels = np.where(np.arange(600) < 150, -1, np.arange(600) % 2).astype(np.int32)
+    window.state.set_clusters(Clusters(labels, ("open", "closed"), class_colours(2), "hdbscan"))
+    settle(qtbot, window)
+    table = window.cluster_drawer.table
+    name, size = table.item(2, 2), table.item(2, 3)
+    assert name is not None
+    assert size is not None
+    assert (table.rowCount(), name.text(), size.text()) == (3, "unassigned", "150")
+    assert name.icon().pixmap(10, 10).toImage().pixelColor(5, 5).name() == UNASSIGNED_COLOUR
+    assert not name.flags() & Qt.ItemFlag.ItemIsEditable
+    table.selectRow(2)
+    assert window.state.selection.count == 150
+    assert not window.cluster_drawer._buttons["Split"][0].isEnabled()
+    window.inspector_presenter.on_class_picked(-1, False)  # its row of the legend
+    assert window.state.selection.count == 150
+
+    window.export.open(("cluster", -1))
+    drawer = window.export_drawer
+    assert drawer.source.currentText() == "unassigned (150)"
+    window.export.open(("all", ""))
+    kinds = [drawer.format.itemText(n) for n in range(drawer.format.count())]
+    drawer.format.setCurrentIndex(next(n for n, words in enumerate(kinds) if "SVG" in words))
+    drawer.target.setText(str(tmp_path / "plane.svg"))
+    drawer.target.textEdited.emit("")
+    drawer.button.click()
+    qtbot.waitUntil(lambda: bool(drawer.outcome), timeout=20_000)
+    text = (tmp_path / "plane.svg").read_text()
+    assert "unassigned  150" in text
+    assert UNASSIGNED_COLOUR in text
 
 
 def test_a_path_is_drawn_played_and_saved(window: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:

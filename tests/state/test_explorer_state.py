@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.factories import make_store
+from tvae_core.colours import UNASSIGNED_COLOUR, class_colours, rgb_of
 from tvae_core.errors import ConfigError
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.state.explorer_state import Clusters, ExplorerState
@@ -104,9 +105,31 @@ def test_clusters_are_a_column_and_colour_the_plane(state: ExplorerState) -> Non
     state.set_clusters(Clusters(labels, ("a", "b", "c"), colours, "k-means"))
     assert state.colour.key == "cluster"
     classes = legend(state, dark=True).classes
-    assert [(name, ink, n) for name, ink, n in classes] == [
-        ("a", "#000001", 1_000), ("b", "#000002", 1_000), ("c", "#000003", 1_000)
-    ]  # fmt: skip
+    assert classes == (
+        (0, "a", "#000001", 1_000), (1, "b", "#000002", 1_000), (2, "c", "#000003", 1_000)
+    )  # fmt: skip
+
+
+def test_what_is_in_no_cluster_has_one_colour_and_a_row_of_its_own(state: ExplorerState) -> None:
+    labels = np.where(np.arange(3_000) < 600, -1, np.arange(3_000) % 7).astype(np.int32)
+    state.set_clusters(Clusters(labels, tuple("abcdefg"), class_colours(7), "hdbscan"))
+    rows = legend(state, dark=True).classes
+    assert rows[-1] == (-1, "unassigned", UNASSIGNED_COLOUR, 600)
+    assert UNASSIGNED_COLOUR not in [row.colour for row in rows[:-1]]
+    frame = scatter_frame(state, dark=True)
+    drawn = {tuple(rgb) for rgb in frame.table[frame.levels[labels[state.index.order] < 0]]}
+    assert drawn == {rgb_of(UNASSIGNED_COLOUR)}
+    state.select({"kind": "values", "column": "cluster", "values": [rows[-1].number]})
+    assert state.selection.count == 600
+
+
+def test_the_255th_class_is_not_taken_for_unassigned(state: ExplorerState) -> None:
+    labels = (np.arange(3_000) % 260).astype(np.int32)
+    names = tuple(str(n) for n in range(260))
+    state.set_clusters(Clusters(labels, names, class_colours(260)))
+    rows = legend(state, dark=True).classes
+    assert [row.number for row in rows] == list(range(260))
+    assert UNASSIGNED_COLOUR not in [row.colour for row in rows]
 
 
 @pytest.mark.parametrize("key", ["density", "label", "angle", "shift", "entropy", "z3", "elbo"])

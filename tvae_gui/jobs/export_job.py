@@ -150,7 +150,7 @@ def _images(
 
 
 def _figure(request: ExportRequest) -> Exported:
-    from tvae_core.figures import CLASS_COLOURS, plane_figure
+    from tvae_core.figures import plane_figure
 
     look = request.look
     assert look is not None
@@ -165,6 +165,6 @@ def _figure(request: ExportRequest) -> Exported:
         cyclic=look.cyclic,
         axes=look.axes,
         overwrite=request.overwrite,
-        colours=look.colours or CLASS_COLOURS,
+        colours=look.colours,
     )
     return Exported(request.target, len(some))

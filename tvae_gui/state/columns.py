@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tvae_core.colours import UNASSIGNED
 from tvae_core.geometry import wrap_angle
 from tvae_core.particles.numbers import single_precision
 from tvae_core.store import EmbeddingStore
@@ -22,7 +23,8 @@ MOST_CLASSES = 64
 class Column:
     """One number for each image, with the words to show it.
 
-    A class column holds whole numbers from 0, -1 for none; `names` are those of its classes.
+    A class column holds whole numbers from 0, -1 for none; `names` are those of its classes, and
+    `rest` is what is said of images that have none.
     """
 
     key: str
@@ -30,8 +32,10 @@ class Column:
     kind: Kind
     unit: str = ""
     names: tuple[str, ...] = ()
+    rest: str = UNASSIGNED
 
 
+_NO_VALUE = "no value"
 _WHOLE_TURNS = ("angle_rot_deg", "angle_psi_deg")
 _UNITS = {"_angstrom": "Å", "_angstrom2": "Å²", "_deg": "°", "_px": "px", "_kv": "kV", "_mm": "mm"}
 DENSITY = Column("density", "density", "density")
@@ -109,7 +113,7 @@ def _described_column(store: EmbeddingStore, key: str) -> Column:
     name = key.rpartition("/")[2]
     names = store.categories(key)
     if names and len(names) <= MOST_CLASSES:
-        return Column(key, _spaced(name), "class", names=tuple(names))
+        return Column(key, _spaced(name), "class", names=tuple(names), rest=_NO_VALUE)
     if names:
         return Column(key, f"{_spaced(name)}, by number", "magnitude")
     if name in _WHOLE_TURNS:
@@ -131,7 +135,7 @@ def _table_column(key: str, title: str, values: Array) -> Column:
     words = _words(values)
     if len(words) > MOST_CLASSES:
         return Column(key, f"{title}, by number", "magnitude")
-    return Column(key, title, "class", names=tuple(str(word) for word in words))
+    return Column(key, title, "class", names=tuple(map(str, words)), rest=_NO_VALUE)
 
 
 def _words(values: Array) -> Array:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.colours import CYCLIC_MAP, class_table, colour_map, to_bytes
+from tvae_core.colours import CYCLIC_MAP, class_levels, class_table, colour_map, to_bytes
 from tvae_gui.state.columns import CLUSTER_KEY, Column
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.raster import ScatterFrame
 
 Array = NDArray[Any]
 _BINS = 192
+
+
+class LegendRow(NamedTuple):
+    """A class as its legend lists it: its number, -1 for what has no class."""
+
+    number: int
+    name: str
+    colour: str
+    images: int
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class Legend:
     low: float = 0.0
     high: float = 1.0
     table: Array | None = None
-    classes: tuple[tuple[str, str, int], ...] = ()
+    classes: tuple[LegendRow, ...] = ()
 
 
 def scatter_frame(state: ExplorerState, dark: bool) -> ScatterFrame:
@@ -53,14 +62,23 @@ def legend(state: ExplorerState, dark: bool) -> Legend:
         return Legend(column, table=table)
     values = state.values(column.key)
     if column.kind == "class":
-        counts = np.bincount(values[values >= 0].astype(np.int64), minlength=len(column.names))
-        rows = [
-            (name, "#{:02x}{:02x}{:02x}".format(*table[i]), int(counts[i]))
-            for i, name in enumerate(column.names)
-        ]
-        return Legend(column, classes=tuple(rows))
+        return Legend(column, classes=_rows(column, np.asarray(values).astype(np.int64), table))
     low, high = colour_range(values, column)
     return Legend(column, low, high, table)
+
+
+def _rows(column: Column, labels: Array, table: Array) -> tuple[LegendRow, ...]:
+    """Return the classes of a column, and last what has none where there is any."""
+    counts = np.bincount(labels[labels >= 0], minlength=len(column.names))
+    rows = list(zip(range(len(column.names)), column.names, counts, strict=False))
+    without = int(np.count_nonzero(labels < 0))
+    if without:
+        rows.append((-1, column.rest, without))
+    levels = class_levels(np.array([number for number, _, _ in rows], np.int64))
+    return tuple(
+        LegendRow(number, name, "#{:02x}{:02x}{:02x}".format(*table[level]), int(count))
+        for (number, name, count), level in zip(rows, levels, strict=True)
+    )
 
 
 def colour_range(values: Array, column: Column) -> tuple[float, float]:
@@ -80,10 +98,8 @@ def _table(state: ExplorerState, dark: bool) -> Array:
     if column.kind == "cyclic":
         return colour_map(CYCLIC_MAP)
     if column.kind == "class":
-        colours: list[str] = []
-        if column.key == CLUSTER_KEY and state.clusters is not None:
-            colours = list(state.clusters.colours)
-        return class_table(colours)
+        named = column.key == CLUSTER_KEY and state.clusters is not None
+        return class_table(state.clusters.colours if named and state.clusters else ())
     table = colour_map(state.options.colour_map)
     return table if dark or column.kind != "density" else table[::-1]
 
@@ -97,7 +113,7 @@ def _levels(state: ExplorerState) -> Array:
         return state.crowding
     values = state.values(column.key)
     if column.kind == "class":
-        return np.where(values >= 0, values % 255, 255).astype(np.uint8)
+        return class_levels(values)
     low, high = colour_range(values, column)
     return to_bytes(values, low, high)
 

@@ -7,7 +7,7 @@ from PyQt6.QtGui import QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from tvae_core.words import count, degrees, figure
-from tvae_gui.state.scatter_frame import Legend
+from tvae_gui.state.scatter_frame import Legend, LegendRow
 from tvae_gui.theme import TEXT_PX, colour, font
 from tvae_gui.widgets.histogram import GradientBar
 
@@ -25,15 +25,19 @@ class ClassList(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._classes: tuple[tuple[str, str, int], ...] = ()
+        self._classes: tuple[LegendRow, ...] = ()
+        self._shown: tuple[LegendRow, ...] = ()
         self._hovered = -1
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setToolTip("Click to select these images, shift-click to add them")
 
-    def set_classes(self, classes: tuple[tuple[str, str, int], ...]) -> None:
-        """Show (name, #rrggbb, count) of each class."""
+    def set_classes(self, classes: tuple[LegendRow, ...]) -> None:
+        """Show name, colour and count of each class."""
         self._classes = classes
+        self._shown = classes[: self.MOST]
+        if len(classes) > self.MOST and classes[-1].number < 0:  # never left out
+            self._shown = (*classes[: self.MOST - 1], classes[-1])
         self.setFixedHeight(_ROW * min(len(classes), self.MOST + 1))
         self.update()
 
@@ -47,7 +51,7 @@ class ClassList(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(font(TEXT_PX))
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        for k, (name, ink, number) in enumerate(self._classes[: self.MOST]):
+        for k, (_, name, ink, images) in enumerate(self._shown):
             line = QRectF(0, k * _ROW, self.width(), _ROW)
             painter.setPen(Qt.PenStyle.NoPen)
             if k == self._hovered:
@@ -61,7 +65,7 @@ class ClassList(QWidget):
             )
             painter.drawText(line.adjusted(24, 0, 0, 0), int(Qt.AlignmentFlag.AlignVCenter), words)
             painter.setPen(colour("muted"))
-            painter.drawText(line.adjusted(0, 0, -4, 0), int(right), count(number))
+            painter.drawText(line.adjusted(0, 0, -4, 0), int(right), count(images))
         if len(self._classes) > self.MOST:
             painter.setPen(colour("muted"))
             line = QRectF(24, self.MOST * _ROW, self.width(), _ROW)
@@ -83,10 +87,10 @@ class ClassList(QWidget):
         """Pick a class."""
         if event is None:
             return
-        number = int(event.position().y() // _ROW)
-        if 0 <= number < min(len(self._classes), self.MOST):
+        row = int(event.position().y() // _ROW)
+        if 0 <= row < len(self._shown):
             adds = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-            self.picked.emit(number, adds)
+            self.picked.emit(self._shown[row].number, adds)
 
 
 class LegendView(QWidget):

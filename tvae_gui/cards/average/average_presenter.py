@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PyQt6.QtGui import QImage
 
 from tvae_core.analysis.averages import soft_circle
-from tvae_core.colours import CLASS_COLOURS
+from tvae_core.colours import class_colours
 from tvae_core.export.classes import Chosen, labelled
 from tvae_core.words import count, figure
 from tvae_gui.cards.average.average_drawer import AverageChoice, AverageDrawer, AverageRow
@@ -136,7 +136,7 @@ class AveragePresenter:
             return [state.clusters.colours[n] for n in present]
         if kind == _SETS:
             return [s.colour for s in state.sets if s.count and name in ("", s.name)]
-        return [CLASS_COLOURS[n % len(CLASS_COLOURS)] for n in range(classes)]
+        return list(class_colours(classes))
 
     def _on_done(self, averaged: Averaged) -> None:
         self.averaged = averaged

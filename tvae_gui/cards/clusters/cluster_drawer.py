@@ -19,6 +19,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from tvae_core.colours import UNASSIGNED, UNASSIGNED_COLOUR
 from tvae_core.words import count
 from tvae_gui.cards.clusters.confusion_table import ConfusionTable
 from tvae_gui.state.explorer_state import Clusters
@@ -29,6 +30,7 @@ from tvae_gui.words import CLUSTER_METHODS
 
 _HOW_MANY = "Number of clusters: type it, or use the arrow keys"
 _PICTURE = 40
+UNASSIGNED_NUMBER = -1
 _DECODED, _AVERAGE, _NAME, _SIZE = range(4)
 
 
@@ -71,7 +73,7 @@ class ClusterDrawer(Drawer):
         self.column.addWidget(self.average)
         self.confusion = ConfusionTable()
         self.column.addWidget(self.confusion)
-        self._filling = False
+        self._filling, self._clusters = False, 0
         self.show_clusters(None, [])
 
     def _choices(self) -> None:
@@ -144,13 +146,18 @@ class ClusterDrawer(Drawer):
         return made
 
     # --- what is shown -----------------------------------------------------------------------
-    def show_clusters(self, clusters: Clusters | None, sizes: list[int]) -> None:
-        """List the clusters."""
+    def show_clusters(
+        self, clusters: Clusters | None, sizes: list[int], unassigned: int = 0
+    ) -> None:
+        """List the clusters, and last the images that are in none, if there are any."""
         self._filling = True
-        self.table.setRowCount(0 if clusters is None else len(clusters.names))
+        self._clusters = 0 if clusters is None else len(clusters.names)
+        self.table.setRowCount(self._clusters + bool(unassigned))
         if clusters is not None:
             for number, name in enumerate(clusters.names):
                 self._fill(number, name, clusters.colours[number], sizes[number])
+        if unassigned:
+            self._fill(self._clusters, UNASSIGNED, UNASSIGNED_COLOUR, unassigned)
         self._filling = False
         self.table.setVisible(clusters is not None)
         self.average.setVisible(clusters is not None)
@@ -171,7 +178,7 @@ class ClusterDrawer(Drawer):
 
     def _put_images(self, column: int, images: Sequence[QImage | None]) -> None:
         self._filling = True
-        for number, image in enumerate(images[: self.table.rowCount()]):
+        for number, image in enumerate(images[: self._clusters]):
             item = self.table.item(number, column)
             if item is not None and image is not None:
                 item.setIcon(QIcon(QPixmap.fromImage(image)))
@@ -208,16 +215,22 @@ class ClusterDrawer(Drawer):
         made = [QTableWidgetItem() for _ in range(4)]
         made[_NAME].setText(name)
         made[_NAME].setIcon(QIcon(swatch))
-        made[_NAME].setToolTip("Double-click to rename")
+        fixed = [_DECODED, _AVERAGE, _SIZE]
+        if number < self._clusters:
+            made[_NAME].setToolTip("Double-click to rename")
+        else:
+            fixed.append(_NAME)
         made[_SIZE].setText(count(size))
         made[_SIZE].setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        for column in (_DECODED, _AVERAGE, _SIZE):
+        for column in fixed:
             made[column].setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
         for column, item in enumerate(made):
             self.table.setItem(number, column, item)
 
     def _grey(self) -> None:
         picked = len(self._picked())
+        if UNASSIGNED_NUMBER in self._picked():
+            picked = 0  # no cluster: it cannot be merged, split or coloured
         reasons = {
             "Merge": "" if picked > 1 else "Pick two or more clusters first (Ctrl-click)",
             "Split": "" if picked == 1 else "Pick one cluster first",
@@ -230,7 +243,8 @@ class ClusterDrawer(Drawer):
 
     # --- hands -------------------------------------------------------------------------------
     def _picked(self) -> list[int]:
-        return sorted({index.row() for index in self.table.selectedIndexes()})
+        rows = sorted({index.row() for index in self.table.selectedIndexes()})
+        return [row if row < self._clusters else UNASSIGNED_NUMBER for row in rows]
 
     def _on_method(self) -> None:
         finds = self._method.currentData() == "hdbscan"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tvae_core.analysis.clustering import Clustering, cluster, merge, split
 from tvae_core.analysis.metrics import clustering_accuracy, confusion_matrix
-from tvae_core.colours import CLASS_COLOURS
+from tvae_core.colours import class_colours
 from tvae_core.errors import Cancelled
 from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
 from tvae_gui.context import Context
@@ -58,7 +58,7 @@ class ClusterPresenter:
             self._drawer.show_running(False, "No clusters: everything looks like one crowd.")
             return
         names = tuple(f"cluster {n + 1}" for n in range(found.count))
-        self._put(found.labels, names, _colours(found.count), found.method, found.note)
+        self._put(found.labels, names, class_colours(found.count), found.method, found.note)
 
     def show(self) -> None:
         """Show the clusters of the state and ask for their centres."""
@@ -70,7 +70,7 @@ class ClusterPresenter:
         labels = clusters.labels
         valid = labels >= 0
         sizes = np.bincount(labels[valid], minlength=len(clusters.names))
-        self._drawer.show_clusters(clusters, [int(n) for n in sizes])
+        self._drawer.show_clusters(clusters, sizes.tolist(), int(np.count_nonzero(~valid)))
         sums = np.stack(
             [np.bincount(labels[valid], column[valid], len(sizes)) for column in store.z_mean.T], 1
         )
@@ -167,7 +167,7 @@ class ClusterPresenter:
         total = int(labels.max()) + 1
         extra = range(len(clusters.names), total)
         names = (*clusters.names, *(f"cluster {n + 1}" for n in extra))
-        colours = (*clusters.colours, *(CLASS_COLOURS[n % 10] for n in extra))
+        colours = (*clusters.colours, *class_colours(total)[len(clusters.colours) :])
         self._put(labels, names, colours, clusters.method, clusters.note)
 
     def select(self, numbers: list[int]) -> None:
@@ -188,7 +188,3 @@ class ClusterPresenter:
         note: str,
     ) -> None:
         self._state.set_clusters(Clusters(np.asarray(labels), names, colours, method, note))
-
-
-def _colours(how_many: int) -> tuple[str, ...]:
-    return tuple(CLASS_COLOURS[n % len(CLASS_COLOURS)] for n in range(how_many))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tvae_core.colours import UNASSIGNED
 from tvae_core.export.particles import why_no_particles
 from tvae_core.export.registry import endings_of
 from tvae_core.export.target import Exported
@@ -54,6 +55,8 @@ class ExportPresenter:
             sizes = np.bincount(valid, minlength=len(state.clusters.names))
             for number, name in enumerate(state.clusters.names):
                 entries.append((name, ("cluster", number), int(sizes[number])))
+            if without := state.images - len(valid):
+                entries.append((UNASSIGNED, ("cluster", -1), without))
         entries.append(("all images", ("all", ""), state.images))
         keys = [data for _, data, _ in entries]
         self._drawer.show_sources(entries, keys.index(chosen) if chosen in keys else 0)
