@@ -14,8 +14,8 @@ from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import settle
 from tests.gui.hands import send
+from tvae_core.planes import PlaneChoice
 from tvae_gui.main_window import MainWindow
-from tvae_gui.state.planes import PlaneChoice
 
 EVENTS = 5_000
 HELD = (

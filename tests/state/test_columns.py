@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.factories import particle_store
+from tvae_core.columns import MOST_CLASSES, Column, column_values, columns_of
 from tvae_core.store import EmbeddingStore
-from tvae_gui.state.columns import MOST_CLASSES, Column, column_values, columns_of
 from tvae_gui.state.scatter_frame import colour_range
 
 HEAD = """data_optics

@@ -11,9 +11,9 @@ import pytest
 from tests.factories import make_store
 from tvae_core.colours import UNASSIGNED_COLOUR, class_colours, rgb_of
 from tvae_core.errors import ConfigError
+from tvae_core.planes import PlaneChoice
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.state.explorer_state import Clusters, ExplorerState
-from tvae_gui.state.planes import PlaneChoice
 from tvae_gui.state.raster import Window
 from tvae_gui.state.scatter_frame import legend, scatter_frame
 

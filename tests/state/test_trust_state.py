@@ -11,9 +11,9 @@ import pytest
 from tests.factories import make_store
 from tvae_core.analysis.mirror import AtlasMirrors, MirrorPartner, nearest_node
 from tvae_core.analysis.symmetry import symmetry_of_profile, symmetry_of_set
+from tvae_core.planes import PlaneChoice
 from tvae_core.store import Atlas, EmbeddingStore
 from tvae_gui.state.explorer_state import ExplorerState
-from tvae_gui.state.planes import PlaneChoice
 from tvae_gui.state.trust_state import (
     EVERYTHING,
     MEMBERS,

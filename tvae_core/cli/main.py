@@ -75,7 +75,10 @@ def _dispatch(words: list[str]) -> int:
     command = importlib.import_module(f"tvae_core.cli.{name}")
     parser = argparse.ArgumentParser(prog=f"tvae {name}", description=COMMANDS[name])
     command.add_arguments(parser)
-    status: int = command.run(parser.parse_args(words[1:]))
+    arguments = parser.parse_args(words[1:])
+    for before, now in getattr(arguments, "old_names", []):
+        sys.stderr.write(f"tvae: {before} is now {now}; the old name goes with the next version\n")
+    status: int = command.run(arguments)
     return status
 
 

@@ -6,7 +6,8 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from tqdm import tqdm
@@ -58,6 +59,13 @@ def report(records: Iterable[Record], as_json: bool, log: Callable[[str], None])
 def move(bar: tqdm, share: float) -> None:  # type: ignore[type-arg]
     """Move a bar of 100 to a share of the work, 0..1."""
     bar.update(round(100 * share) - bar.n)
+
+
+@contextmanager
+def bar() -> Iterator[Callable[[float, str], None]]:
+    """Show a bar on a terminal; what is yielded moves it to a share of the work, 0 to 1."""
+    with tqdm(total=100, disable=not sys.stderr.isatty(), leave=False) as shown:
+        yield lambda share, _: move(shown, share)
 
 
 def _show_json(record: Record) -> None:

@@ -93,7 +93,7 @@ def find_again(
     path = Path(instead or record.path)
     if not path.is_file():
         what = "no such table" if instead else "the particle table is no longer there"
-        raise TableError(what, path, "name where it is now by --table PATH")
+        raise TableError(what, path, "name where it is now by --images-at PATH")
     if path.suffix.lower() != Path(record.path).suffix.lower():
         raise TableError(f"not of the kind of {Path(record.path).name}", path)
     size = read_state(path)[0]
@@ -103,7 +103,7 @@ def find_again(
     what = f"not the table {since} with" if instead else f"the table has changed since {since}"
     same = "the same images, but other values or text"
     fact = _rows(path, record, difference) or f"{same} ({size:,} bytes, were {record.size_bytes:,})"
-    todo = "name an unchanged copy by --table PATH, or embed the run again"
+    todo = "name an unchanged copy by --images-at PATH, or embed the run again"
     raise TableError(f"{what}: {fact}", path, todo)
 
 

@@ -13,11 +13,11 @@ from PyQt6.QtWidgets import QFileDialog
 from tvae_core.analysis.projection import umap_plane
 from tvae_core.errors import TvaeError
 from tvae_core.particles.joined import JoinedTable, KeylessTable, join_table
+from tvae_core.planes import PlaneChoice
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.context import Context
 from tvae_gui.inspector.position_question import PositionQuestion
 from tvae_gui.jobs.card_job import JobCard
-from tvae_gui.state.planes import PlaneChoice
 
 Array = NDArray[Any]
 

@@ -18,10 +18,10 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from tvae_core.columns import Column
+from tvae_core.planes import PlaneChoice
 from tvae_core.selection import NamedSet
 from tvae_core.words import count
-from tvae_gui.state.columns import Column
-from tvae_gui.state.planes import PlaneChoice
 from tvae_gui.state.scatter_frame import Legend
 from tvae_gui.theme import colour, set_role
 from tvae_gui.widgets.controls import muted, panel, row, title, tool_button

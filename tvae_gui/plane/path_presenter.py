@@ -15,12 +15,12 @@ from tvae_core.export.movies import export_gif, export_mp4, why_no_mp4
 from tvae_core.export.stacks import export_images
 from tvae_core.export.tables import export_table
 from tvae_core.export.target import Exported
+from tvae_core.planes import NEIGHBOURS, to_z
 from tvae_core.words import count
 from tvae_gui.context import Context
 from tvae_gui.plane.path_bar import PathBar
 from tvae_gui.plane.plane_view import PlaneView
 from tvae_gui.state.path_state import PathState
-from tvae_gui.state.planes import NEIGHBOURS, to_z
 
 Array = NDArray[Any]
 MOVIES = {"gif": (export_gif, 256), "mp4": (export_mp4, 512)}  # and the least side in pixels

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtGui import QColor
 
+from tvae_core.planes import NEIGHBOURS, to_z
 from tvae_core.selection import How, Rule
 from tvae_core.store import Atlas
 from tvae_gui.context import Context
@@ -24,7 +25,6 @@ from tvae_gui.state.atlas_view import (
     tile_grid,
     tile_values,
 )
-from tvae_gui.state.planes import NEIGHBOURS, to_z
 from tvae_gui.state.raster import Picture, ScatterFrame, Window
 from tvae_gui.state.scatter_frame import scatter_frame
 from tvae_gui.theme import colour, theme

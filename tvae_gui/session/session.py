@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from tvae_core.errors import StoreError, TvaeError
+from tvae_core.planes import PlaneChoice
 from tvae_core.sidecar import Labelling, Sidecar, load_sidecar, save_sidecar
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.messages import Messages
 from tvae_gui.session.demo import demo_path
 from tvae_gui.state.explorer_state import Clusters, ExplorerState
-from tvae_gui.state.planes import PlaneChoice
 
 CLUSTERING = "clusters"
 

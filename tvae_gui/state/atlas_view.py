@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tvae_core.planes import to_plane
 from tvae_core.store import Atlas
 from tvae_gui.state.explorer_state import ExplorerState
-from tvae_gui.state.planes import to_plane
 from tvae_gui.state.raster import Picture, Window
 
 Array = NDArray[Any]

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from tvae_core.colours import CLASS_COLOURS
+from tvae_core.columns import CLUSTER_KEY, DENSITY, Column, column_values, columns_of
 from tvae_core.errors import ConfigError
+from tvae_core.planes import NEIGHBOURS, PlaneChoice, ShownPlane, shown_plane, to_plane, to_z
 from tvae_core.selection import History, How, NamedSet, Rule, Selection, apply_rule
 from tvae_core.store import EmbeddingStore, Plane
-from tvae_gui.state.columns import CLUSTER_KEY, DENSITY, Column, column_values, columns_of
-from tvae_gui.state.planes import NEIGHBOURS, PlaneChoice, ShownPlane, shown_plane, to_plane, to_z
 from tvae_gui.state.point_index import PointIndex
 from tvae_gui.state.support_map import SupportMap
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_gui.state.columns import Kind
+from tvae_core.columns import Kind
 from tvae_gui.state.point_index import PointIndex
 
 Array = NDArray[Any]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.colours import CYCLIC_MAP, class_levels, class_table, colour_map, to_bytes
-from tvae_gui.state.columns import CLUSTER_KEY, Column
+from tvae_core.columns import CLUSTER_KEY, Column
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.raster import ScatterFrame
 

@@ -12,9 +12,9 @@ from psygnal import Signal
 from tvae_core.analysis.mirror import AtlasMirrors, nearest_node
 from tvae_core.analysis.symmetry import SetSymmetry
 from tvae_core.analysis.trust import BAD, CARE, GOOD, InvarianceReport
+from tvae_core.planes import to_plane
 from tvae_core.store import Atlas
 from tvae_gui.state.explorer_state import ExplorerState
-from tvae_gui.state.planes import to_plane
 
 Array = NDArray[Any]
 PROBE, SELECTION, EVERYTHING = "probe", "selection", "all"

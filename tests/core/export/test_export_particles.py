@@ -158,7 +158,7 @@ def test_a_table_that_moved_or_changed_writes_nothing(star: Path, tmp_path: Path
     content = star.read_bytes()
     with EmbeddingStore(particle_store(tmp_path / "e.h5", star)) as store:
         moved = star.rename(star.with_name("moved.star"))
-        with pytest.raises(TableError, match=r"no longer there .*--table"):
+        with pytest.raises(TableError, match=r"no longer there .*--images-at"):
             export_particles(store, np.arange(2), tmp_path / "a.star")
         export_particles(store, np.arange(2), tmp_path / "b.star", table=str(moved))
         for old, new, fact in (

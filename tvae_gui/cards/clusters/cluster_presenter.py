@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from tvae_core.analysis.clustering import Clustering, cluster, merge, split
 from tvae_core.analysis.metrics import clustering_accuracy, confusion_matrix
 from tvae_core.colours import class_colours
+from tvae_core.columns import CLUSTER_KEY, MOST_CLASSES, label_names
 from tvae_core.errors import Cancelled
 from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
 from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import CENTRES, DecodedMany
 from tvae_gui.state.atlas_view import blend_at
-from tvae_gui.state.columns import CLUSTER_KEY, MOST_CLASSES, label_names
 from tvae_gui.state.explorer_state import Clusters
 from tvae_gui.widgets.questions import ask_colour
 
