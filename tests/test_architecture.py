@@ -5,6 +5,7 @@ added tomorrow is held to the rules without a word in any list.
 """
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -179,3 +180,25 @@ def test_every_module_stands_on_a_floor() -> None:
     }
     rooms = {".".join(module.split(".")[:2]) for module in modules() if "." in module}
     assert rooms - named == set()
+
+
+IMPORTED_AS = {
+    "scikit-learn": "sklearn",
+    "pyqt6": "PyQt6",
+    "pillow": "PIL",
+    "umap-learn": "umap",
+}
+
+
+def test_what_is_declared_is_imported() -> None:
+    """A dependency that nothing imports is downloaded by everybody for nothing."""
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = {
+        re.split(r"[<>=~!\[; ]", line)[0].lower() for line in project["project"]["dependencies"]
+    }
+    used = {
+        name.partition(".")[0]
+        for path in modules().values()
+        for _, name in imported(path.read_text(encoding="utf-8"))
+    }
+    assert {name for name in declared if IMPORTED_AS.get(name, name) not in used} == set()

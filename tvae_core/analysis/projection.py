@@ -1,4 +1,4 @@
-"""From the content latent to a plane and back: PCA, UMAP, and two ways to lift a place to z."""
+"""From the content latent to a plane: PCA, UMAP, t-SNE."""
 
 from __future__ import annotations
 
