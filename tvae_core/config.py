@@ -36,6 +36,17 @@ class DataConfig(_Section):
 
     path: str = _field("", "Stack, table or folder of images")
     dataset: str = _field("", "Name of the data set inside an .h5 or .npz file")
+    axes: str = _field(
+        "",
+        "Axes of an array or TIFF stack as letters, images first: NYX, NCYX (channels first), "
+        "NYXC, NP (flattened); empty: by its shape",
+        pattern=r"^[A-Za-z]{0,8}$",
+    )
+    channel: str = _field(
+        "",
+        "Channel taken of several, from 1; or three as red, green and blue, such as 1,2,3",
+        pattern=r"^([1-9]\d*(,[1-9]\d*,[1-9]\d*)?)?$",
+    )
     image_root: str = _field("", "Folder that replaces the one written in a .star or .cs table")
     bad_pixels: BadPixels = _field(
         "refuse", "NaN and infinite pixels: refuse the image, set to zero or to the image's mean"

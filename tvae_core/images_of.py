@@ -7,7 +7,7 @@ from pathlib import Path
 from tvae_core.config import DataConfig
 from tvae_core.errors import ImageFileError, TvaeError
 from tvae_core.images.identity import NAME_THEM, KnownImages
-from tvae_core.images.opening import open_stack
+from tvae_core.images.opening import open_data
 from tvae_core.images.prepared import PreparedStack
 from tvae_core.store import EmbeddingStore
 
@@ -36,7 +36,7 @@ def open_images_of(store: EmbeddingStore, images_at: str = "") -> KnownImages:
         changed is named when it is read.
     """
     data = moved(store.header.config.data, images_at)
-    stack = open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
+    stack = open_data(data)
     return KnownImages(stack, store.images_known_by, "the run embedded them")
 
 

@@ -22,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", help="images, a run's folder or a store")
     parser.add_argument("--dataset", default="", help="data set inside an .h5 or .npz")
     parser.add_argument("--image-root", default="", help="folder of the stacks a table names")
+    parser.add_argument("--axes", default="", help="letters of the axes: NYX, NCYX, NYXC, NP ...")
+    parser.add_argument("--channel", default="", help="which channel, from 1, or three: 1,2,3")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -35,7 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         from tvae_core.images.inspect import describe
 
-        facts = describe(path, arguments.dataset, arguments.image_root)
+        facts = describe(
+            path, arguments.dataset, arguments.image_root, arguments.axes, arguments.channel
+        )
     print(json.dumps(facts, default=str) if arguments.json else _lines(facts))
     trouble = _trouble(facts)
     if trouble:

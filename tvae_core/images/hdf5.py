@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
-from tvae_core.images.arrays import LABEL_ARRAYS, checked_labels, pick_images, stack_form
+from tvae_core.images.arrays import pick_images
+from tvae_core.images.labels import Labels, label_array, labels_of
+from tvae_core.images.layout import Layout, layout_of
 from tvae_core.images.limits import DECODING_ERRORS
 from tvae_core.images.raw import runs
 from tvae_core.images.stack import ImageStack, StackNotes, Wanted
@@ -21,10 +23,12 @@ _CHUNK_CACHE = 64 << 20  # bytes; the default of 1 MiB is less than many a chunk
 class Hdf5Stack(ImageStack):
     """The images of one data set, read a stretch at a time; made by `open_hdf5`."""
 
-    def __init__(self, path: Path, file: Any, images: Any, notes: StackNotes) -> None:
-        form = stack_form(path, images.shape, images.dtype)
-        super().__init__(path, "HDF5", form, notes)
+    def __init__(
+        self, path: Path, file: Any, images: Any, layout: Layout, notes: StackNotes
+    ) -> None:
+        super().__init__(path, "HDF5", layout.form, notes)
         self._file = file
+        self._layout = layout
         self._images = images
 
     def close(self) -> None:
@@ -32,18 +36,20 @@ class Hdf5Stack(ImageStack):
         self._file.close()
 
     def _read(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        shape = (len(indices), *self.form.image_shape)
         try:
-            if self._images.ndim in (2, 3) and len(self) == 1:
-                return np.repeat(self._images[()].reshape(1, *shape[1:]), len(indices), axis=0)
-            return self._gather(indices).reshape(shape)
+            return self._layout.images(self._gather(indices))
         except DECODING_ERRORS as error:
             raise ImageFileError(f"cannot be read: {error}", self.path) from error
 
     def _gather(self, indices: NDArray[np.int64]) -> NDArray[Any]:
         """Read sorted stretches, so that each compressed chunk is unpacked once."""
         order = np.argsort(indices, kind="stable")
-        images = np.empty((len(indices), *self._images.shape[1:]), self._images.dtype)
+        images = np.empty((len(indices), *self._layout.block), self._images.dtype)
+        if len(self._layout.lead) != 1:
+            places = np.unravel_index(indices, self._layout.lead) if self._layout.lead else ()
+            for number in range(len(indices)):
+                images[number] = self._images[tuple(int(axis[number]) for axis in places)]
+            return images
         ordered = indices[order]
         for start, stop in runs(ordered):
             first = int(ordered[start])
@@ -73,7 +79,7 @@ def open_hdf5(path: Path, wanted: Wanted) -> Hdf5Stack:
         what = "truncated" if "truncated" in str(error) else "not an HDF5 file"
         raise ImageFileError(what, path) from error
     try:
-        return _open(path, file, wanted.dataset)
+        return _open(path, file, wanted)
     except ImageFileError:
         file.close()
         raise
@@ -82,36 +88,37 @@ def open_hdf5(path: Path, wanted: Wanted) -> Hdf5Stack:
         raise ImageFileError(f"cannot be read: {error}", path) from error
 
 
-def _open(path: Path, file: Any, dataset: str) -> Hdf5Stack:
+def _open(path: Path, file: Any, wanted: Wanted) -> Hdf5Stack:
     sets = _data_sets(file)
-    name = pick_images(path, {key: value.shape for key, value in sets.items()}, dataset)
+    name = pick_images(path, {key: value.shape for key, value in sets.items()}, wanted.dataset)
     images = sets[name]
     if not images.id.get_storage_size() and not images.is_virtual and not images.external:
         raise ImageFileError(f"data set {name} of shape {images.shape} holds no images", path)
-    folder = name.rpartition("/")[0]
-    return Hdf5Stack(path, file, images, _notes(path, sets, images, folder))
+    every = _data_sets(file, "buifOSU")
+    beside = label_array(name, every)
+    rows = every[beside].shape[0] if beside and every[beside].shape else 0
+    layout = layout_of(path, images.shape, images.dtype, wanted, rows)
+    labels = Labels()
+    if beside is not None:
+        labels = labels_of(
+            beside, every[beside].shape, layout.form.count, lambda: every[beside][()]
+        )
+    remarks = (*layout.remarks, *labels.remarks)
+    notes = StackNotes(_pixel_size(images), labels.values, labels.names, remarks)
+    return Hdf5Stack(path, file, images, layout, notes)
 
 
-def _data_sets(file: Any) -> dict[str, Any]:
+def _data_sets(file: Any, kinds: str = "buif") -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def visit(name: str | bytes, item: Any) -> None:
         if not isinstance(name, str) or not isinstance(item, h5py.Dataset):  # damaged: bytes
             return
-        if item.dtype.kind in "buif" and item.shape is not None:
+        if item.dtype.kind in kinds and item.shape is not None:
             found[name] = item
 
     file.visititems(visit)
     return found
-
-
-def _notes(path: Path, sets: dict[str, Any], images: Any, folder: str) -> StackNotes:
-    labels = None
-    for name in LABEL_ARRAYS:
-        beside = sets.get(f"{folder}/{name}".lstrip("/"))
-        if labels is None and beside is not None and beside.shape == images.shape[:1]:
-            labels = checked_labels(path, beside[()], images.shape[0])
-    return StackNotes(_pixel_size(images), labels)
 
 
 def _pixel_size(images: Any) -> float | None:

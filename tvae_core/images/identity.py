@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from tvae_core.ctf import Ctf
 from tvae_core.errors import ImageFileError, TvaeError
+from tvae_core.images.levels import Levels
 from tvae_core.images.stack import ImageStack, Sources, StackNotes
 from tvae_core.particles.described import Categories
 from tvae_core.particles.table import ParticleTable
@@ -224,6 +226,11 @@ class KnownImages(ImageStack):
         """Close the stack."""
         self.stack.close()
 
+    @cached_property
+    def levels(self) -> Levels:
+        """Nothing more: the stack itself takes off what float32 cannot hold."""
+        return Levels()
+
     @property
     def _in_place(self) -> bool:
         return np.array_equal(self._places, np.arange(len(self.stack)))
@@ -318,7 +325,7 @@ class KnownImages(ImageStack):
         return ImageFileError(f"{first} {what} {self._since}{more}", self.stack.path, NAME_THEM)
 
     def _notes(self) -> StackNotes:
-        notes = self.stack.notes
+        notes = replace(self.stack.notes, remarks=self.stack.remarks)
         if notes.labels is None or self._in_place:
             return notes
         labels = np.where(self._places < 0, -1, notes.labels[self.rows()])

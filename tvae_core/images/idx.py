@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
-from tvae_core.images.arrays import checked_labels, stack_form
 from tvae_core.images.gzipped import unpack
+from tvae_core.images.labels import labels_of
+from tvae_core.images.layout import layout_of
 from tvae_core.images.limits import LARGEST_IN_MEMORY, check_size
 from tvae_core.images.raw import ByteSource, FileBytes, MemoryBytes, RawStack
 from tvae_core.images.stack import StackNotes, Wanted
@@ -38,8 +39,9 @@ def open_idx(path: Path, wanted: Wanted) -> RawStack:
         Not an idx file, truncated, absurd size, or labels of another number.
     """
     shape, dtype, source, offset = _open(path)
-    form = stack_form(path, shape, dtype)
-    return RawStack(path, "idx", form, source, offset, _labels(path, form.count))
+    layout = layout_of(path, shape, dtype, wanted)
+    form = layout.form
+    return RawStack(path, "idx", form, source, offset, _labels(path, form.count), layout)
 
 
 def _open(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], ByteSource, int]:
@@ -69,7 +71,7 @@ def _parse(head: bytes, path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
         raise ImageFileError("truncated within its header", path)
     shape = tuple(np.frombuffer(head, ">u4", dimensions, 4).tolist())
     if dimensions > 1:
-        size = stack_form(path, shape, np.dtype(_PIXELS[head[2]]))
+        size = layout_of(path, shape, np.dtype(_PIXELS[head[2]])).form
         check_size(path, size.count, size.height, size.width)
     return shape, np.dtype(_PIXELS[head[2]])
 
@@ -83,7 +85,8 @@ def _labels(path: Path, count: int) -> StackNotes:
     beside = _label_file(path)
     if beside is None:
         return StackNotes()
-    labels = checked_labels(beside, _read_labels(beside), count)
+    values = _read_labels(beside)
+    labels = labels_of(beside.name, values.shape, count, lambda: values).values
     if labels is None:
         raise ImageFileError(f"does not hold one label for each of the {count} images", beside)
     return StackNotes(labels=labels)

@@ -15,7 +15,9 @@ from tvae_core.images.values import findings, look_at_values
 _ASKS_NOTHING = RunConfig(data=DataConfig(bad_pixels="zero"))  # bad pixels are told by themselves
 
 
-def describe(path: Path | str, dataset: str = "", image_root: str = "") -> dict[str, Any]:
+def describe(
+    path: Path | str, dataset: str = "", image_root: str = "", axes: str = "", channel: str = ""
+) -> dict[str, Any]:
     """Return what there is to say about a stack; every image is read once.
 
     Returns
@@ -31,7 +33,8 @@ def describe(path: Path | str, dataset: str = "", image_root: str = "") -> dict[
     ImageFileError
         As `open_stack`.
     """
-    with open_stack(path, dataset=dataset, image_root=image_root) as stack:
+    wanted = {"dataset": dataset, "image_root": image_root, "axes": axes, "channel": channel}
+    with open_stack(path, **wanted) as stack:
         facts = look_at_values(stack, every_image=True)
         found = [str(finding) for finding in findings(facts, _ASKS_NOTHING)]
         return _form(stack) | {

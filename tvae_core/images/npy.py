@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from tvae_core.errors import ImageFileError
-from tvae_core.images.arrays import stack_form
+from tvae_core.images.layout import layout_of
 from tvae_core.images.limits import LARGEST_IN_MEMORY, check_size
 from tvae_core.images.raw import ByteSource, FileBytes, MemoryBytes, RawStack
-from tvae_core.images.stack import Wanted
+from tvae_core.images.stack import StackNotes, Wanted
 from tvae_core.npy_header import MAGIC, NpyHeader, read_npy_header
 
 
@@ -20,7 +20,7 @@ def sniff(head: bytes) -> bool:
 
 
 def open_npy(path: Path, wanted: Wanted) -> RawStack:
-    """Open a .npy file of (N, H, W), (N, H, W, 3), (H, W) or (H, W, 3) numbers.
+    """Open a .npy file of numbers; `layout_of` says which shapes are images.
 
     Raises
     ------
@@ -34,10 +34,12 @@ def open_npy(path: Path, wanted: Wanted) -> RawStack:
         raise ImageFileError(f"cannot be opened: {error.strerror}", path) from error
     except ValueError as error:
         raise ImageFileError(str(error), path, "save a plain array with numpy.save") from error
-    form = stack_form(path, header.shape, header.dtype)
+    layout = layout_of(path, header.shape, header.dtype, wanted)
+    form = layout.form
     check_size(path, form.count, form.height, form.width)
     source, offset = _source(path, header)
-    return RawStack(path, "NumPy array", form, source, offset)
+    notes = StackNotes(remarks=layout.remarks)
+    return RawStack(path, "NumPy array", form, source, offset, notes, layout)
 
 
 def _source(path: Path, header: NpyHeader) -> tuple[ByteSource, int]:

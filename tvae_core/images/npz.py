@@ -13,13 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
-from tvae_core.images.arrays import (
-    LABEL_ARRAYS,
-    NAME_ARRAYS,
-    checked_labels,
-    pick_images,
-    stack_form,
-)
+from tvae_core.images.arrays import pick_images
+from tvae_core.images.labels import CLASS_NAMES, Labels, label_array, labels_of
+from tvae_core.images.layout import layout_of
 from tvae_core.images.limits import check_in_memory, check_size
 from tvae_core.images.raw import ByteSource, FileBytes, MemoryBytes, RawStack
 from tvae_core.images.stack import StackNotes, Wanted
@@ -48,22 +44,27 @@ def open_npz(path: Path, wanted: Wanted) -> RawStack:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return _open(archive, path, wanted.dataset)
+            return _open(archive, path, wanted)
     except _DAMAGE as error:
         raise ImageFileError(f"not a sound NumPy archive: {error}", path) from error
     except OSError as error:
         raise ImageFileError(f"cannot be opened: {error.strerror}", path) from error
 
 
-def _open(archive: zipfile.ZipFile, path: Path, dataset: str) -> RawStack:
+def _open(archive: zipfile.ZipFile, path: Path, wanted: Wanted) -> RawStack:
     headers = _headers(archive)
-    name = pick_images(path, {key: header.shape for key, header in headers.items()}, dataset)
+    name = pick_images(path, {key: header.shape for key, header in headers.items()}, wanted.dataset)
     header = headers[name]
-    form = stack_form(path, header.shape, header.dtype)
+    beside = label_array(name, headers)
+    rows = headers[beside].shape[0] if beside and headers[beside].shape else 0
+    layout = layout_of(path, header.shape, header.dtype, wanted, rows)
+    form = layout.form
     check_size(path, form.count, form.height, form.width)
-    notes = _notes(archive, path, headers, form.count)
+    labels = _labels(archive, path, headers, beside, form.count)
+    remarks = (*layout.remarks, *labels.remarks)
+    notes = StackNotes(labels=labels.values, label_names=labels.names, remarks=remarks)
     source, offset = _source(archive, path, name, header)
-    return RawStack(path, "NumPy archive", form, source, offset, notes)
+    return RawStack(path, "NumPy archive", form, source, offset, notes, layout)
 
 
 def _headers(archive: zipfile.ZipFile) -> dict[str, NpyHeader]:
@@ -122,15 +123,21 @@ def _exactly(stream: IO[bytes], count: int, path: Path) -> bytes:
     return content
 
 
-def _notes(
-    archive: zipfile.ZipFile, path: Path, headers: dict[str, NpyHeader], count: int
-) -> StackNotes:
-    labels = None
-    for name in LABEL_ARRAYS:
-        if labels is None and name in headers and headers[name].shape[:1] == (count,):
-            labels = checked_labels(path, _load(archive, path, name, headers[name]), count)
-    names: tuple[str, ...] = ()
-    for name in NAME_ARRAYS:
-        if labels is not None and name in headers and headers[name].dtype.kind in "US":
-            names = tuple(_load(archive, path, name, headers[name]).astype(str).ravel().tolist())
-    return StackNotes(labels=labels, label_names=names)
+def _labels(
+    archive: zipfile.ZipFile,
+    path: Path,
+    headers: dict[str, NpyHeader],
+    beside: str | None,
+    count: int,
+) -> Labels:
+    if beside is None:
+        return Labels()
+    header = headers[beside]
+    labels = labels_of(beside, header.shape, count, lambda: _load(archive, path, beside, header))
+    named = next((name for name in headers if name.lower() in CLASS_NAMES), None)
+    if labels.values is None or labels.names or named is None:
+        return labels
+    if headers[named].dtype.kind not in "US":
+        return labels
+    names = _load(archive, path, named, headers[named]).astype(str).ravel().tolist()
+    return labels._replace(names=tuple(names))

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tvae_core.config import DataConfig
 from tvae_core.errors import ImageFileError
 from tvae_core.images.pictures import open_pictures
 from tvae_core.images.registry import kind_of_content, kind_of_name, readable
 from tvae_core.images.stack import ImageStack, Wanted
 
 
-def open_stack(path: Path | str, *, dataset: str = "", image_root: str = "") -> ImageStack:
+def open_data(data: DataConfig) -> ImageStack:
+    """Open the images that a run's settings name, as they are in their files."""
+    return open_stack(
+        data.path,
+        dataset=data.dataset,
+        image_root=data.image_root,
+        axes=data.axes,
+        channel=data.channel,
+    )
+
+
+def open_stack(
+    path: Path | str,
+    *,
+    dataset: str = "",
+    image_root: str = "",
+    axes: str = "",
+    channel: str = "",
+) -> ImageStack:
     """Open images of any kind of `tvae_core.images.registry`, for reading only.
 
     Parameters
@@ -21,6 +40,8 @@ def open_stack(path: Path | str, *, dataset: str = "", image_root: str = "") -> 
         Name of the array of an .npz or .h5 file; empty takes the only one.
     image_root : str
         Folder of the stacks of a table; empty looks beside and above the table.
+    axes, channel : str
+        What the axes mean and which channels are taken, as in `Wanted`; empty guesses, or asks.
 
     Raises
     ------
@@ -29,7 +50,7 @@ def open_stack(path: Path | str, *, dataset: str = "", image_root: str = "") -> 
         sizes, absurd size, pixels that are not read.
     """
     path = Path(path)
-    wanted = Wanted(dataset, image_root)
+    wanted = Wanted(dataset, image_root, axes, channel)
     try:
         return _open(path, wanted)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""PNG, JPEG and TIFF pictures: one, or a folder of them, with one folder a class or none."""
+"""PNG, JPEG, TIFF and other pictures: one, or a folder of them, with one folder a class or none."""
 
 from __future__ import annotations
 
@@ -9,19 +9,29 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import tifffile
 from imagecodecs import png_decode
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from tvae_core import words
 from tvae_core.errors import ImageFileError
+from tvae_core.images.display import SIDEWAYS, oriented, over, white_is_zero
+from tvae_core.images.layout import chosen_channels
 from tvae_core.images.limits import DECODING_ERRORS, LARGEST_IMAGE
+from tvae_core.images.picture_folder import Pictures, pictures_of
 from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes, Wanted
+from tvae_core.images.tiff import seen_page
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
-_IN_FOLDERS = (*SUFFIXES, ".tif", ".tiff")
-_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".pgm", ".ppm")
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
 _GREY = {"1": "u1", "L": "u1", "LA": "u1", "La": "u1", "I": "i4", "F": "f4"}
 _GREY |= {"I;16": "u2", "I;16B": "u2", "I;16L": "u2", "I;16N": "u2"}
+_CLEAR = ("RGBA", "RGBa", "LA", "La", "PA")
+_EXIF_ORIENTATION = 0x0112
+_PHOTOMETRIC, _BITS_A_SAMPLE = 262, 258
+_BLACK = 16  # visible colours below it are drawn on white
+_JUDGED = 16  # pictures that the background is judged by
 
 
 class _Form(NamedTuple):
@@ -29,15 +39,35 @@ class _Form(NamedTuple):
     height: int
     channels: int
     dtype: str
+    clear: bool = False
+    frames: int = 1
 
 
 class PictureStack(ImageStack):
-    """Picture files of one size, one image each; made by `open_pictures`."""
+    """Picture files of one size, one image each; made by `open_pictures`.
 
-    def __init__(self, path: Path, files: list[Path], form: StackForm, notes: StackNotes) -> None:
+    Parameters
+    ----------
+    channels_taken : tuple of int
+        Which of red, green and blue are taken, () for all there are.
+    background : int
+        What transparent pixels are drawn on: 0 black, 1 white.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        files: list[Path],
+        form: StackForm,
+        notes: StackNotes,
+        channels_taken: tuple[int, ...] = (),
+        background: int = 0,
+    ) -> None:
         kind = "picture" if path.is_file() else "folder of pictures"
         super().__init__(path, kind, form, notes)
         self._files = files
+        self._taken = channels_taken
+        self._background = background
 
     def sources(self) -> Sources:
         """Return each picture's path within the folder."""
@@ -54,24 +84,29 @@ class PictureStack(ImageStack):
 
     def _picture(self, file: Path) -> NDArray[Any]:
         with _opened(file) as picture:
-            if (picture.height, picture.width) != (self.height, self.width):
-                raise ImageFileError("changed its size while the stack was open", file)
-            if self.channels == 3:
-                return _colours(file, picture)
-            grey = picture.convert("L") if picture.mode in ("LA", "La", "1") else picture
-            return np.asarray(grey)
+            pixels = _pixels(
+                file, picture, self.channels == 3 or bool(self._taken), self._background
+            )
+        if pixels.shape[:2] != (self.height, self.width):
+            raise ImageFileError("changed its size while the stack was open", file)
+        if not self._taken:
+            return pixels
+        chosen = pixels[..., list(self._taken)]
+        return chosen[..., 0] if len(self._taken) == 1 else chosen
 
 
 def sniff(head: bytes) -> bool:
     """Return whether a file's first bytes are those of a picture."""
-    return head.startswith(_MAGIC)
+    webp, bmp = head[8:12] == b"WEBP", head[:2] == b"BM" and head[6:10] == bytes(4)
+    return head.startswith(_MAGIC) or webp or bmp
 
 
 def open_pictures(path: Path, wanted: Wanted) -> PictureStack:
     """Open a picture, or a folder of pictures of one size.
 
-    Sub-folders of pictures are classes: they give the labels, in alphabetical order. Grey and
-    colour mixed are read as colour; transparency is dropped.
+    Sub-folders of pictures are classes, called by a number or a name. Grey and colour mixed are
+    read as colour; transparent pixels are drawn on black, or on white where the visible colours
+    are black; a picture tagged as turned is turned.
 
     Raises
     ------
@@ -79,62 +114,64 @@ def open_pictures(path: Path, wanted: Wanted) -> PictureStack:
         No pictures, mixed sizes (two files are named), a picture that cannot be read, is
         truncated, has several pages or is a decompression bomb.
     """
-    files, labels, names = _list(path)
-    first = _inspect(files[0])
-    channels, dtype = first.channels, np.dtype(first.dtype)
-    for file in files[1:]:
-        form = _inspect(file)
-        if form[:2] != first[:2]:
-            raise _mixed(files[0], first, file, form)
-        channels = max(channels, form.channels)
-        dtype = np.result_type(dtype, form.dtype)
-    stack = StackForm(len(files), first.height, first.width, channels, dtype)
-    return PictureStack(path, files, stack, StackNotes(labels=labels, label_names=names))
+    found = Pictures([path]) if path.is_file() else pictures_of(path)
+    files = found.files
+    forms = [_inspect(file) for file in files]
+    for file, form in zip(files, forms, strict=True):
+        if form[:2] != forms[0][:2]:
+            raise _mixed(files[0], forms[0], file, form)
+    dtype = np.result_type(*{form.dtype for form in forms})
+    colour = max(form.channels for form in forms) == 3
+    taken = chosen_channels(path, wanted, 3 if colour else 1) if colour else ()
+    channels = 3 if colour and len(taken) != 1 else 1
+    clear = [file for file, form in zip(files, forms, strict=True) if form.clear]
+    transparent, background = _background(clear)
+    remarks = [*found.remarks, *_said(forms, transparent and len(clear), background)]
+    stack = StackForm(len(files), forms[0].height, forms[0].width, channels, dtype)
+    notes = StackNotes(labels=found.labels, label_names=found.names, remarks=tuple(remarks))
+    return PictureStack(path, files, stack, notes, taken, background)
 
 
-def _list(path: Path) -> tuple[list[Path], NDArray[np.int64] | None, tuple[str, ...]]:
-    """Return the pictures in order, and the class of each when they lie in class folders."""
-    if path.is_file():
-        return [path], None, ()
-    files = _pictures(path)
-    folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir()]
-    classes = {folder.name: found for folder in folders if (found := _pictures(folder))}
-    if files and classes:
-        raise ImageFileError(
-            "holds both pictures and folders of pictures", path, "give one of the folders"
-        )
-    if files:
-        return files, None, ()
-    if not classes:
-        raise ImageFileError(
-            "holds no images",
-            path,
-            "a folder must hold PNG, JPEG or TIFF files; give a stack itself",
-        )
-    labels = np.repeat(np.arange(len(classes)), [len(found) for found in classes.values()])
-    every = [file for found in classes.values() for file in found]
-    return every, labels.astype(np.int64), tuple(classes)
+def _said(forms: list[_Form], clear: int, background: int) -> Iterator[str]:
+    if clear:
+        shade = "white" if background else "black"
+        yield f"transparent pixels of {words.count(clear, 'picture')} are drawn on {shade}"
+    animated = sum(form.frames > 1 for form in forms)
+    if animated:
+        yield f"only the first frame of {words.count(animated, 'animated picture')} is read"
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in _IN_FOLDERS and not file.name.startswith(".") and file.is_file()
-    )
+def _background(clear: list[Path]) -> tuple[bool, int]:
+    """Return whether pictures with an alpha channel are transparent anywhere, and what is behind.
+
+    Behind them is 1 (white) where all that is visible of them is black, else 0.
+    """
+    transparent, bright = False, False
+    for file in clear[:: max(1, len(clear) // _JUDGED)]:
+        with _opened(file) as picture:
+            whole = np.asarray(picture.convert("RGBA"))
+        seen = whole[..., :3][whole[..., 3] > 0]
+        transparent |= bool((whole[..., 3] < 255).any())
+        bright |= bool(seen.size and seen.max() >= _BLACK)
+    return transparent, int(transparent and not bright)
 
 
 def _inspect(file: Path) -> _Form:
     """Return the form of a picture from its header."""
     with _opened(file) as picture:
-        if picture.width * picture.height > LARGEST_IMAGE:
-            raise ImageFileError(f"absurd size: {picture.height} x {picture.width} pixels", file)
-        if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
+        width, height = picture.size
+        if width * height > LARGEST_IMAGE:
+            raise ImageFileError(f"absurd size: {height} x {width} pixels", file)
+        frames = int(getattr(picture, "n_frames", 1))
+        if picture.format == "TIFF" and frames > 1:
             raise ImageFileError("has several pages", file, "open it by itself")
-        if _is_deep_png(file, picture):
-            return _Form(picture.width, picture.height, 3, "u2")
-        grey = _GREY.get(picture.mode)
-        return _Form(picture.width, picture.height, 1 if grey else 3, grey or "u1")
+        if _orientation(picture) in SIDEWAYS:
+            width, height = height, width
+        clear = picture.mode in _CLEAR or (picture.mode == "P" and "transparency" in picture.info)
+        grey = "u1" if _is_grey_palette(picture) else _GREY.get(picture.mode)
+        if _is_deep(file, picture):
+            return _Form(width, height, 3, "u2", clear, frames)
+        return _Form(width, height, 1 if grey else 3, grey or "u1", clear, frames)
 
 
 @contextmanager
@@ -154,11 +191,47 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         raise ImageFileError(f"cannot be read: {error}", file, "is it truncated?") from error
 
 
-def _is_deep_png(file: Path, picture: Image.Image) -> bool:
-    """Return whether a picture is a PNG of 16 bits in colour, of which Pillow keeps the high byte.
+def _pixels(file: Path, picture: Image.Image, colour: bool, background: int) -> NDArray[Any]:
+    """Return a picture (H, W) or (H, W, 3) as it is meant to be seen."""
+    if _is_deep(file, picture):
+        return _deep(file, picture, background)
+    if picture.format == "TIFF" and _tag(picture, _EXIF_ORIENTATION) in SIDEWAYS:
+        return _sideways(file, colour)
+    turn = _orientation(picture)
+    if not colour:
+        return oriented(_grey(picture, background), turn)
+    if picture.mode in _CLEAR or (picture.mode == "P" and "transparency" in picture.info):
+        whole = np.asarray(picture.convert("RGBA"))
+        return oriented(over(whole[..., :3], whole[..., 3], 255 * background), turn)
+    return oriented(np.asarray(_flat(picture).convert("RGB")), turn)
+
+
+def _grey(picture: Image.Image, background: int) -> NDArray[Any]:
+    if picture.mode in ("LA", "La"):
+        both = np.asarray(picture.convert("LA"))
+        return over(both[..., :1], both[..., 1], 255 * background)[..., 0]
+    pixels = np.asarray(picture.convert("L") if picture.mode in ("1", "P") else picture)
+    deep = picture.format == "TIFF" and picture.mode not in ("1", "L", "P")
+    # Pillow turns 1 and 8 bits with white at zero by itself, and no others.
+    return white_is_zero(pixels) if deep and _tag(picture, _PHOTOMETRIC) == 0 else pixels
+
+
+def _is_grey_palette(picture: Image.Image) -> bool:
+    palette = picture.getpalette() if picture.mode == "P" else None
+    if not palette or "transparency" in picture.info:
+        return False
+    colours = np.asarray(palette).reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())
+
+
+def _is_deep(file: Path, picture: Image.Image) -> bool:
+    """Return whether a picture is 16-bit colour, of which Pillow keeps the high byte.
 
     The 25th byte of a PNG is its bits a sample, the next its kind: 2 colour, 4 and 6 with alpha.
     """
+    if picture.format == "TIFF":
+        bits = _tag(picture, _BITS_A_SAMPLE)
+        return isinstance(bits, tuple) and len(bits) in (3, 4) and set(bits) == {16}
     if picture.format != "PNG":
         return False
     with open(file, "rb") as stream:
@@ -166,21 +239,41 @@ def _is_deep_png(file: Path, picture: Image.Image) -> bool:
     return len(head) == 26 and head[24] == 16 and head[25] in (2, 4, 6)
 
 
-def _colours(file: Path, picture: Image.Image) -> NDArray[Any]:
-    """Return a picture as (H, W, 3), its values as deep as those of the file."""
-    if not _is_deep_png(file, picture):
-        return np.asarray(_flat(picture).convert("RGB"))
+def _deep(file: Path, picture: Image.Image, background: int) -> NDArray[Any]:
+    if picture.format == "TIFF":
+        with tifffile.TiffFile(file) as pages:
+            return seen_page(pages.pages[0])[..., :3]
     pixels = np.asarray(png_decode(file.read_bytes()))
-    return np.repeat(pixels[..., :1], 3, axis=2) if pixels.shape[2] < 3 else pixels[..., :3]
+    if pixels.shape[2] in (2, 4):
+        pixels = over(pixels[..., :-1], pixels[..., -1], 65535 * background)
+    colours = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+    return oriented(colours, _orientation(picture))
+
+
+def _sideways(file: Path, colour: bool) -> NDArray[Any]:
+    """Return a TIFF whose rows and columns are to be swapped, which Pillow 13 scrambles."""
+    with tifffile.TiffFile(file) as pages:
+        pixels = seen_page(pages.pages[0])
+    pixels = 255 * pixels.astype(np.uint8) if pixels.dtype.kind == "b" else pixels
+    if colour and pixels.ndim == 2:
+        return np.repeat(pixels[..., None], 3, axis=2)
+    return pixels[..., :3] if colour else pixels
+
+
+def _orientation(picture: Image.Image) -> int:
+    """Return how a picture is turned, 1 to 8; of a TIFF Pillow turns it by itself."""
+    if picture.format == "TIFF":
+        return 1
+    value = picture.getexif().get(_EXIF_ORIENTATION, 1)
+    return value if isinstance(value, int) else 1
+
+
+def _tag(picture: Image.Image, number: int) -> object:
+    return getattr(picture, "tag_v2", {}).get(number)
 
 
 def _flat(picture: Image.Image) -> Image.Image:
-    """Return a picture that `convert("RGB")` takes as it is.
-
-    Pillow would clip 16-bit greys to 255, and warns about palettes with transparency.
-    """
-    if picture.mode in ("P", "PA"):
-        return picture.convert("RGBA")
+    """Return a picture that `convert("RGB")` takes as it is: Pillow clips 16-bit greys to 255."""
     if picture.mode.startswith("I;16") or picture.mode == "I":
         values = np.asarray(picture).astype(np.int64) >> 8
         return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tvae_core.config import DataConfig
 from tvae_core.errors import ConfigError, TvaeError
 from tvae_core.images.identity import ImageIdentity, KnownImages
-from tvae_core.images.opening import open_stack
+from tvae_core.images.opening import open_data
 from tvae_core.images.optics import PhaseFlip, optics_of
 from tvae_core.images.preprocess import Preprocessor
 from tvae_core.images.stack import ImageStack
@@ -130,7 +130,7 @@ def open_prepared(
     """
     if not config.path:
         raise ConfigError("data.path: no images are given", todo="name a stack, table or folder")
-    stack = open_stack(config.path, dataset=config.dataset, image_root=config.image_root)
+    stack = open_data(config)
     try:
         return PreparedStack(KnownImages(stack, wanted, since), config, with_ctf)
     except TvaeError:

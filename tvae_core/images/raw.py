@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
+from tvae_core.images.layout import Layout
 from tvae_core.images.stack import ImageStack, StackForm, StackNotes
 
 _LARGEST_READ = 1 << 30
@@ -95,7 +96,10 @@ class MemoryBytes:
 
 
 class RawStack(ImageStack):
-    """A stack whose image i begins at `offset + i * form.image_bytes` of `source`."""
+    """A stack whose image i begins at `offset + i * image bytes` of `source`.
+
+    `layout` says how an image lies there; by default as it comes out.
+    """
 
     def __init__(
         self,
@@ -105,8 +109,10 @@ class RawStack(ImageStack):
         source: ByteSource,
         offset: int,
         notes: StackNotes | None = None,
+        layout: Layout | None = None,
     ) -> None:
         super().__init__(path, kind, form, notes)
+        self._layout = layout
         self._source = source
         self._offset = offset
 
@@ -115,11 +121,12 @@ class RawStack(ImageStack):
         self._source.close()
 
     def _read(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        images = np.empty((len(indices), *self.form.image_shape), self.form.dtype)
-        step = self.form.image_bytes
+        block = self._layout.block if self._layout else self.form.image_shape
+        images = np.empty((len(indices), *block), self.form.dtype)
+        step = images[:1].nbytes
         for start, stop in runs(indices):
             self._source.fill(images[start:stop], self._offset + int(indices[start]) * step)
-        return images
+        return self._layout.images(images) if self._layout else images
 
 
 def runs(indices: NDArray[np.int64]) -> list[tuple[int, int]]:

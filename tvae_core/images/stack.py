@@ -31,10 +31,16 @@ class Wanted(NamedTuple):
         Name of the array of a file that holds several; empty takes the only one.
     image_root : str
         Folder of the stacks of a table; empty looks beside and above the table.
+    axes : str
+        Letters of the axes of an array or TIFF stack (`tvae_core.images.layout`); empty guesses.
+    channel : str
+        Which channel, from 1, or which three as red, green and blue.
     """
 
     dataset: str = ""
     image_root: str = ""
+    axes: str = ""
+    channel: str = ""
 
 
 class Sources(NamedTuple):

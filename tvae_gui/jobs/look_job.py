@@ -16,9 +16,9 @@ Loader = Callable[[DataConfig], Images]
 
 def open_raw(data: DataConfig) -> Images:
     """Open the images of `data` as they are in their file."""
-    from tvae_core.images.opening import open_stack  # every reader: not before it is needed
+    from tvae_core.images.opening import open_data  # every reader: not before it is needed
 
-    return open_stack(data.path, dataset=data.dataset, image_root=data.image_root)
+    return open_data(data)
 
 
 class LookJob(QObject):
