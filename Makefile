@@ -56,7 +56,7 @@ format:
 	PYTHON=$(PYTHON) .ci/system-packages
 	$(PYTHON) -m venv .venv
 	$(PIP) install -q -c constraints.txt torch==2.13.0
-	$(PIP) install -q -c constraints.txt joblib -e '.[umap,slurm,dev]'
+	$(PIP) install -q -c constraints.txt joblib -e '.[all,dev]'
 	$(PIP) install -q --no-deps -c constraints.txt escnn
 	touch $@
 

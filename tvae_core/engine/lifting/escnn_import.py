@@ -22,17 +22,22 @@ _STAND_INS = (
 )
 
 
+def escnn_is_installed() -> bool:
+    """Return whether escnn and joblib, which it imports, are there."""
+    return all(importlib.util.find_spec(name) is not None for name in ("escnn", "joblib"))
+
+
 def import_escnn() -> Any:
     """Return the module `escnn` with `gspaces` and `nn` loaded.
 
     Raises
     ------
     DeviceError
-        escnn is not installed; only training needs it.
+        escnn is not installed; nothing of ours needs it (`planar_basis`).
     """
-    if importlib.util.find_spec("escnn") is None:
+    if not escnn_is_installed():
         raise DeviceError(
-            "training needs escnn, which is not installed",
+            "escnn is not installed",
             todo="pip install --no-deps escnn==1.0.11 && pip install joblib",
         )
     if "lie_learn" not in sys.modules and importlib.util.find_spec("lie_learn") is None:

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tvae_core.engine.lifting.escnn_import import import_escnn
+from tvae_core.engine.lifting.escnn_import import escnn_is_installed, import_escnn
 from tvae_core.engine.lifting.fourier_conv import FourierPlan
 from tvae_core.engine.lifting.lifting_method import Method, fastest
+from tvae_core.engine.lifting.planar_basis import planar_basis
 from tvae_core.errors import CheckpointError
 
 _SAMPLED_PIXELS = 256
@@ -23,12 +24,23 @@ _SAMPLED_PIXELS = 256
 
 @lru_cache(maxsize=4)
 def steerable_basis(rotations: int, kernel_px: int) -> Tensor:
-    """Return escnn's sampled filter basis for `R2Conv(trivial -> regular)`, (n, Q, k, k).
+    """Return the sampled filter basis for `R2Conv(trivial -> regular)`, (n, Q, k, k).
+
+    escnn's where it is installed, the same in closed form where it is not: they differ by float32
+    rounding, and a run goes on with either.
 
     Slice r of a basis filter is the filter turned counter-clockwise by r 2 pi / R; a filter bank is
     a weighted sum of these, which is what `R2Conv.expand_parameters` computes
     (`test_filters_are_those_of_escnn`). Only the Q = `oriented(R)` first turns are kept: the
     others are quarter turns of these, which are exact on the pixel grid.
+    """
+    if escnn_is_installed():
+        return _escnn_basis(rotations, kernel_px)
+    return planar_basis(rotations, kernel_px, oriented(rotations))
+
+
+def _escnn_basis(rotations: int, kernel_px: int) -> Tensor:
+    """Return the basis as escnn samples it.
 
     escnn itself samples and normalises the whole basis at once: 9 s and 5 GB at kernel 65, P8. Here
     its basis is sampled a few pixels at a time and normalised by the same sums.

@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from tests.core.engine.model.models import SIDE, blob_images, small_model
 from tvae_core.engine.lifting.escnn_import import import_escnn
-from tvae_core.engine.lifting.group_conv import LiftingConv, all_turns, steerable_basis
+from tvae_core.engine.lifting.group_conv import LiftingConv, all_turns, oriented, steerable_basis
+from tvae_core.engine.lifting.planar_basis import planar_basis
 from tvae_core.engine.model.group_linear import GroupLinear
 from tvae_core.engine.using.inference import infer
 from tvae_core.geometry import wrap_angle
@@ -67,6 +68,17 @@ def test_a_large_basis_sampled_in_parts_is_that_of_escnn() -> None:
     torch.testing.assert_close(
         found.flatten(2), expected[:, :, 0].transpose(0, 1), atol=1e-5, rtol=0
     )
+
+
+@pytest.mark.parametrize(
+    ("rotations", "kernel_px"),
+    [(1, 5), (2, 9), (3, 13), (4, 7), (5, 9), (6, 11), (8, 21), (8, 30), (12, 17), (16, 15)],
+)
+def test_closed_form_is_that_of_escnn(rotations: int, kernel_px: int) -> None:
+    # element by element, not only in span: weights trained with one are weights of the other
+    theirs = steerable_basis(rotations, kernel_px)
+    ours = planar_basis(rotations, kernel_px, oriented(rotations))
+    torch.testing.assert_close(ours, theirs, atol=2e-6, rtol=0)  # float32 rounding of escnn
 
 
 @pytest.mark.parametrize(("degrees", "limit"), [(90, 1e-5), (180, 1e-5), (45, 0.005)])

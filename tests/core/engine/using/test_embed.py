@@ -129,6 +129,21 @@ def test_a_model_is_used_without_escnn(run: RunFolder, tmp_path: Path) -> None:
         np.testing.assert_allclose(again.z_mean, whole.z_mean, atol=1e-4)
 
 
+def test_a_run_goes_on_without_escnn(tmp_path: Path) -> None:
+    run = tiny_run(tmp_path / "run", write_images(tmp_path))
+    asked = count()
+    with pytest.raises(Cancelled):
+        list(train(run, stop=lambda: next(asked) >= 4))
+    code = (
+        "import sys; sys.modules['escnn'] = None; sys.modules['lie_learn'] = None\n"
+        "from tvae_core.cli.main import main\n"
+        f"sys.exit(main(['train', {str(run.path)!r}, '--resume']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert run.store.exists()
+
+
 def test_colour_images_in_class_folders_keep_their_labels(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name in ("left", "right"):
