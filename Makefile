@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check
 BIN = .venv/bin
 
-.PHONY: demo test quick lint types floors tests fast format screenshots clean
+.PHONY: demo test quick lint types floors tests fast format screenshots picture clean
 
 demo: .venv/ready
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
@@ -20,6 +20,10 @@ resources/example.h5: .venv/ready
 # The pictures of the README.
 screenshots: .venv/ready
 	$(BIN)/python benchmarks/screenshots.py resources/example.h5 --out docs/screenshots
+
+# The picture of docs/architecture.md.
+picture: .venv/ready
+	$(BIN)/python docs/draw_house.py
 
 test: .venv/ready
 	$(MAKE) --no-print-directory lint types floors tests

@@ -17,6 +17,7 @@ import pytest
 
 HOUSE = Path(__file__).resolve().parents[1]
 PACKAGES = ("tvae_core", "tvae_gui")
+PICTURE = HOUSE / "docs" / "house.svg"
 DYNAMIC = ("import_module", "__import__", "find_spec")
 
 
@@ -202,3 +203,23 @@ def test_what_is_declared_is_imported() -> None:
         for _, name in imported(path.read_text(encoding="utf-8"))
     }
     assert {name for name in declared if IMPORTED_AS.get(name, name) not in used} == set()
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "README.md"])
+def test_a_file_that_a_page_names_is_there(page: str) -> None:
+    text = (HOUSE / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:tvae_core|tvae_gui|docs|resources|tests|benchmarks)/[\w./-]+)`", text)
+    assert [name for name in named if not (HOUSE / name).exists()] == []
+
+
+def test_the_picture_of_the_house_shows_every_room() -> None:
+    """`make picture` draws it again."""
+    shown = re.findall(r'font-weight="bold" font-size="11">([^<]+)<', PICTURE.read_text())
+    rooms = {
+        ".".join(module.split(".")[1:3])
+        for module in modules()
+        if module.startswith(("tvae_core.engine.", "tvae_gui.cards."))
+    }
+    rooms |= {module.split(".")[1] for module in modules() if "." in module}
+    wanted = {room.removeprefix("engine.") for room in rooms} - {"engine", "cards"}
+    assert wanted == set(shown)
