@@ -38,7 +38,7 @@ from tvae_core.analysis.metrics import clustering_accuracy, shift_correlation
 from tvae_core.files import write_text
 from tvae_core.images.opening import open_stack
 from tvae_core.synthetic import hinge, plan_set
-from tvae_core.synthetic.blobs import Poses, project
+from tvae_core.synthetic.blobs import ParticleStates, project
 
 Truth = dict[str, NDArray[Any]]
 Figures = dict[str, float]
@@ -168,7 +168,7 @@ def _known_object(page: RivalSet) -> dict[str, NDArray[Any]]:
     hinges_rad, turns = np.deg2rad(np.linspace(-35, 35, 21)), 60
     truth = {key: value[:n] for key, value in page.truth.items()}
     shift = np.stack([truth["shift_x_px"], truth["shift_y_px"]], 1)
-    true = Poses(truth["hinge_rad"][:, None], np.zeros((n, 2)), truth["angle_rad"], shift)
+    true = ParticleStates(truth["hinge_rad"][:, None], np.zeros((n, 2)), truth["angle_rad"], shift)
     clean = project(hinge.HINGED, true, side, _RADIUS_OF_SIDE * side)
     images = page.images[:n] - page.images[:n].mean() + clean.mean()
     noise = float((images - clean).std())
@@ -176,7 +176,7 @@ def _known_object(page: RivalSet) -> dict[str, NDArray[Any]]:
     grid = PoseGrid.of(data, turns, page.search.shift_limit_px)
     logs = []
     for one in hinges_rad:
-        poses = Poses(
+        poses = ParticleStates(
             np.full((turns, 1), one), np.zeros((turns, 2)), grid.angles, np.zeros((turns, 2))
         )
         drawn = data.of_references(

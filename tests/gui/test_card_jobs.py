@@ -187,6 +187,24 @@ def test_a_film_shows_the_run_it_was_asked_of(
         assert stack.read([0]).max() > 0.5
 
 
+def test_nothing_of_one_run_is_shown_for_another(
+    window: MainWindow, other_store: Path, held: Callable[[], None], qtbot: QtBot
+) -> None:
+    window.state.select({"kind": "all"})
+    window.state.add_set("everything")
+    window.clusters.run("k-means", 3, False)
+    held()
+    window.export.open(("set", "everything"))
+    assert window.cluster_drawer.table.rowCount() == 3
+    assert window.inspector.sets.topLevelItemCount() == 1
+    window.close_run()
+    assert window.open(other_store)
+    settle(qtbot, window)
+    assert window.cluster_drawer.table.rowCount() == 0
+    assert window.inspector.sets.topLevelItemCount() == 0
+    assert not window.export_drawer.isVisible()
+
+
 # --- the one way itself ------------------------------------------------------------------------
 
 

@@ -34,7 +34,7 @@ _BLOCK = 64
 
 
 @dataclass(frozen=True)
-class Poses:
+class Inferred:
     """What an encoder found: z (..., D), angle_rad (...,), shift_px (..., 2), x right, y up."""
 
     z: Array
@@ -42,7 +42,7 @@ class Poses:
     shift_px: Array
 
 
-Encode = Callable[[Array], Poses]
+Encode = Callable[[Array], Inferred]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def run_trials(
     trials: Trials,
     progress: Progress = lambda _: None,
     cancelled: Asked = lambda: False,
-) -> tuple[Poses, Poses]:
+) -> tuple[Inferred, Inferred]:
     """Return what `encode` finds of the unmoved images (n,) and of each trial (n, K).
 
     Raises
@@ -183,13 +183,13 @@ def _trial(
 
 
 def measure(
-    still: Poses, found: Poses, trials: Trials, spread: float, orders: NDArray[np.integer]
+    still: Inferred, found: Inferred, trials: Trials, spread: float, orders: NDArray[np.integer]
 ) -> list[Measure]:
     """Return one measure a kind of trial, in the order of the trials.
 
     Parameters
     ----------
-    still, found : Poses
+    still, found : Inferred
         Of the unmoved images (n,) and of the trials (n, K).
     spread : float
         Root mean square distance of z from its mean, over the data.
@@ -202,8 +202,8 @@ def measure(
 
 def _measure(
     kind: str,
-    still: Poses,
-    found: Poses,
+    still: Inferred,
+    found: Inferred,
     trials: Trials,
     spread: float,
     orders: NDArray[np.integer],
@@ -270,16 +270,16 @@ def _correlation(a: Array, b: Array) -> Array:
     return np.asarray((a * b).sum(1) / np.maximum(scale, np.finfo(float).tiny))
 
 
-def _stacked(row: list[Poses]) -> Poses:
-    return Poses(
+def _stacked(row: list[Inferred]) -> Inferred:
+    return Inferred(
         np.stack([p.z for p in row], 1),
         np.stack([p.angle_rad for p in row], 1),
         np.stack([p.shift_px for p in row], 1),
     )
 
 
-def _joined(blocks: list[Poses]) -> Poses:
-    return Poses(
+def _joined(blocks: list[Inferred]) -> Inferred:
+    return Inferred(
         np.concatenate([p.z for p in blocks]),
         np.concatenate([p.angle_rad for p in blocks]),
         np.concatenate([p.shift_px for p in blocks]),

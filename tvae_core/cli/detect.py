@@ -20,7 +20,7 @@ from tvae_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from tvae_core.analysis.picks import FieldPicks, Picks
-    from tvae_core.synthetic.plan import Truth
+    from tvae_core.synthetic.plan import TrueColumns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +119,7 @@ def _kept(found: list[FieldPicks], lowest: float) -> Picks:
     return every.chosen(every.confidence >= lowest)
 
 
-def _read_truth(file: Path) -> Truth:
+def _read_truth(file: Path) -> TrueColumns:
     from tvae_core.synthetic.write import read_truth
 
     if not file.is_file():
@@ -130,7 +130,7 @@ def _read_truth(file: Path) -> Truth:
     return truth
 
 
-def _compared(kept: Picks, truth: Truth, radius_px: float) -> dict[str, float]:
+def _compared(kept: Picks, truth: TrueColumns, radius_px: float) -> dict[str, float]:
     """Return precision and recall: a pick within half the radius of an object is that object."""
     import numpy as np
 

@@ -55,7 +55,7 @@ class Particle:
 
 
 @dataclass(frozen=True)
-class Poses:
+class ParticleStates:
     """Conformation and pose of n particles.
 
     Parameters
@@ -74,9 +74,9 @@ class Poses:
     angle_rad: FloatArray
     shift_px: FloatArray
 
-    def take(self, indices: NDArray[np.integer[Any]]) -> Poses:
+    def take(self, indices: NDArray[np.integer[Any]]) -> ParticleStates:
         """Return the poses of the particles `indices`."""
-        return Poses(
+        return ParticleStates(
             self.hinge_rad[indices],
             self.view_rad[indices],
             self.angle_rad[indices],
@@ -84,13 +84,13 @@ class Poses:
         )
 
 
-def project(particle: Particle, poses: Poses, side: int, radius_px: float) -> Float32Array:
+def project(particle: Particle, poses: ParticleStates, side: int, radius_px: float) -> Float32Array:
     """Return the projections along z, (n, side, side), bright on zero, of peak about 1.
 
     Parameters
     ----------
     particle : Particle
-    poses : Poses
+    poses : ParticleStates
         Of n particles.
     side : int
         Pixels.
@@ -121,13 +121,13 @@ def _profiles(axis: FloatArray, centres: FloatArray, std: float) -> Float32Array
 def _peak(particle: Particle) -> float:
     """Return the brightest point of the straight particle's projection, blobs counting 1 each."""
     arms = np.zeros((1, len(particle.arms)))
-    straight = Poses(arms, np.zeros((1, 2)), np.zeros(1), np.zeros((1, 2)))
+    straight = ParticleStates(arms, np.zeros((1, 2)), np.zeros(1), np.zeros((1, 2)))
     centres = _posed_centres(particle, straight) * _PEAK_RADIUS_PX
     std_px = particle.blob_std * _PEAK_RADIUS_PX
     return float(_sum_of_blobs(centres, std_px, 3 * _PEAK_RADIUS_PX).max())
 
 
-def _posed_centres(particle: Particle, poses: Poses) -> FloatArray:
+def _posed_centres(particle: Particle, poses: ParticleStates) -> FloatArray:
     """Return blob centres in the image plane, (n, blobs, 2), in units of the particle's radius."""
     count = len(poses.angle_rad)
     body = _fill(particle.body, stream=0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tvae_core.errors import ConfigError
 from tvae_core.synthetic.noise import add_noise, signal_variance
 from tvae_core.synthetic.options import About, Count, Seed, Side, Snr
-from tvae_core.synthetic.plan import ImagePlan, Images, IntArray, Truth
+from tvae_core.synthetic.plan import ImagePlan, Images, IntArray, TrueColumns
 from tvae_core.synthetic.singles import SINGLES
 
 FloatArray = NDArray[np.floating[Any]]
@@ -160,7 +160,7 @@ def _centres(corner: NDArray[np.int64], patch_side: int, side: int) -> FloatArra
 
 def _truth(
     pool: ImagePlan, source: NDArray[np.int64], image: NDArray[np.int64], place_px: FloatArray
-) -> Truth:
+) -> TrueColumns:
     truth = {name: column[source] for name, column in pool.truth.items()}
     truth |= {"image": image, "shift_x_px": place_px[:, 0], "shift_y_px": place_px[:, 1]}
     return truth | {"x_px": place_px[:, 0], "y_px": place_px[:, 1], "pool_index": source}

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from tvae_core.ctf import Ctf, apply_ctf
 from tvae_core.geometry import TWO_PI
-from tvae_core.synthetic.blobs import Arm, Lobe, Particle, Poses, project
+from tvae_core.synthetic.blobs import Arm, Lobe, Particle, ParticleStates, project
 from tvae_core.synthetic.noise import add_noise, signal_variance
 from tvae_core.synthetic.options import About, Count, Seed, ShiftStd, Side, Snr
-from tvae_core.synthetic.plan import ImagePlan, Images, IntArray, Truth
+from tvae_core.synthetic.plan import ImagePlan, Images, IntArray, TrueColumns
 
 FloatArray = NDArray[np.floating[Any]]
 Float32Array = NDArray[np.float32]
@@ -177,11 +177,11 @@ def _draw_hinges(
 
 def _draw_poses(
     rng: np.random.Generator, hinges: FloatArray, motion: _Motion, imaging: _Imaging
-) -> Poses:
+) -> ParticleStates:
     count = len(hinges)
     limit = imaging.side / 2.0 - 1.0
     shift = rng.normal(0.0, motion.shift_std_px, (count, 2))
-    return Poses(
+    return ParticleStates(
         hinge_rad=hinges,
         angle_rad=rng.uniform(0.0, TWO_PI, count),
         shift_px=np.clip(shift, -limit, limit),
@@ -211,8 +211,8 @@ def _noise_std(
     return float(np.sqrt(variance / imaging.snr))
 
 
-def _truth(poses: Poses, modes: NDArray[np.int64] | None, ctf: Ctf | None) -> Truth:
-    truth: Truth = {
+def _truth(poses: ParticleStates, modes: NDArray[np.int64] | None, ctf: Ctf | None) -> TrueColumns:
+    truth: TrueColumns = {
         "image": np.arange(len(poses.angle_rad)),
         "angle_rad": poses.angle_rad,
         "shift_x_px": poses.shift_px[:, 0],

@@ -14,7 +14,7 @@ from tvae_core.errors import ConfigError
 
 Images = NDArray[np.float32] | NDArray[np.uint8]
 IntArray = NDArray[np.integer[Any]]
-Truth = dict[str, NDArray[Any]]
+TrueColumns = dict[str, NDArray[Any]]
 
 _CHUNK_IMAGES = 256
 _CHUNK_BYTES = 64 << 20
@@ -37,7 +37,7 @@ class SyntheticSet:
     """
 
     images: Images
-    truth: Truth
+    truth: TrueColumns
     pixel_size_angstrom: float | None = None
     ctf: Ctf | None = None
 
@@ -70,7 +70,7 @@ class ImagePlan:
 
     count: int
     image_shape: tuple[int, ...]
-    truth: Truth
+    truth: TrueColumns
     render: Callable[[IntArray], Images]
     object_radius_px: float
     pixel_size_angstrom: float | None = None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tvae_core.geometry import TWO_PI
 from tvae_core.synthetic.options import About, Count, Seed, Side
-from tvae_core.synthetic.plan import ImagePlan, Images, IntArray, Truth
+from tvae_core.synthetic.plan import ImagePlan, Images, IntArray, TrueColumns
 from tvae_core.synthetic.transform import place
 
 FloatArray = NDArray[np.floating[Any]]
@@ -63,7 +63,7 @@ def sprite(label: int, radius_px: float) -> Callable[[FloatArray], FloatArray]:
     return coverage
 
 
-def _draw_truth(rng: np.random.Generator, count: int, reach_px: float) -> Truth:
+def _draw_truth(rng: np.random.Generator, count: int, reach_px: float) -> TrueColumns:
     positions = np.linspace(-reach_px, reach_px, _POSITIONS)
     return {
         "image": np.arange(count),

@@ -11,7 +11,7 @@ from typing import TextIO
 import numpy as np
 
 from tvae_core.files import atomic_write, write_text
-from tvae_core.synthetic.plan import ImagePlan, Images, SyntheticSet, Truth, plan_of
+from tvae_core.synthetic.plan import ImagePlan, Images, SyntheticSet, TrueColumns, plan_of
 from tvae_core.synthetic.stacks import write_mrcs, write_npy
 from tvae_core.synthetic.star import star_text
 
@@ -72,13 +72,13 @@ def write_set(
     return WrittenSet(stack, folder / TRUTH_NAME, star)
 
 
-def write_truth(truth: Truth, path: Path | str) -> None:
+def write_truth(truth: TrueColumns, path: Path | str) -> None:
     """Write the truth as CSV: one column a name, numbers to their full precision, True as 1."""
     with atomic_write(path) as part, open(part, "w", newline="", encoding="utf-8") as stream:
         _write_rows(truth, stream)
 
 
-def read_truth(path: Path | str) -> Truth:
+def read_truth(path: Path | str) -> TrueColumns:
     """Read back what `write_truth` wrote: whole numbers as int64, others as float64 or text."""
     with open(path, newline="", encoding="utf-8") as stream:
         names, *rows = csv.reader(stream)
@@ -92,7 +92,7 @@ def _write_npy(path: Path, shape: tuple[int, ...], images: Iterator[Images]) -> 
     return path
 
 
-def _write_rows(truth: Truth, stream: TextIO) -> None:
+def _write_rows(truth: TrueColumns, stream: TextIO) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(truth)
     total = len(next(iter(truth.values())))

@@ -12,9 +12,9 @@ from tvae_gui.widgets.controls import muted, tool_button
 
 
 class JobBar(QFrame):
-    """Title, progress, time left, Stop. Signals: stop_wanted()."""
+    """Title, progress, time left, Stop. Signals: cancel_wanted()."""
 
-    stop_wanted = pyqtSignal()
+    cancel_wanted = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -26,7 +26,7 @@ class JobBar(QFrame):
         self._began = 0.0
         stop = tool_button("Stop")
         set_role(stop, "quiet")
-        stop.clicked.connect(lambda: self.stop_wanted.emit())
+        stop.clicked.connect(lambda: self.cancel_wanted.emit())
         line = QHBoxLayout(self)
         line.setContentsMargins(2 * GRID, 4, GRID, 4)
         line.addWidget(self._title)

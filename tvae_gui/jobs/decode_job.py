@@ -24,7 +24,7 @@ PROBE, HOVER, TILES, EXTRA, CENTRES = "probe", "hover", "tiles", "extra", "centr
 SYMMETRY = "symmetry"
 
 
-class Decoder(Protocol):
+class DecoderLike(Protocol):
     """What makes images from z; `tvae_core.engine.using.decode.Decoder` is one."""
 
     @property
@@ -50,7 +50,7 @@ class Decoder(Protocol):
         """Return images (n, side, side[, 3]) float32 of z (n, D)."""
 
 
-DecoderFactory = Callable[[EmbeddingStore], Decoder]
+DecoderFactory = Callable[[EmbeddingStore], DecoderLike]
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ class DecodedMany:
     images: Array
 
 
-def engine_decoder(store: EmbeddingStore) -> Decoder:
+def engine_decoder(store: EmbeddingStore) -> DecoderLike:
     """Return the engine's decoder; this is where torch is imported, on the decode thread."""
     from tvae_core.engine.using import decode  # type: ignore[attr-defined,unused-ignore]
 
-    made: Decoder = decode.Decoder.from_store(store)
+    made: DecoderLike = decode.Decoder.from_store(store)
     return made
 
 
@@ -99,7 +99,7 @@ class DecodeJob(QObject):
     def __init__(self, factory: DecoderFactory = engine_decoder, parent: QObject | None = None):
         super().__init__(parent)
         self._factory = factory
-        self._decoder: Decoder | None = None
+        self._decoder: DecoderLike | None = None
         self._worker = LatestWorker("decode", self)
         self._worker.answered.connect(self._on_answered)
         self._worker.failed.connect(self._on_failed)

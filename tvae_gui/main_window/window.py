@@ -198,7 +198,7 @@ class MainWindow(Rooms):
         self.gallery.save_wanted.connect(self.sets.keep)
         self.gallery.export_wanted.connect(lambda: self.export.open())
         i.umap_wanted.connect(self.data.compute_umap)
-        self.job_bar.stop_wanted.connect(self.data.cancel)
+        self.job_bar.cancel_wanted.connect(self.data.cancel)
         probe.copy_wanted.connect(self.probe.copy_image)
         probe.save_wanted.connect(self.probe.ask_save_image)
 

@@ -45,7 +45,6 @@ class Options:
     atlas: bool = True
     colour_map: str = "cividis"
     image_map: str = "grey"
-    contrast: tuple[float, float] = (0.0, 1.0)
     grid: int = 1
     smooth: bool = True
     overlay: bool = False
@@ -114,6 +113,8 @@ class ExplorerState:
         self.store_changed.emit()
         self.columns_changed.emit()
         self.plane_changed.emit()
+        self.sets_changed.emit()
+        self.clusters_changed.emit()
         self._start_probe()
 
     def close(self) -> None:

@@ -188,11 +188,6 @@ class TrainingState:
         return self.started.epochs if self.started else 0
 
     @property
-    def is_embedding(self) -> bool:
-        """Whether training is done and the images are being embedded."""
-        return self.embedded is not None and self.status.is_live
-
-    @property
     def fraction(self) -> float | None:
         """Share of the present phase that is done, 0 to 1; None while unknown."""
         if self.status is RunStatus.FINISHED:

@@ -14,7 +14,7 @@ from tvae_core.errors import TvaeError
 from tvae_core.images.look import ImageLook
 from tvae_core.words import figure
 from tvae_gui.widgets import ink
-from tvae_gui.widgets.picture import Picture
+from tvae_gui.widgets.picture_view import PictureView
 
 _NOTHING = "Drop a stack, table or folder of images here"
 
@@ -30,7 +30,7 @@ class ImageLookView(QWidget):
         self.headline = ink.heading("No images yet")
         self.headline.setWordWrap(True)
         self.numbers = ink.QuietLabel()
-        self.picture = Picture(_NOTHING)
+        self.picture = PictureView(_NOTHING)
         self.histogram = Histogram()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

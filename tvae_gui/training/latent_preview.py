@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QStackedLayout, QWidget
 
 from tvae_gui.state.latent_preview import LatentPlane
 from tvae_gui.widgets import ink
-from tvae_gui.widgets.picture import Picture
+from tvae_gui.widgets.picture_view import PictureView
 
 _MANY = 1500
 
@@ -24,7 +24,7 @@ class LatentPreview(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._plane: LatentPlane | None = None
-        self._words = Picture("The latent plane appears after the first epoch")
+        self._words = PictureView("The latent plane appears after the first epoch")
         self.plot = pg.PlotWidget()
         self._points = pg.ScatterPlotItem(pxMode=True, pen=None)
         self._lay_out()

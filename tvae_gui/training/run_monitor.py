@@ -25,7 +25,7 @@ from tvae_gui.state.training_state import METRICS, TrainingState
 from tvae_gui.training.latent_preview import LatentPreview
 from tvae_gui.widgets import ink
 from tvae_gui.widgets.curve_chart import Curve, CurveChart
-from tvae_gui.widgets.picture import Picture
+from tvae_gui.widgets.picture_view import PictureView
 
 _REDRAW_MS = 100
 _KL_PARTS = ("kl_angle", "kl_shift", "kl_content")
@@ -100,7 +100,7 @@ class RunMonitor(QWidget):
         self.likelihood = CurveChart("Log-likelihood", narrow=True)
         self.kl = CurveChart("KL", narrow=True)
         self.rate = CurveChart("Learning rate", narrow=True)
-        self.grid = Picture("Decoded images appear after the first epoch")
+        self.grid = PictureView("Decoded images appear after the first epoch")
         self.latents = LatentPreview()
         self.epoch = QSlider(Qt.Orientation.Horizontal)
         self.epoch.setMaximum(0)

@@ -14,8 +14,8 @@ from tvae_core.analysis.invariance import (
     THERE_AND_BACK,
     TURNED,
     WITH_CORNERS,
+    Inferred,
     Measure,
-    Poses,
     Trials,
     fit_share,
     make_trials,
@@ -40,7 +40,7 @@ def arrows(angle: np.ndarray, shift: np.ndarray) -> np.ndarray:
     return (heavy + light).reshape(-1, 1, SIDE, SIDE).astype(np.float32)
 
 
-def oracle(images: np.ndarray) -> Poses:
+def oracle(images: np.ndarray) -> Inferred:
     """Read the pose of arrows off their moments: nothing is learned or told."""
     pixels = np.maximum(images.reshape(len(images), -1).astype(np.float64), 0)
     pixels /= pixels.sum(1, keepdims=True)
@@ -52,7 +52,7 @@ def oracle(images: np.ndarray) -> Poses:
     along = dx * np.cos(axis)[:, None] + dy * np.sin(axis)[:, None]
     angle = wrap_angle(axis + np.pi * ((pixels * along**3).sum(1) < 0))
     tip = np.stack([np.cos(angle), np.sin(angle)], 1) * 7 / 4  # a quarter of the mass is at (7, 0)
-    return Poses(np.zeros((len(images), 2)), angle, centre - tip)
+    return Inferred(np.zeros((len(images), 2)), angle, centre - tip)
 
 
 def truth() -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +61,7 @@ def truth() -> tuple[np.ndarray, np.ndarray]:
 
 
 def examined(
-    encode: Callable[[np.ndarray], Poses], spread: float = 1.0, order: int = 1, turns: int = 160
+    encode: Callable[[np.ndarray], Inferred], spread: float = 1.0, order: int = 1, turns: int = 160
 ) -> tuple[dict[str, Measure], Trials]:
     trials = make_trials(IMAGES, 8, 2.0, turns=turns, shifts=40)
     still, found = run_trials(arrows(*truth()), encode, trials)
@@ -82,9 +82,9 @@ def test_a_perfect_encoder_is_found_perfect() -> None:
 def test_an_angle_in_steps_is_found_with_the_error_of_its_steps(step_deg: float) -> None:
     step = np.radians(step_deg)
 
-    def encode(images: np.ndarray) -> Poses:
+    def encode(images: np.ndarray) -> Inferred:
         found = oracle(images)
-        return Poses(found.z, step * np.round(found.angle_rad / step), found.shift_px)
+        return Inferred(found.z, step * np.round(found.angle_rad / step), found.shift_px)
 
     measures, trials = examined(encode)
     angle = truth()[0][:, None]
@@ -101,10 +101,10 @@ def test_an_angle_in_steps_is_found_with_the_error_of_its_steps(step_deg: float)
 def test_a_half_turn_is_an_error_unless_the_object_has_that_symmetry() -> None:
     calls = iter(range(10**6))
 
-    def encode(images: np.ndarray) -> Poses:
+    def encode(images: np.ndarray) -> Inferred:
         found = oracle(images)
         flip = np.pi * (next(calls) % 4 == 0) * np.ones(len(images))
-        return Poses(found.z, wrap_angle(found.angle_rad + flip), found.shift_px)
+        return Inferred(found.z, wrap_angle(found.angle_rad + flip), found.shift_px)
 
     measures, _ = examined(encode)
     # the unmoved images, call 0, are flipped: three quarters of the others differ from them
@@ -120,9 +120,9 @@ def test_a_half_turn_is_an_error_unless_the_object_has_that_symmetry() -> None:
 
 
 def test_a_shift_that_is_too_long_is_found_by_so_much() -> None:
-    def encode(images: np.ndarray) -> Poses:
+    def encode(images: np.ndarray) -> Inferred:
         found = oracle(images)
-        return Poses(found.z, found.angle_rad, 1.1 * found.shift_px)
+        return Inferred(found.z, found.angle_rad, 1.1 * found.shift_px)
 
     measures, trials = examined(encode)
     step = trials.shift_px[:, trials.kind == SHIFTED]
@@ -132,10 +132,10 @@ def test_a_shift_that_is_too_long_is_found_by_so_much() -> None:
 
 
 def test_content_that_leaks_rotation_drifts_by_so_much_of_the_spread() -> None:
-    def encode(images: np.ndarray) -> Poses:
+    def encode(images: np.ndarray) -> Inferred:
         found = oracle(images)
         leak = 0.3 * np.stack([np.cos(found.angle_rad), np.sin(found.angle_rad)], 1)
-        return Poses(leak, found.angle_rad, found.shift_px)
+        return Inferred(leak, found.angle_rad, found.shift_px)
 
     measures, _ = examined(encode, spread=2.0)
     # a chord of random length on a circle of radius 0.3: root mean square 0.3 sqrt(2)

@@ -7,7 +7,7 @@ import pytest
 
 from tvae_core.geometry import pixel_grid_px, rotation_matrix
 from tvae_core.synthetic import plan_set
-from tvae_core.synthetic.blobs import Particle, Poses, project
+from tvae_core.synthetic.blobs import Particle, ParticleStates, project
 from tvae_core.synthetic.hinge import HINGED, TWO_ARMED
 from tvae_core.synthetic.noise import circle_masks
 
@@ -19,7 +19,9 @@ def posed(
     particle: Particle, hinge: list[float], angle: float = 0.0, shift: tuple[float, float] = (0, 0)
 ) -> np.ndarray:
     arms = np.array([hinge[: len(particle.arms)]])
-    poses = Poses(arms, np.zeros((1, 2)), np.array([angle]), np.array([shift], dtype=float))
+    poses = ParticleStates(
+        arms, np.zeros((1, 2)), np.array([angle]), np.array([shift], dtype=float)
+    )
     return project(particle, poses, SIDE, RADIUS_PX)[0]
 
 
@@ -75,7 +77,7 @@ def test_images_are_those_of_their_truths() -> None:
     for row in range(20):
         shift = np.array([[truth["shift_x_px"][row], truth["shift_y_px"][row]]])
         hinges, angle = truth["hinge_rad"][row : row + 1, None], truth["angle_rad"][row : row + 1]
-        poses = Poses(hinges, np.zeros((1, 2)), angle, shift)
+        poses = ParticleStates(hinges, np.zeros((1, 2)), angle, shift)
         assert correlation(project(HINGED, poses, 64, 0.32 * 64)[0], drawn.images[row]) > 0.9999
     assert np.abs(truth["hinge_rad"]).max() <= np.deg2rad(35.0)
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from tvae_core.analysis import invariance
-from tvae_core.analysis.invariance import Poses
+from tvae_core.analysis.invariance import Inferred
 from tvae_core.analysis.symmetry import Symmetry, symmetries_of_contents
 from tvae_core.analysis.trust import ACTIVE_VARIANCE, InvarianceReport
 from tvae_core.engine.device import choose_device
@@ -102,9 +102,9 @@ def selftest(
 def encoder_of(model: TargetVae) -> invariance.Encode:
     """Return the model's inference as a function of images (n, C, H, W) float32."""
 
-    def encode(images: Array) -> Poses:
+    def encode(images: Array) -> Inferred:
         found = infer(model, torch.from_numpy(images), 0.0)
-        return Poses(found.z_mean.numpy(), found.angle_rad.numpy(), found.shift_px.numpy())
+        return Inferred(found.z_mean.numpy(), found.angle_rad.numpy(), found.shift_px.numpy())
 
     return encode
 

@@ -18,7 +18,7 @@ from tvae_gui.state.evaluation_view import EvaluationView, Line
 from tvae_gui.theme import SMALL_PX, colour, font
 from tvae_gui.widgets.controls import muted
 from tvae_gui.widgets.drawer import Drawer
-from tvae_gui.widgets.picture import Picture
+from tvae_gui.widgets.picture_view import PictureView
 
 _ROW_PX = 24
 _FEWEST_ROWS = 5
@@ -40,7 +40,7 @@ class EvaluationDrawer(Drawer):
         self.choice = QComboBox()
         self.choice.setAccessibleName("Picture")
         self.choice.currentIndexChanged.connect(self._on_choice)
-        self.picture = Picture()
+        self.picture = PictureView()
         self.picture.setFixedHeight(_PICTURE_PX)
         self._files: tuple[Path, ...] = ()
         self.column.addWidget(self._headline)

@@ -229,12 +229,7 @@ class ExportDrawer(Drawer):
             (self._pose, images, "Turned upright, or as they are in their files", only_images),
             (self._size, images, "At the size of their files, or the model's", only_images),
             (self.images_at, images or particles, _MOVED, _NOT_HERE),
-            (
-                self.rest,
-                particles,
-                "The rows that are not chosen, in a second file",
-                only_particles,
-            ),
+            (self.rest, particles, _REST, only_particles),
             (self.with_pose, particles, _POSE, only_particles),
         ):
             widget.setEnabled(usable)

@@ -13,7 +13,7 @@ from tvae_gui.widgets import ink
 _SHARP_FROM = 4
 
 
-class Picture(QWidget):
+class PictureView(QWidget):
     """Shows an image as large as fits, or words when there is none.
 
     Signals: none.
