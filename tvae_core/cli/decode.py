@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--angle-deg", type=float, default=0.0, help="counter-clockwise")
     parser.add_argument("--shift", default="0,0", metavar="X,Y", help="pixels, x right, y up")
     parser.add_argument("--side", type=int, default=0, help="output pixels a side")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--overwrite", action="store_true")
 
 
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tvae_core.store import EmbeddingStore
 
     with EmbeddingStore(arguments.run) as store:
-        decoder = Decoder.from_store(store)
+        decoder = Decoder.from_store(store, arguments.device)
         if arguments.z:
             z = np.array([numbers(text, decoder.z_dim) for text in arguments.z])
         else:

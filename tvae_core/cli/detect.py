@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", default="", help="the run's images, when they moved")
     parser.add_argument("--seed", type=int, default=0, help="which images set the threshold")
+    parser.add_argument("--device", default="", help="auto, cpu, cuda or cuda:N; the run's own")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
     parser.add_argument("--overwrite", action="store_true")
 
@@ -68,7 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
     _check_files(arguments)
     truth = _read_truth(Path(arguments.truth)) if arguments.truth else None
     settings = DetectSettings(
-        not arguments.peaks, arguments.scale, seed=arguments.seed, bad_pixels=arguments.bad_pixels
+        not arguments.peaks,
+        arguments.scale,
+        seed=arguments.seed,
+        bad_pixels=arguments.bad_pixels,
+        device=arguments.device,
     )
     with (
         EmbeddingStore(arguments.run) as store,

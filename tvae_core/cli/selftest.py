@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="as in the paper's appendix A.3")
     parser.add_argument("--data", default="", help="the images, when they moved")
     parser.add_argument("--seed", type=int, default=0, help="which images and which turns")
+    parser.add_argument("--device", default="", help="auto, cpu, cuda or cuda:N; the run's own")
     parser.add_argument("--json", metavar="FILE", help="write everything to FILE")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE")
 
@@ -53,7 +54,13 @@ def run(arguments: argparse.Namespace) -> int:
         tqdm(total=100, disable=not sys.stderr.isatty(), leave=False) as bar,
     ):
         set_threads(store.header.config.train.threads)
-        report = selftest(store, size, arguments.data, lambda share: move(bar, share))
+        report = selftest(
+            store,
+            size,
+            arguments.data,
+            lambda share: move(bar, share),
+            device=arguments.device,
+        )
     print("\n".join(report.words()))
     print()
     print(_aligned(report.table()))

@@ -7,6 +7,7 @@ import argparse
 from tvae_core.config import SECTIONS, RunConfig, load_config, load_preset, preset_names
 
 DEFAULT_PRESET = "fast-cpu"
+PLACE = ("train.device", "train.threads")  # where a run works; they may change when it is resumed
 
 
 def add_settings(parser: argparse.ArgumentParser, sections: tuple[str, ...]) -> None:
@@ -40,11 +41,21 @@ def config_from(arguments: argparse.Namespace, base: RunConfig | None = None) ->
         base = load_config(arguments.config)
     elif arguments.preset or base is None:
         base = load_preset(arguments.preset or DEFAULT_PRESET)
-    given = {k: v for k, v in vars(arguments).items() if "." in k and v is not None}
-    return base.changed([*(f"{k}={v}" for k, v in given.items()), *arguments.set])
+    return base.changed(given_settings(arguments))
+
+
+def given_settings(arguments: argparse.Namespace) -> list[str]:
+    """Return the parameters that options and `--set` give, as `section.name=value`."""
+    options = {k: v for k, v in vars(arguments).items() if "." in k and v is not None}
+    return [*(f"{name}={value}" for name, value in options.items()), *arguments.set]
 
 
 def changes_anything(arguments: argparse.Namespace) -> bool:
     """Return whether any option asks for a config of its own."""
-    given = any("." in k and v is not None for k, v in vars(arguments).items())
-    return bool(given or arguments.preset or arguments.config or arguments.set)
+    return bool(given_settings(arguments) or arguments.preset or arguments.config)
+
+
+def changes_place_alone(arguments: argparse.Namespace) -> bool:
+    """Return whether the options say at most where a run works, not what it makes."""
+    names = {setting.partition("=")[0].strip() for setting in given_settings(arguments)}
+    return not (arguments.preset or arguments.config) and names <= set(PLACE)

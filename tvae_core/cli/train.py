@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvae_core.cli.reporting import add_json, report, stop_on_signals
-from tvae_core.cli.settings import add_settings, changes_anything, config_from
+from tvae_core.cli.settings import (
+    add_settings,
+    changes_anything,
+    changes_place_alone,
+    config_from,
+    given_settings,
+)
 from tvae_core.errors import ConfigError
 from tvae_core.progress import Finished, Record
 
@@ -42,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
 def prepare(path: Path, arguments: argparse.Namespace) -> RunConfig | None:
     """Return the config of a new run, None for one that was begun.
 
+    Where a resumed run is to work from now on is written into its config.
+
     Raises
     ------
     ConfigError
@@ -52,9 +60,14 @@ def prepare(path: Path, arguments: argparse.Namespace) -> RunConfig | None:
     folder = RunFolder(path)
     asks = changes_anything(arguments) or arguments.data
     if folder.config_file.exists() and (folder.begun or not asks):
-        if asks:
+        if arguments.resume and not arguments.data and changes_place_alone(arguments):
+            if asks:
+                folder.config().changed(given_settings(arguments)).save(folder.config_file)
+        elif asks:
             raise ConfigError(
-                "the run was begun with other settings", path, "resume it as it is, or take another"
+                "the run was begun with other settings",
+                path,
+                "resume it as it is (--device and --threads may change), or take another",
             )
         return None if folder.begun else folder.config()
     if arguments.resume:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
@@ -36,6 +37,36 @@ def choose_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise DeviceError(f"device {name!r} is not supported", todo="auto, cpu, cuda or cuda:N")
     return device
+
+
+def device_of_run(asked: str, own: str) -> torch.device:
+    """Return the device called `asked`, or where none is the run's `own` if it is here.
+
+    A run that was trained on a GPU is used on a machine without one, and the other way round.
+
+    Raises
+    ------
+    DeviceError
+        The device that was asked for is not here.
+    """
+    if asked:
+        return choose_device(asked)
+    try:
+        return choose_device(own)
+    except DeviceError:
+        return choose_device("auto")
+
+
+@contextmanager
+def random_numbers_apart(seed: int | None = None) -> Iterator[None]:
+    """Let the block draw on the CPU, from `seed` on, and leave the global numbers as they were.
+
+    No GPU is touched: `fork_rng` by itself asks every one of them, and `manual_seed` seeds all.
+    """
+    with torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+        yield
 
 
 def set_threads(threads: int) -> int:

@@ -24,7 +24,7 @@ from tvae_core.analysis.picks import (
 )
 from tvae_core.config import BadPixels, DataConfig
 from tvae_core.engine.detection.explain_away import Explainer, Objects, Scale, levelled
-from tvae_core.engine.device import choose_device
+from tvae_core.engine.device import device_of_run
 from tvae_core.engine.lifting.group_conv import LiftingConv
 from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.likelihood import expected_pixels
@@ -62,6 +62,8 @@ class DetectSettings:
         How many of the run's images the threshold is found on, and which.
     bad_pixels : str, optional
         What becomes of NaN and infinite pixels of a field, instead of what the run did with them.
+    device : str
+        auto, cpu, cuda or cuda:N; the run's own where it is here if none is named.
     """
 
     explain: bool = True
@@ -70,6 +72,7 @@ class DetectSettings:
     images: int = 96
     seed: int = 0
     bad_pixels: BadPixels | None = None
+    device: str = ""
 
 
 class Detector:
@@ -92,6 +95,8 @@ class Detector:
         The model sees through a CTF, which is not known of a field.
     CheckpointError, StoreError, ImageFileError
         No usable model, or the images named are not those of the run.
+    DeviceError
+        The device that was asked for is not here.
     """
 
     def __init__(
@@ -115,7 +120,8 @@ class Detector:
                 store.path,
                 "train on phase-flipped images to detect with the run",
             )
-        self.model = model.to(choose_device("auto"))
+        own_device = self.header.config.train.device
+        self.model = model.to(device_of_run(self.settings.device, own_device))
         own = own_images(store, self.model, self.settings, images_at)
         self._own_dtype = own.dtype
         self.explainer, found = calibrated(self.model, own, self.settings, cancelled)

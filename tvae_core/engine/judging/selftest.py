@@ -18,7 +18,7 @@ from tvae_core.analysis import invariance
 from tvae_core.analysis.invariance import Inferred
 from tvae_core.analysis.symmetry import Symmetry, symmetries_of_contents
 from tvae_core.analysis.trust import ACTIVE_VARIANCE, InvarianceReport
-from tvae_core.engine.device import choose_device
+from tvae_core.engine.device import device_of_run
 from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.decode import Decoder
@@ -53,6 +53,7 @@ def selftest(
     images_at: str = "",
     progress: Callable[[float], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
+    device: str = "",
 ) -> InvarianceReport:
     """Turn and shift a sample of the run's images by known amounts and report what is found.
 
@@ -60,17 +61,21 @@ def selftest(
     ----------
     images_at : str
         Where the images are now, when they have moved.
+    device : str
+        auto, cpu, cuda or cuda:N; the run's own where it is here if none is named.
 
     Raises
     ------
     ImageFileError, CheckpointError
         The images cannot be read or are not those of the run; there is no usable model.
+    DeviceError
+        The device that was asked for is not here.
     Cancelled
         `cancelled()` turned true.
     """
     size, began = size or SelfTestSize(), time.monotonic()
     model = model_from_bytes(store.weights(), store.path).eval()
-    model = model.to(choose_device("auto"))
+    model = model.to(device_of_run(device, store.header.config.train.device))
     with open_prepared_of(store, images_at, model.model.ctf == "likelihood") as images:
         chosen = _sample(store.images, size)
         sample = images.read(chosen)
@@ -80,7 +85,7 @@ def selftest(
         len(sample), model.model.rotations, reach, size.turns, size.shifts, size.seed
     )
     still, found = invariance.run_trials(sample, encoder_of(model), trials, progress, cancelled)
-    symmetries = symmetries_of_contents(Decoder.from_store(store).decode(still.z))
+    symmetries = symmetries_of_contents(Decoder(model).decode(still.z))
     orders = np.array([s.order for s in symmetries])
     spread = invariance.spread_of(store.z_mean)
     drawn = _drawn(model, sample, ctf)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tvae_core.config import ModelConfig
+from tvae_core.engine.device import random_numbers_apart
 from tvae_core.engine.model.baselines import (
     MlpEncoder,
     PlainGenerator,
@@ -51,7 +52,7 @@ def free_parameters(model: nn.Module) -> int:
 
 def reference_parameters(model: ModelConfig, side: int, channels: int) -> int:
     """Return the number of free parameters of the TARGET-VAE with the settings of `model`."""
-    with torch.random.fork_rng():
+    with random_numbers_apart():
         return free_parameters(
             TargetVae(model.model_copy(update={"system": "target-vae"}), side, channels)
         )

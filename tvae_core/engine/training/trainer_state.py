@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tvae_core.config import RunConfig
 from tvae_core.engine.data import PreparedImages
+from tvae_core.engine.device import random_numbers_apart
 from tvae_core.engine.model.checkpoint import Checkpoint
 from tvae_core.engine.model.systems import build_model
 from tvae_core.engine.model.target_vae import TERMS, TargetVae
@@ -43,8 +44,7 @@ def initial_model(
     device: torch.device,
 ) -> TargetVae:
     """Return the untrained model of a run, the same for the same seed."""
-    with torch.random.fork_rng():
-        torch.manual_seed(config.train.seed)
+    with random_numbers_apart(config.train.seed):
         inside = None if mask is None else torch.from_numpy(np.asarray(mask, dtype=bool))
         model = build_model(config.model, images.side, images.channels, inside)
     return model.to(device)
@@ -164,6 +164,7 @@ class TrainerState:
         values["best"] = None if math.isinf(self.best) else self.best
         if self.model.encoder.lifting is not None:
             values["lifting"] = self.model.encoder.lifting.method
+            values["lifting_on"] = self.model.points_px.device.type
         return Checkpoint(tensors, values | {"adam_steps": self.optimizer.counts()})
 
     def restore(self, saved: Checkpoint) -> None:
@@ -188,7 +189,8 @@ class TrainerState:
             setattr(self, name, saved.values[name])
         self.best = -math.inf if self.best is None else self.best
         if self.model.encoder.lifting is not None:
-            self.model.encoder.lifting.method = saved.values.get("lifting")
+            same = saved.values.get("lifting_on") in (None, self.model.points_px.device.type)
+            self.model.encoder.lifting.method = saved.values.get("lifting") if same else None
 
 
 def _copy(model: TargetVae, values: dict[str, Tensor]) -> None:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from tvae_core.engine.device import choose_device
 from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.generator import GridPart, grid_parts
 from tvae_core.engine.model.likelihood import expected_pixels
@@ -31,7 +32,7 @@ class Decoder:
     Parameters
     ----------
     model : TargetVae
-        A model in evaluation mode.
+        It is put into evaluation mode and draws on the device it lies on.
     """
 
     def __init__(self, model: TargetVae) -> None:
@@ -41,15 +42,18 @@ class Decoder:
         self._grids: OrderedDict[int, Tensor] = OrderedDict()
 
     @classmethod
-    def from_store(cls, store: EmbeddingStore) -> Decoder:
-        """Return the decoder of a store.
+    def from_store(cls, store: EmbeddingStore, device: str = "cpu") -> Decoder:
+        """Return the decoder of a store on a device: auto, cpu, cuda or cuda:N.
 
         Raises
         ------
         CheckpointError, StoreError
             The store holds no usable model.
+        DeviceError
+            The device is not here.
         """
-        return cls(model_from_bytes(store.weights(), store.path))
+        model = model_from_bytes(store.weights(), store.path)
+        return cls(model.to(choose_device(device)))
 
     @torch.inference_mode()
     def decode(
@@ -79,13 +83,14 @@ class Decoder:
         """
         points = np.atleast_2d(np.asarray(z, dtype=np.float32))
         count, size = len(points), side or self.side
-        angle = _tensor(np.broadcast_to(np.asarray(angle_rad, np.float32), (count,)))
-        shift = _tensor(np.broadcast_to(np.asarray(shift_px, np.float32), (count, 2)))
-        branch = self._branch(size) if not bool(angle.any() or shift.any()) else None
+        angles = np.broadcast_to(np.asarray(angle_rad, np.float32), (count,))
+        shifts = np.broadcast_to(np.asarray(shift_px, np.float32), (count, 2))
+        branch = self._branch(size) if not (angles.any() or shifts.any()) else None
+        angle, shift = self._tensor(angles), self._tensor(shifts)
         generator = self.model.generator
         axis = self._axis(size)
-        contents = generator.content_layer(torch.from_numpy(points))
-        pixels = torch.empty(count, size, size, self.channels)
+        contents = generator.content_layer(self._tensor(points))
+        pixels = axis.new_empty(count, size, size, self.channels)
         for index in range(count):
             tables = None
             if branch is None:
@@ -101,7 +106,7 @@ class Decoder:
                 raw = generator.draw_part(drawn, contents[index])
                 expected = expected_pixels(raw, self.model.model)
                 pixels[index][part] = expected.view(pixels[index][part].shape)
-        images = pixels.numpy()
+        images = pixels.cpu().numpy()
         return images[..., 0] if self.channels == 1 else images
 
     def _parts(self, size: int, branch_kept: bool = False) -> list[GridPart]:
@@ -109,14 +114,14 @@ class Decoder:
         return grid_parts(size, size, min(pixels, _PART_PIXELS))
 
     def _axis(self, size: int) -> Tensor:
-        return _tensor((axis_px(size) * (self.side / size)).astype(np.float32))
+        return self._tensor((axis_px(size) * (self.side / size)).astype(np.float32))
 
     def _branch(self, size: int) -> Tensor:
         """Return the coordinate branch (size, size, H) at pose zero, made once a grid."""
         if size not in self._grids:
             generator, axis = self.model.generator, self._axis(size)
-            tables = generator.grid_tables(axis, -axis, torch.zeros(()), torch.zeros(2))
-            branch = torch.empty(size, size, generator.branch_units)
+            tables = generator.grid_tables(axis, -axis, axis.new_zeros(()), axis.new_zeros(2))
+            branch = axis.new_empty(size, size, generator.branch_units)
             for part in self._parts(size):
                 branch[part] = generator.grid_branch(tables, part).view(branch[part].shape)
             self._grids[size] = branch
@@ -125,6 +130,5 @@ class Decoder:
         self._grids.move_to_end(size)
         return self._grids[size]
 
-
-def _tensor(values: NDArray[np.float32]) -> Tensor:
-    return torch.from_numpy(np.array(values))
+    def _tensor(self, values: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(np.array(values)).to(self.model.points_px.device)

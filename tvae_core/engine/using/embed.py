@@ -306,7 +306,7 @@ def make_atlas(model: TargetVae, z: NDArray[np.floating], linear: Any, nodes: in
         contents = points[..., : z.shape[1]]
     else:
         contents = linear.mean + points @ linear.components
-    decoder = Decoder(model.cpu())
+    decoder = Decoder(model)
     flat = contents.reshape(-1, z.shape[1])
     images = decoder.decode(flat, side=min(_ATLAS_SIDE, model.side))
     limits = np.percentile(images, [0.1, 99.9])
