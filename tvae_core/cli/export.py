@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 
 from tvae_core.cli.reporting import bar
-from tvae_core.export.registry import KINDS
+from tvae_core.export import registry
 from tvae_core.work.export import ExportDone, ExportRequest
 
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae export`."""
     parser.description = __doc__
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    rows = (f"  {' '.join(kind.endings) or 'a folder':<16}{kind.words}" for kind in KINDS)
+    rows = (f"  {' '.join(kind.endings) or 'a folder':<16}{kind.words}" for kind in registry.KINDS)
     parser.epilog = "\n".join(["names of OUT end in:", *rows])
     ExportRequest.add_arguments(parser)
 

@@ -21,7 +21,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from tvae_core.export.registry import KINDS
+from tvae_core.export import registry
 from tvae_core.words import count
 from tvae_gui.theme import set_role
 from tvae_gui.widgets.controls import muted, row, tool_button
@@ -97,7 +97,7 @@ class ExportDrawer(Drawer):
         self.source, self.format = QComboBox(), QComboBox()
         self.source.setAccessibleName("Which images")
         self.format.setAccessibleName("As what")
-        for kind in KINDS:
+        for kind in registry.KINDS:
             self.format.addItem(kind.words, (kind.what, kind.ending))
         self._pose = QComboBox()
         self._pose.addItem("as found", False)
@@ -155,7 +155,7 @@ class ExportDrawer(Drawer):
         model = self.format.model()
         assert isinstance(model, QStandardItemModel)
         self._reasons = reasons
-        for number, kind in enumerate(KINDS):
+        for number, kind in enumerate(registry.KINDS):
             item = model.item(number)
             if kind.what == "particles" and item is not None:
                 reason = reasons.get(kind.ending, "")
