@@ -9,6 +9,7 @@ from tvae_core.errors import ImageFileError, TvaeError
 from tvae_core.images.identity import NAME_THEM, KnownImages
 from tvae_core.images.opening import open_data
 from tvae_core.images.prepared import PreparedStack
+from tvae_core.images.stack import ImageStack
 from tvae_core.store import EmbeddingStore
 
 IMAGES_AT = (
@@ -35,8 +36,7 @@ def open_images_of(store: EmbeddingStore, images_at: str = "") -> KnownImages:
         They cannot be opened, or are not the images of this store. One that is missing or has
         changed is named when it is read.
     """
-    data = moved(store.header.config.data, images_at)
-    stack = open_data(data)
+    stack = open_moved(moved(store.header.config.data, images_at))
     return KnownImages(stack, store.images_known_by, "the run embedded them")
 
 
@@ -67,6 +67,22 @@ def open_prepared_of(
         stack.close()
         raise
     return prepared
+
+
+def open_moved(data: DataConfig) -> ImageStack:
+    """Open the images of `data`; an error names --images-at where that is the remedy.
+
+    Raises
+    ------
+    ImageFileError
+        As `open_data`.
+    """
+    try:
+        return open_data(data)
+    except ImageFileError as error:
+        if error.todo and "image_root" not in error.todo:
+            raise
+        raise ImageFileError(error.what, error.where, NAME_THEM) from error
 
 
 def images_are_there(data: DataConfig) -> bool:

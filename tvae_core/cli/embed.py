@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tvae_core.cli.reporting import add_json, report, stop_on_signals
+from tvae_core.cli.reporting import add_images_at, add_json, report, stop_on_signals
 from tvae_core.cli.settings import add_settings, config_from
+from tvae_core.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", help="store to write, RUN/embeddings.h5 by default")
     parser.add_argument("--device", dest="train.device", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", dest="train.threads", help="CPU threads")
+    add_images_at(parser)
     add_json(parser)
     add_settings(parser, ("data", "embed"))
 
@@ -27,8 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     folder = RunFolder(Path(arguments.run))
     config = config_from(arguments, folder.config())
+    if arguments.data and arguments.images_at:
+        raise ConfigError("--data names other images, --images-at the run's own: give one")
     if arguments.data:
         config.data.path = str(Path(arguments.data).absolute())
     target = Path(arguments.output) if arguments.output else None
-    report(embed(folder, target, config, stop_on_signals()), arguments.json, folder.log)
+    records = embed(
+        folder, target, config, stop_on_signals(), arguments.images_at, bool(arguments.data)
+    )
+    report(records, arguments.json, folder.log)
     return 0

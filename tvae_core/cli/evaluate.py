@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tvae_core.cli.reporting import add_images_at
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae evaluate`."""
@@ -14,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="truth.csv or .npz with label, angle_rad, shift_x_px, shift_y_px; by default the "
         "truth.csv beside the images, else the labels the images come with",
     )
+    add_images_at(parser)
     parser.add_argument("--samples", type=int, default=8, help="draws of q an image, for the ELBO")
     parser.add_argument("--turns", type=int, default=160, help="known turns of an image (table 3)")
     parser.add_argument(
@@ -37,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
     )
     truth = Path(arguments.truth) if arguments.truth else None
-    result = evaluate(Path(arguments.run), truth, effort)
+    result = evaluate(Path(arguments.run), truth, effort, arguments.images_at)
     print(result.markdown)
     print(result.path)
     return 0

@@ -10,6 +10,7 @@ from tvae_core.images.prepared import open_prepared
 from tvae_core.images.values import look_at_values, settled
 from tvae_core.progress import Remark
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.images import keep_run_images
 
 
 def begin(run: RunFolder, config: RunConfig) -> Iterator[Remark]:
@@ -27,11 +28,12 @@ def begin(run: RunFolder, config: RunConfig) -> Iterator[Remark]:
     """
     with open_prepared(config.data, config.model.ctf == "likelihood") as images:
         facts = look_at_values(images.stack)
-        remarks = images.stack.remarks
+        remarks, identity = images.stack.remarks, images.stack.identity
     config, found = settled(facts, config)
     for finding in found:
         if finding.blocks:
             raise ImageFileError(finding.what, config.data.path, finding.todo)
     run.create(config)
+    keep_run_images(run, identity)
     for what in (*remarks, *found):
         yield Remark(str(what))

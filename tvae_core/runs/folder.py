@@ -83,6 +83,11 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     @property
+    def images_file(self) -> Path:
+        """What the run's images are known by."""
+        return self.path / "images.npz"
+
+    @property
     def begun(self) -> bool:
         """Whether the run was trained before, if only a little."""
         return self.metrics.exists() or any(self.checkpoints.glob("*.json"))

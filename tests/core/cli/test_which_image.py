@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,11 @@ from tests.core.engine.runs import SIDE, TINY
 from tests.core.images.makers import mrc_bytes
 from tests.factories import make_store
 from tvae_core.cli.main import main
-from tvae_core.config import RunConfig
+from tvae_core.config import RunConfig, load_config
+from tvae_core.engine.training.train import train as train_run
+from tvae_core.errors import Cancelled
+from tvae_core.runs.begin import begin
+from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore
 
 COUNT = 20
@@ -166,3 +172,92 @@ def test_a_stack_of_the_same_size_in_its_place_is_refused(
     line = error_of([command, str(particles / "run"), *out], capsys)
     assert "have changed since the run embedded them: none of the 20 is" in line
     assert not (particles / "x.mrcs").exists()
+
+
+# --- a run that goes on
+
+
+@pytest.fixture(scope="module")
+def stopped_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on a stack that was stopped after its first epoch."""
+    folder = tmp_path_factory.mktemp("stopped")
+    write_stack(folder / "s.mrcs", numbered())
+    RunConfig.model_validate(TINY).save(folder / "settings.json")
+    config = load_config(folder / "settings.json").changed(
+        [f"data.path={folder / 's.mrcs'}", "train.epochs=4"]
+    )
+    run = RunFolder(folder / "run")
+    list(begin(run, config))
+    asked = count()
+    with pytest.raises(Cancelled):
+        list(train_run(run, stop=lambda: next(asked) >= 5))
+    return folder
+
+
+@pytest.fixture
+def stopped(stopped_once: Path) -> Path:
+    return as_new(stopped_once)
+
+
+LATER = {
+    "fewer": (numbered()[:10], "10 images here, but there were 20 when the run was begun"),
+    "more": (np.concatenate([numbered(), numbered(seed=3)]), "40 images here, but there were 20"),
+    "other": (numbered(seed=9), "have changed since the run was begun: none of the 20"),
+    "one": (np.concatenate([numbered()[:19], numbered(seed=9)[19:]]), r"image 19 \(20@s.mrcs\)"),
+    "size": (np.pad(numbered(), ((0, 0), (2, 2), (2, 2))), "16 x 16 px, those of the run 12 x 12"),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_a_run_does_not_go_on_with_other_images(stopped: Path, capsys: Capture, name: str) -> None:
+    images, message = LATER[name]
+    write_stack(stopped / "s.mrcs", images)
+    before = {path: path.read_bytes() for path in (stopped / "run").rglob("*.npz")}
+    line = error_of(["train", str(stopped / "run"), "--resume"], capsys)
+    assert re.search(message, line), line
+    assert "--images-at" in line
+    assert {path: path.read_bytes() for path in (stopped / "run").rglob("*.npz")} == before
+
+
+def test_a_run_goes_on_with_the_same_images_in_another_order(stopped: Path) -> None:
+    run = stopped / "run"
+    write_stack(stopped / "s.mrcs", numbered()[::-1])
+    assert main(["train", str(run), "--resume"]) == 0
+    with EmbeddingStore(run) as store:
+        assert store.column("source/index").tolist() == list(range(COUNT))[::-1]
+    assert exported(stopped) == [5, 6, 7]
+
+
+@pytest.mark.parametrize("option", ["--images-at", "--data"])
+def test_a_run_goes_on_with_images_that_moved_and_remembers_where(
+    stopped: Path, capsys: Capture, option: str
+) -> None:
+    run = stopped / "run"
+    (stopped / "new").mkdir()
+    (stopped / "s.mrcs").rename(stopped / "new" / "s.mrcs")
+    assert "--images-at" in error_of(["train", str(run), "--resume"], capsys)
+    assert main(["train", str(run), "--resume", option, str(stopped / "new" / "s.mrcs")]) == 0
+    assert exported(stopped) == [5, 6, 7]
+    for command in ("embed", "evaluate"):
+        assert main([command, str(run)]) == 0
+
+
+def test_a_damaged_list_of_images_is_said(stopped: Path, capsys: Capture) -> None:
+    path = stopped / "run" / "images.npz"
+    path.write_bytes(path.read_bytes()[:200])
+    line = error_of(["train", str(stopped / "run"), "--resume"], capsys, 4)
+    assert "images.npz" in line
+
+
+def test_embedding_again_takes_the_images_of_the_run(pictures: Path, capsys: Capture) -> None:
+    Image.fromarray(np.full((SIDE, SIDE), 250, np.uint8)).save(pictures / "cells" / "a_new.png")
+    assert main(["embed", str(pictures / "run")]) == 0
+    assert "1 more image is here that the run does not know" in capsys.readouterr().out
+    with EmbeddingStore(pictures / "run") as store:
+        assert store.images == COUNT
+        assert store.images_known_by.name(5) == "image 5 (cell_005.png)"
+    every = pictures / "every.h5"
+    words = ["embed", str(pictures / "run"), "--data", str(pictures / "cells"), "-o", str(every)]
+    assert main(words) == 0
+    with EmbeddingStore(every) as store:
+        assert store.images == COUNT + 1

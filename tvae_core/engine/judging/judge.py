@@ -25,8 +25,8 @@ from tvae_core.evaluation.pictures import draw_figures
 from tvae_core.evaluation.truth import open_truth, truth_beside
 from tvae_core.files import sha256_of_bytes
 from tvae_core.geometry import TWO_PI
-from tvae_core.images.prepared import open_prepared
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.images import are_images_of, open_images_of_run, place_of_images
 from tvae_core.store import EmbeddingStore
 
 _BATCH = 50
@@ -57,7 +57,12 @@ class Judged:
         return self.evaluation.markdown
 
 
-def evaluate(path: Path, truth_file: Path | None = None, effort: Effort | None = None) -> Judged:
+def evaluate(
+    path: Path,
+    truth_file: Path | None = None,
+    effort: Effort | None = None,
+    images_at: str = "",
+) -> Judged:
     """Compute a run's figures and write evaluation.json, evaluation.md and pictures into it.
 
     The images are those held out: the test split where there is one, else the validation split,
@@ -80,11 +85,13 @@ def evaluate(path: Path, truth_file: Path | None = None, effort: Effort | None =
     digest = sha256_of_bytes(content)
     model = model_from_bytes(content, run.model).to(choose_device(effort.device))
     through_ctf = config.model.ctf == "likelihood"
+    data = place_of_images(run, config.data, images_at)
     with (
         EmbeddingStore(run.store) as store,
-        open_prepared(config.data, through_ctf) as images,
+        open_images_of_run(run, data, through_ctf) as images,
     ):
-        if store.header.weights_sha256 != digest or len(store) != len(images):
+        same = len(store) == len(images) and are_images_of(run, store.images_known_by)
+        if store.header.weights_sha256 != digest or not same:
             todo = f"run `tvae embed {path}` first"
             raise CheckpointError("the store is of another model or other images", path, todo)
         split, held = held_out(config, len(images))

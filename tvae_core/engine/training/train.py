@@ -27,24 +27,38 @@ from tvae_core.engine.training.start import unit_variance
 from tvae_core.engine.training.step import micro_batch_size, train_step
 from tvae_core.engine.training.trainer_state import TrainerState, initial_model
 from tvae_core.errors import Cancelled, TrainingError
-from tvae_core.images.prepared import open_prepared
-from tvae_core.progress import Epoch, Finished, Preview, Record, Started, Step
+from tvae_core.progress import Epoch, Finished, Preview, Record, Remark, Started, Step
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.images import keep_run_images, more_images, open_images_of_run, place_of_images
 
 _STEP_REPORT_S = 0.5
 _FIRST_IMAGES = 64  # on which the start is scaled
 
 
 def train(
-    run: RunFolder, resume: bool = False, stop: Callable[[], bool] = lambda: False
+    run: RunFolder,
+    resume: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+    images_at: str = "",
 ) -> Iterator[Record]:
     """Train the run in `run` from its config and yield progress records.
 
     Ends when the epochs are done or the loss stalls (paper section 4.1). When `stop()` turns true,
     a checkpoint of the last whole step is written and `Cancelled` raised.
 
+    Parameters
+    ----------
+    run : RunFolder
+    resume : bool
+        Go on with a run that was begun.
+    stop : callable
+    images_at : str
+        Where the images of the run are now, when they have moved.
+
     Raises
     ------
+    ImageFileError
+        The images are not those that the run was begun with.
     TrainingError
         The ELBO is not finite (the last good checkpoint is kept), or the run was begun already.
     Cancelled
@@ -55,9 +69,22 @@ def train(
         raise TrainingError("the run was begun already", run.path, "add --resume, or take another")
     with run.locked():
         set_threads(config.train.threads)
-        with open_prepared(config.data, config.model.ctf == "likelihood") as images:
-            images.stack.described()  # what the store will hold of the table: refused now or never
-            yield from Trainer(run, config, images, stop).records()
+        through_ctf = config.model.ctf == "likelihood"
+        data = place_of_images(run, config.data, images_at)
+        with open_images_of_run(run, data, through_ctf) as images:
+            known = images.stack
+            known.require_all()
+            known.described()  # what the store will hold of the table: refused now or never
+            if more := more_images(known):
+                yield Remark(more)
+
+            def keep() -> None:
+                keep_run_images(run, known.identity, images_at)
+
+            trainer = Trainer(run, config, images, stop, keep)
+            keep()
+            yield from trainer.records()
+            keep()
 
 
 class Trainer:
@@ -71,12 +98,19 @@ class Trainer:
         All images of the run, of which the split takes its parts.
     stop : callable
         Asked between micro-batches whether to stop.
+    on_save : callable
+        Told that a checkpoint is written.
     """
 
     def __init__(
-        self, run: RunFolder, config: RunConfig, images: PreparedImages, stop: Callable[[], bool]
+        self,
+        run: RunFolder,
+        config: RunConfig,
+        images: PreparedImages,
+        stop: Callable[[], bool],
+        on_save: Callable[[], None] = lambda: None,
     ) -> None:
-        self.run, self.config, self._stop = run, config, stop
+        self.run, self.config, self._stop, self._on_save = run, config, stop, on_save
         self.device = choose_device(config.train.device)
         self.images = CachedImages(images)
         self.split: Split = split_images(len(images), config.data, config.train.seed)
@@ -198,6 +232,7 @@ class Trainer:
     def save(self) -> str:
         """Write a checkpoint of the last whole step and return its SHA-256."""
         self._saved_at = time.monotonic()
+        self._on_save()
         return save_step(self.run.checkpoints, self.state.step, self.state.checkpoint())
 
     def _save_when_due(self) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,15 @@ from tvae_core.files import sha256_of_bytes, write_bytes
 from tvae_core.images.identity import FINGERPRINT, KnownImages
 from tvae_core.images.prepared import PreparedStack, open_prepared
 from tvae_core.particles import OriginalFrame, TableRecord, record_of
-from tvae_core.progress import Embedded, Finished, Record
+from tvae_core.progress import Embedded, Finished, Record, Remark
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.images import (
+    is_of_run,
+    keep_run_images,
+    more_images,
+    open_images_of_run,
+    place_of_images,
+)
 from tvae_core.store import Atlas, Plane, StoreContent, write_store
 from tvae_core.store_header import StoreHeader
 
@@ -50,6 +58,8 @@ def embed(
     target: Path | None = None,
     config: RunConfig | None = None,
     stop: Callable[[], bool] = lambda: False,
+    images_at: str = "",
+    all_there: bool = False,
 ) -> Iterator[Record]:
     """Embed the images of a run with its best model and write the store.
 
@@ -63,9 +73,15 @@ def embed(
         Other images or another way to prepare them than the run's own.
     stop : callable
         When true, `Cancelled` is raised; finished blocks are kept and taken up by the next call.
+    images_at : str
+        Where the images of the run are now, when they have moved.
+    all_there : bool
+        Take every image where `config` says, whether the run knows it or not.
 
     Raises
     ------
+    ImageFileError
+        The run's own images are asked for, and one is missing or has changed.
     CheckpointError
         The run has no usable model, or the images do not fit it.
     """
@@ -75,21 +91,44 @@ def embed(
     config = config or run.config()
     target = target or run.store
     set_threads(config.train.threads)
-    weights = run.model.read_bytes()
-    model = model_from_bytes(weights, run.model).to(choose_device(config.train.device))
-    with open_prepared(config.data, model.model.ctf == "likelihood") as images:
-        _check_fit(model, images)
-        table = images.stack.table
-        record = None if table is None else record_of(table)
-        described = config.data.model_dump_json() + ("" if record is None else record.sha256)
-        parts = _Parts(target, sha256_of_bytes(weights + described.encode()))
-        limits = _thumbnail_range(images)
-        yield from _embed_blocks(model, images, config, parts, limits, stop)
-        header = _header(run, model, images, config, weights, record)
-        content = _content(header, model, images, parts, limits, weights)
-        write_store(target, content)
-    parts.remove()
+    model = model_from_bytes(run.model.read_bytes(), run.model).to(
+        choose_device(config.train.device)
+    )
+    through_ctf = model.model.ctf == "likelihood"
+    own = is_of_run(run, config.data) and not all_there
+    if own:
+        data = place_of_images(run, config.data, images_at)
+        config = config.model_copy(update={"data": data})
+    opener = partial(open_images_of_run, run) if own else open_prepared
+    with opener(config.data, through_ctf) as images:
+        yield from _embed_images(model, images, config, run, target, stop)
+        if own:
+            keep_run_images(run, images.stack.identity, images_at)
     yield Finished(str(target), "embedded", time.monotonic() - began)
+
+
+def _embed_images(
+    model: TargetVae,
+    images: PreparedStack,
+    config: RunConfig,
+    run: RunFolder,
+    target: Path,
+    stop: Callable[[], bool],
+) -> Iterator[Record]:
+    images.stack.require_all()
+    if more := more_images(images.stack):
+        yield Remark(more)
+    _check_fit(model, images)
+    weights = run.model.read_bytes()
+    table = images.stack.table
+    record = None if table is None else record_of(table)
+    described = config.data.model_dump_json() + ("" if record is None else record.sha256)
+    parts = _Parts(target, sha256_of_bytes(weights + described.encode()))
+    limits = _thumbnail_range(images)
+    yield from _embed_blocks(model, images, config, parts, limits, stop)
+    header = _header(run, model, images, config, weights, record)
+    write_store(target, _content(header, model, images, parts, limits, weights))
+    parts.remove()
 
 
 @dataclass(frozen=True)
