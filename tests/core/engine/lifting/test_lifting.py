@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from tvae_core.engine.lifting import fourier_conv, lifting_method
@@ -39,6 +41,47 @@ def test_fourier_equals_direct_forward_and_backward(
     (expected,) = torch.autograd.grad((direct * toward).sum(), kernels)
     (gradient,) = torch.autograd.grad((found.flatten(3) * toward).sum(), kernels)
     torch.testing.assert_close(gradient, expected, atol=1e-3, rtol=1e-4)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> FourierPlan:
+    """Draw sides, kernels and pitches, odd and even, with zeros around the image or cropped."""
+    side, kernel = draw(st.integers(4, 40)), draw(st.integers(1, 41))
+    padding = draw(st.integers(-side // 2, kernel - 1))
+    assume(side + 2 * padding >= kernel)
+    return FourierPlan(side, kernel, padding, draw(st.integers(1, 3)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(plans(), st.integers(1, 2), st.integers(0, 99))
+def test_fourier_is_the_direct_correlation_at_every_size(
+    plan: FourierPlan, channels: int, seed: int
+) -> None:
+    g = torch.Generator().manual_seed(seed)
+    images = torch.randn(1, channels, plan.side, plan.side, generator=g)
+    kernels = torch.randn(2, channels, plan.kernel, plan.kernel, generator=g)
+    exact = F.conv2d(
+        F.pad(images.double(), (plan.padding,) * 4), kernels.double(), None, plan.pitch
+    )
+    found = plan.correlate(images, plan.spectrum(kernels), (1, 2)).flatten(3).permute(0, 3, 1, 2)
+    size = kernels.square().sum((1, 2, 3)).mean().sqrt()  # of a correlation with such an image
+    assert (found - exact).square().mean().sqrt() / size < 2e-6
+
+
+@settings(max_examples=100, deadline=None)
+@given(plans(), st.integers(1, 3))
+def test_fourier_turns_by_quarters_with_image_and_kernel(plan: FourierPlan, quarters: int) -> None:
+    assume((plan.side + 2 * plan.padding - plan.kernel) % plan.pitch == 0)  # places in the middle
+    g = torch.Generator().manual_seed(0)
+    images = torch.randn(1, 1, plan.side, plan.side, generator=g)
+    kernels = torch.randn(1, 1, plan.kernel, plan.kernel, generator=g)
+
+    def correlated(turns: int) -> torch.Tensor:
+        image, kernel = (torch.rot90(t, turns, (-2, -1)) for t in (images, kernels))
+        return plan.correlate(image, plan.spectrum(kernel), (1, 1)).flatten(3)[..., 0]
+
+    difference = correlated(quarters) - torch.rot90(correlated(0), quarters, (1, 2))
+    assert difference.square().mean().sqrt() / kernels.square().sum().sqrt() < 2e-6
 
 
 @pytest.mark.parametrize("rotations", [1, 2, 4, 5, 8])
