@@ -1,8 +1,10 @@
 """What a user adds to a store: sets, labels, planes, columns and the view, in a file beside it.
 
-The store never changes. `<name>.analysis.h5` names the store it belongs to by its identity and is
-replaced atomically. A damaged one never prevents opening the store: loading raises a StoreError
-to show, and saving keeps the damaged file under another name.
+The store never changes. `<name>.analysis.h5` names the store it belongs to by its identity, and its
+images by their fingerprints: so the notes are kept when the same images are embedded again, in
+another order or with more of them. It is replaced atomically. A damaged one never prevents opening
+the store: loading raises a StoreError to show, and saving keeps the damaged file under another
+name.
 
 The SHA-256 of the HDF5 part stands before it, in the 512 bytes of the user block, and is checked
 before HDF5 sees the file: one flipped bit of metadata can send HDF5 into an endless loop.
@@ -14,7 +16,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +26,16 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import StoreError
 from tvae_core.files import atomic_write
+from tvae_core.images.identity import (
+    UNKNOWN,
+    ImageIdentity,
+    Places,
+    Prints,
+    match,
+    places_by_key,
+)
 from tvae_core.selection import NamedSet
+from tvae_core.store import EmbeddingStore
 
 FORMAT = "tvae-analysis"
 VERSION = 1
@@ -37,6 +48,14 @@ class Store(Protocol):
     path: Path
     images: int
     identity: str
+
+    @property
+    def prints(self) -> Prints | None:
+        """Fingerprints of the images, (N,), None when they are not known."""
+
+    @property
+    def weights_sha256(self) -> str:
+        """Of the model that made the store."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +85,10 @@ class Sidecar:
         By name: labels, plane coordinates (N, 2) float32, columns (N,) joined from a table.
     view
         What was shown (axes, colour, range, probe), anything JSON can hold.
+    images_at
+        Where the images are now, when they have moved; absolute.
+    prints
+        Fingerprints of the images, (N,) uint64; those of the store when not given.
     """
 
     identity: str
@@ -75,6 +98,18 @@ class Sidecar:
     planes: dict[str, Array] = field(default_factory=dict)
     columns: dict[str, Array] = field(default_factory=dict)
     view: dict[str, Any] = field(default_factory=dict)
+    images_at: str = ""
+    prints: Prints | None = None
+
+    @property
+    def words(self) -> str:
+        """What a person has added, in words; empty when nothing."""
+        counts = {"set": self.sets, "clustering": self.labellings, "joined column": self.columns}
+        return ", ".join(
+            f"{len(kept)} {name}{'s' if len(kept) > 1 else ''}"
+            for name, kept in counts.items()
+            if kept
+        )
 
     @classmethod
     def of(cls, store: Store) -> Sidecar:
@@ -102,14 +137,18 @@ def load_sidecar(store: Store, path: Path | str | None = None) -> Sidecar:
     try:
         _check_seal(path)
         with h5py.File(path, "r") as file:
-            _check(file, store, path)
-            return _read(file, store)
+            _check(file, path)
+            places = _places(file, store, path)
+            found = _read(file, int(file.attrs["images"]))
+            same_planes = places is None or file.attrs.get("weights") == store.weights_sha256
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise StoreError(
             f"the notes on this run are damaged ({error})",
             path,
             "the run opens without them; the next save keeps this file under another name",
         ) from None
+    found.identity = store.identity
+    return found if places is None else _carried(found, places, store.images, same_planes)
 
 
 def save_sidecar(sidecar: Sidecar, store: Store, path: Path | str | None = None) -> Path:
@@ -130,9 +169,55 @@ def save_sidecar(sidecar: Sidecar, store: Store, path: Path | str | None = None)
     _keep_what_cannot_be_read(store, path)
     with atomic_write(path) as part:
         with h5py.File(part, "w", libver=("earliest", "v110"), userblock_size=_SEAL) as file:
-            _write(file, sidecar)
+            _write(file, sidecar, store)
         _seal(part)
     return path
+
+
+def keep_notes(path: Path, identity: ImageIdentity) -> str:
+    """Make the notes on the store at `path` fit a new store of `identity`, which replaces it.
+
+    Notes of an older program, which did not know the images by content, are told what they are.
+    Returns in words which notes cannot be kept, because images they are of are not among the new
+    ones; empty when all are kept or there are none.
+
+    Parameters
+    ----------
+    path : Path
+        A store that may be there, with notes or without.
+    identity : ImageIdentity
+        Of the new images, with all their fingerprints.
+    """
+    if not path.exists() or not sidecar_path(path).exists() or identity.prints is None:
+        return ""
+    try:
+        with EmbeddingStore(path) as old:
+            notes = load_sidecar(old)
+            if not notes.words:
+                return ""
+            places = _found_again(old.images_known_by, identity)
+            if (places < 0).any() or len(np.unique(places)) != len(places):
+                return notes.words
+            notes.prints = identity.prints[places]
+            save_sidecar(notes, old)
+    except StoreError:
+        return ""  # what cannot be read now is kept aside by the next save
+    return ""
+
+
+def put_notes_aside(path: Path) -> Path:
+    """Give the notes on the store at `path` another name, which is returned."""
+    notes = sidecar_path(path)
+    aside = _free(lambda n: notes.with_suffix(f".kept-{n}.h5"))
+    os.replace(notes, aside)
+    return aside
+
+
+def _found_again(old: ImageIdentity, new: ImageIdentity) -> Places:
+    assert new.prints is not None
+    if old.prints is not None and (old.prints != UNKNOWN).all():
+        return match(old.prints, new.prints)
+    return places_by_key(old, new)
 
 
 _SEAL = 512
@@ -140,21 +225,68 @@ _OTHER = "these notes belong to another embedding file"
 _OTHER_TODO = "they fit only the file they were made for; embedding again makes a new one"
 
 
-def _check(file: h5py.File, store: Store, path: Path) -> None:
+def _check(file: h5py.File, path: Path) -> None:
     if file.attrs.get("format") != FORMAT:
         raise ValueError("not a file of notes")
     if int(file.attrs["version"]) > VERSION:
         raise StoreError("written by a newer program", path, "update this program")
-    if str(file.attrs["identity"]) != store.identity or int(file.attrs["images"]) != store.images:
+
+
+def _places(file: h5py.File, store: Store, path: Path) -> Places | None:
+    """Return where each image of the notes is in the store, None when they are of this store."""
+    count = int(file.attrs["images"])
+    if str(file.attrs["identity"]) == store.identity and count == store.images:
+        return None
+    prints = file["fingerprints"][()] if "fingerprints" in file else None
+    if prints is None or store.prints is None or (prints == UNKNOWN).any():
         raise StoreError(_OTHER, path, _OTHER_TODO)
+    places = match(prints, store.prints)
+    if (places < 0).any() or len(np.unique(places)) != count:
+        raise StoreError(_OTHER, path, _OTHER_TODO)
+    return places
 
 
-def _read(file: h5py.File, store: Store) -> Sidecar:
+def _carried(found: Sidecar, places: Places, count: int, same_planes: bool) -> Sidecar:
+    """Return notes with image i at `places[i]` of `count` images.
+
+    Sets, labels and columns are of the images and go with them. Planes are of what the model made
+    of the images: they are left out when it is another model, or images were added.
+    """
+    for number, named in enumerate(found.sets):
+        mask = np.zeros(count, bool)
+        mask[places] = named.mask
+        found.sets[number] = replace(named, mask=mask)
+    for name, kept in found.labellings.items():
+        labels = np.full(count, -1, np.int32)
+        labels[places] = kept.labels
+        found.labellings[name] = replace(kept, labels=labels)
+    found.columns = {name: _moved(kept, places, count) for name, kept in found.columns.items()}
+    keep = same_planes and len(places) == count
+    planes = found.planes.items() if keep else ()
+    found.planes = {name: _moved(kept, places, count) for name, kept in planes}
+    found.images = count
+    return found
+
+
+def _moved(values: Array, places: Places, count: int) -> Array:
+    """Return values (n, ...) at their new places; NaN or an empty text for images without one."""
+    shape = (count, *values.shape[1:])
+    if len(places) == count:
+        moved = np.empty(shape, values.dtype)
+    elif values.dtype.kind in "OU":
+        moved = np.full(shape, "", values.dtype)
+    else:
+        moved = np.full(shape, np.nan, np.result_type(values.dtype, np.float32))
+    moved[places] = values
+    return moved
+
+
+def _read(file: h5py.File, images: int) -> Sidecar:
     about = json.loads(file["about"][()])
     return Sidecar(
-        identity=store.identity,
-        images=store.images,
-        sets=[_read_set(file, n, entry, store.images) for n, entry in enumerate(about["sets"])],
+        identity=str(file.attrs["identity"]),
+        images=images,
+        sets=[_read_set(file, n, entry, images) for n, entry in enumerate(about["sets"])],
         labellings={
             entry["name"]: _read_labels(file, n, entry)
             for n, entry in enumerate(about["labellings"])
@@ -162,10 +294,11 @@ def _read(file: h5py.File, store: Store) -> Sidecar:
         planes=_read_all(file, "planes", about["planes"]),
         columns=_read_all(file, "columns", about["columns"]),
         view=about["view"],
+        images_at=about.get("images_at", ""),
     )
 
 
-def _write(file: h5py.File, sidecar: Sidecar) -> None:
+def _write(file: h5py.File, sidecar: Sidecar, store: Store) -> None:
     about: dict[str, Any] = {
         "sets": [_write_set(file, n, named) for n, named in enumerate(sidecar.sets)],
         "labellings": [
@@ -174,14 +307,22 @@ def _write(file: h5py.File, sidecar: Sidecar) -> None:
         "planes": list(sidecar.planes),
         "columns": list(sidecar.columns),
         "view": sidecar.view,
+        "images_at": sidecar.images_at,
     }
     for number, values in enumerate(sidecar.planes.values()):
         file[f"planes/{number}"] = np.asarray(values, dtype=np.float32)
     for number, values in enumerate(sidecar.columns.values()):
         _write_column(file, f"columns/{number}", np.asarray(values))
+    prints = store.prints if sidecar.prints is None else sidecar.prints
+    if prints is not None:
+        file["fingerprints"] = prints
     file.create_dataset("about", data=json.dumps(about), dtype=h5py.string_dtype())
     file.attrs.update(
-        format=FORMAT, version=VERSION, identity=sidecar.identity, images=sidecar.images
+        format=FORMAT,
+        version=VERSION,
+        identity=sidecar.identity,
+        images=sidecar.images,
+        weights=store.weights_sha256,
     )
 
 

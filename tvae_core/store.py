@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import StoreError
 from tvae_core.files import atomic_write, sha256_of_bytes
-from tvae_core.images.identity import FINGERPRINT, ImageIdentity
+from tvae_core.images.identity import FINGERPRINT, ImageIdentity, Prints
 from tvae_core.images.stack import Sources
 from tvae_core.particles import Categories, TableRecord
 from tvae_core.store_header import (
@@ -236,6 +236,16 @@ class EmbeddingStore:
             colour = (3,) if self.header.channels == 3 else ()
             shape = (original.height_px, original.width_px, *colour)
         return ImageIdentity(sources, uid, prints, shape)
+
+    @property
+    def prints(self) -> Prints | None:
+        """Fingerprints of the images, (N,) uint64, None in stores of older programs."""
+        return self.images_known_by.prints
+
+    @property
+    def weights_sha256(self) -> str:
+        """Of the model that made the store."""
+        return self.header.weights_sha256
 
     @property
     def plane_names(self) -> list[str]:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.factories import make_store
+from tests.factories import make_store, store_content
 from tvae_core.errors import StoreError
+from tvae_core.files import sha256_of_bytes
+from tvae_core.images.identity import FINGERPRINT, ImageIdentity
+from tvae_core.images.stack import Sources
 from tvae_core.selection import NamedSet
-from tvae_core.sidecar import Labelling, Sidecar, load_sidecar, save_sidecar, sidecar_path
-from tvae_core.store import EmbeddingStore
+from tvae_core.sidecar import (
+    Labelling,
+    Sidecar,
+    keep_notes,
+    load_sidecar,
+    put_notes_aside,
+    save_sidecar,
+    sidecar_path,
+)
+from tvae_core.store import EmbeddingStore, write_store
 
 
 def _full(store: EmbeddingStore) -> Sidecar:
@@ -148,3 +160,99 @@ def test_a_failed_save_leaves_the_old_notes(
         "embeddings.analysis.h5",
         "embeddings.h5",
     ]
+
+
+# --- embedded again
+
+
+def _embedded(path: Path, prints: np.ndarray, seed: int = 0, weights: bytes = b"a") -> Path:
+    """Write a store of images of these fingerprints."""
+    content = store_content(images=len(prints), seed=seed)
+    header = replace(
+        content.header, fingerprint=FINGERPRINT, weights_sha256=sha256_of_bytes(weights)
+    )
+    columns = content.columns | {"source/fingerprint": prints}
+    write_store(path, replace(content, header=header, weights=weights, columns=columns))
+    return path
+
+
+PRINTS = np.random.default_rng(5).integers(1, 2**64, 203, dtype=np.uint64)
+
+
+@pytest.fixture
+def noted(tmp_path: Path) -> Path:
+    """A store with notes on it."""
+    path = _embedded(tmp_path / "embeddings.h5", PRINTS)
+    with EmbeddingStore(path) as store:
+        save_sidecar(_full(store), store)
+    return path
+
+
+def _notes(path: Path) -> Sidecar:
+    with EmbeddingStore(path) as store:
+        return load_sidecar(store)
+
+
+def test_notes_are_kept_when_the_same_images_are_embedded_again(noted: Path) -> None:
+    before = _notes(noted)
+    _embedded(noted, PRINTS, seed=1)
+    kept = _notes(noted)
+    np.testing.assert_array_equal(kept.sets[0].mask, before.sets[0].mask)
+    np.testing.assert_array_equal(kept.planes["umap"], before.planes["umap"])
+    with EmbeddingStore(noted) as store:
+        save_sidecar(kept, store)  # the next save makes them the new store's own
+    assert not list(noted.parent.glob("*kept*"))
+
+
+def test_notes_follow_their_images_into_another_order_and_among_others(noted: Path) -> None:
+    before = _notes(noted)
+    rng = np.random.default_rng(6)
+    more = np.concatenate([PRINTS, rng.integers(1, 2**64, 20, dtype=np.uint64)])
+    order = rng.permutation(len(more))
+    _embedded(noted, more[order], seed=1)
+    kept = _notes(noted)
+    old, new = order < 203, order >= 203
+    np.testing.assert_array_equal(kept.sets[0].mask[old], before.sets[0].mask[order[old]])
+    assert not kept.sets[0].mask[new].any()
+    labels = kept.labellings["ward 3"].labels
+    np.testing.assert_array_equal(labels[old], before.labellings["ward 3"].labels[order[old]])
+    assert (labels[new] == -1).all()
+    for name, values in before.columns.items():
+        np.testing.assert_array_equal(kept.columns[name][old], values[order[old]], name)
+    assert np.isnan(kept.columns["rlnDefocusU"][new]).all()
+    assert (kept.columns["name/with slash"][new] == "").all()
+    assert kept.planes == {}
+
+
+def test_a_plane_of_another_model_is_not_kept(noted: Path) -> None:
+    _embedded(noted, PRINTS, weights=b"another")
+    assert _notes(noted).planes == {}
+    assert len(_notes(noted).sets) == 2
+
+
+def test_notes_on_images_that_are_not_there_stay_of_another_file(noted: Path) -> None:
+    _embedded(noted, PRINTS[1:])
+    with pytest.raises(StoreError, match="belong to another"):
+        _notes(noted)
+
+
+def test_notes_of_an_older_program_learn_what_their_images_are(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "embeddings.h5", images=203)
+    with EmbeddingStore(path) as store:
+        save_sidecar(_full(store), store)
+        before, identity = load_sidecar(store), store.images_known_by
+    assert keep_notes(path, replace(identity, prints=PRINTS)) == ""
+    _embedded(path, PRINTS, seed=1)
+    np.testing.assert_array_equal(_notes(path).sets[0].mask, before.sets[0].mask)
+
+
+def test_what_cannot_be_kept_is_said_and_put_aside(noted: Path) -> None:
+    with EmbeddingStore(noted) as store:
+        identity = store.images_known_by
+    fewer = Sources(identity.sources.files, *(part[1:] for part in identity.sources[1:]))
+    said = keep_notes(noted, ImageIdentity(fewer, None, PRINTS[1:]))
+    assert said == "2 sets, 1 clustering, 3 joined columns"
+    aside = put_notes_aside(noted)
+    assert aside.name == "embeddings.analysis.kept-1.h5"
+    assert not sidecar_path(noted).exists()
+    assert keep_notes(noted, identity) == ""

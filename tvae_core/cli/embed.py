@@ -17,6 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", help="store to write, RUN/embeddings.h5 by default")
     parser.add_argument("--device", dest="train.device", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", dest="train.threads", help="CPU threads")
+    parser.add_argument(
+        "--new-notes",
+        action="store_true",
+        help="put notes aside that are of images which are not embedded; else they are refused",
+    )
     add_images_at(parser)
     add_json(parser)
     add_settings(parser, ("data", "embed"))
@@ -35,7 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
         config.data.path = str(Path(arguments.data).absolute())
     target = Path(arguments.output) if arguments.output else None
     records = embed(
-        folder, target, config, stop_on_signals(), arguments.images_at, bool(arguments.data)
+        folder,
+        target,
+        config,
+        stop_on_signals(),
+        images_at=arguments.images_at,
+        all_there=bool(arguments.data),
+        new_notes=arguments.new_notes,
     )
     report(records, arguments.json, folder.log)
     return 0

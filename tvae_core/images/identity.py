@@ -9,6 +9,7 @@ says why, and what it costs.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -222,6 +223,17 @@ class KnownImages(ImageStack):
         """Raise an ImageFileError that names an image which is not here."""
         self._refuse_missing(np.arange(len(self)))
 
+    def learn(self, indices: NDArray[np.int64]) -> None:
+        """Read images, a few at a time, so that their fingerprints are known and checked.
+
+        Raises
+        ------
+        ImageFileError
+            One is missing or has changed.
+        """
+        for some in self._few(indices[~self._checked[indices]]):
+            self.read(some)
+
     def close(self) -> None:
         """Close the stack."""
         self.stack.close()
@@ -299,10 +311,12 @@ class KnownImages(ImageStack):
         self._places[lost[there >= 0]] = candidates[there[there >= 0]]
         return bool((there >= 0).all())
 
-    def _prints_of(self, places: Places) -> Prints:
+    def _few(self, places: Places) -> Iterator[Places]:
         rows = max(1, _BLOCK_BYTES // max(1, 4 * int(np.prod(self.stack.form.image_shape))))
-        blocks = (places[start : start + rows] for start in range(0, len(places), rows))
-        seen = [fingerprints(self.stack.read(block)) for block in blocks]
+        return (places[start : start + rows] for start in range(0, len(places), rows))
+
+    def _prints_of(self, places: Places) -> Prints:
+        seen = [fingerprints(self.stack.read(some)) for some in self._few(places)]
         return np.concatenate([*seen, np.zeros(0, np.uint64)])
 
     def _check_shape(self) -> None:

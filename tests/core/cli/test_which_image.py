@@ -261,3 +261,25 @@ def test_embedding_again_takes_the_images_of_the_run(pictures: Path, capsys: Cap
     assert main(words) == 0
     with EmbeddingStore(every) as store:
         assert store.images == COUNT + 1
+
+
+# --- notes
+
+
+def test_clusters_are_kept_when_the_run_is_embedded_again(particles: Path, capsys: Capture) -> None:
+    run = str(particles / "run")
+    assert main(["cluster", run, "--count", "3"]) == 0
+    export = ["export", run, str(particles / "c.npy"), "--cluster", "0", "--overwrite"]
+    assert main(export) == 0
+    before = np.load(particles / "c.npy")
+    write_table(particles / "p.star", np.arange(COUNT)[::-1])
+    assert main(["embed", run]) == 0
+    assert main(export) == 0
+    np.testing.assert_array_equal(np.load(particles / "c.npy"), before)
+    np.save(particles / "few.npy", numbered()[:7])
+    others = ["embed", run, "--data", str(particles / "few.npy")]
+    line = error_of(others, capsys)
+    assert "its notes (1 clustering) are of images that are not among these 7" in line
+    assert "--new-notes" in line
+    assert main([*others, "--new-notes"]) == 0
+    assert "embeddings.analysis.kept-1.h5" in capsys.readouterr().out

@@ -29,7 +29,7 @@ from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.inference import Inferred, images_at_once, infer
-from tvae_core.errors import Cancelled, CheckpointError
+from tvae_core.errors import Cancelled, CheckpointError, ConfigError
 from tvae_core.files import sha256_of_bytes, write_bytes
 from tvae_core.images.identity import FINGERPRINT, KnownImages
 from tvae_core.images.prepared import PreparedStack, open_prepared
@@ -43,6 +43,7 @@ from tvae_core.runs.images import (
     open_images_of_run,
     place_of_images,
 )
+from tvae_core.sidecar import keep_notes, put_notes_aside, sidecar_path
 from tvae_core.store import Atlas, Plane, StoreContent, write_store
 from tvae_core.store_header import StoreHeader
 
@@ -58,8 +59,10 @@ def embed(
     target: Path | None = None,
     config: RunConfig | None = None,
     stop: Callable[[], bool] = lambda: False,
+    *,
     images_at: str = "",
     all_there: bool = False,
+    new_notes: bool = False,
 ) -> Iterator[Record]:
     """Embed the images of a run with its best model and write the store.
 
@@ -77,6 +80,8 @@ def embed(
         Where the images of the run are now, when they have moved.
     all_there : bool
         Take every image where `config` says, whether the run knows it or not.
+    new_notes : bool
+        Put notes aside that cannot be kept, because they are of images that are not embedded.
 
     Raises
     ------
@@ -84,6 +89,8 @@ def embed(
         The run's own images are asked for, and one is missing or has changed.
     CheckpointError
         The run has no usable model, or the images do not fit it.
+    ConfigError
+        The store that would be replaced has notes on other images.
     """
     if not run.model.exists():
         raise CheckpointError("the run has no model yet", run.path, "train it to the end first")
@@ -101,10 +108,30 @@ def embed(
         config = config.model_copy(update={"data": data})
     opener = partial(open_images_of_run, run) if own else open_prepared
     with opener(config.data, through_ctf) as images:
+        aside = _notes_to_put_aside(target, images, new_notes)
         yield from _embed_images(model, images, config, run, target, stop)
+        if aside:
+            yield Remark(f"notes on other images ({aside}) are kept in {put_notes_aside(target)}")
         if own:
             keep_run_images(run, images.stack.identity, images_at)
     yield Finished(str(target), "embedded", time.monotonic() - began)
+
+
+def _notes_to_put_aside(target: Path, images: PreparedStack, allowed: bool) -> str:
+    """Return in words the notes on `target` that do not fit the images; refuse unless allowed."""
+    if not sidecar_path(target).exists():
+        return ""
+    images.stack.require_all()
+    for block in blocks_of(len(images), BLOCK):
+        images.stack.learn(block)
+    lost = keep_notes(target, images.stack.identity)
+    if lost and not allowed:
+        raise ConfigError(
+            f"its notes ({lost}) are of images that are not among these {len(images):,}",
+            target,
+            "write another file with -o, or begin new notes with --new-notes; the old are kept",
+        )
+    return lost
 
 
 def _embed_images(
@@ -148,11 +175,10 @@ class _Parts:
     def done(self, start: int) -> bool:
         return self.file(start).exists()
 
-    def are_of(self, images: KnownImages, start: int, batches: list[NDArray[np.int64]]) -> bool:
+    def are_of(self, images: KnownImages, start: int, block: NDArray[np.int64]) -> bool:
         """Return whether a finished block is of the images that are there now; reads them."""
-        for batch in batches:
-            images.read(batch)
-        now = images.prints[np.concatenate(batches)]
+        images.learn(block)
+        now = images.prints[block]
         with np.load(self.file(start), allow_pickle=False) as arrays:
             return _PRINTS in arrays and np.array_equal(arrays[_PRINTS], now)
 
@@ -204,7 +230,7 @@ def _embed_blocks(
     for block in blocks_of(total, BLOCK):
         start = int(block[0])
         batches = [block[i : i + batch] for i in range(0, len(block), batch)]
-        if not (parts.done(start) and parts.are_of(images.stack, start, batches)):
+        if not (parts.done(start) and parts.are_of(images.stack, start, block)):
             found = []
             for part in prefetch(images, batches):
                 if stop():
