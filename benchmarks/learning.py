@@ -19,6 +19,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from learning_plan import CONFIGS, SETS, LearningSet
 
 from tvae_core.files import write_text
 
+_TABLES = threading.Lock()
 _LEADING = (
     "set", "config", "seed", "epochs", "steps", "images_seen", "cpu_s", "test_elbo", "kl_content",
     "shift", "rotation", "median_angle_deg", "turns_rmse_deg", "rank", "ward", "k_means",
@@ -72,9 +74,8 @@ def main() -> None:
         images_of(SETS[name], given)
     ends = time.monotonic() + 60 * given.minutes
     with ThreadPoolExecutor(given.jobs) as pool:
-        for row, said in pool.map(lambda row: (row, _child(row, given, ends)), rows):
-            print(f"{row.folder.name}: {said}", flush=True)
-            write_tables(given.out)
+        list(pool.map(lambda row: _child(row, given, ends), rows))
+    write_tables(given.out)
 
 
 def _arguments() -> argparse.Namespace:
@@ -102,18 +103,19 @@ def images_of(page: LearningSet, given: argparse.Namespace) -> Path:
     return (made.parent / json.loads(made.read_text())).absolute()
 
 
-def _child(row: Row, given: argparse.Namespace, ends: float) -> str:
-    """Run a row in a process of its own, one thread; return what became of it."""
-    if row.result.exists():
-        return "done before"
-    if time.monotonic() > ends:
-        return "not begun: the time is over"
+def _child(row: Row, given: argparse.Namespace, ends: float) -> None:
+    """Run a row in a process of its own, one thread, and say what became of it."""
+    if row.result.exists() or time.monotonic() > ends:
+        return
     words = [sys.executable, __file__, "--row", f"{row.page.name}/{row.config}/{row.seed}"]
     words += ["--out", str(given.out), "--data", str(given.data), "--device", given.device]
     words += ["--epochs", str(given.epochs), *(f"--set={setting}" for setting in given.set)]
     one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     done = subprocess.run(words, env=os.environ | one, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if not done.returncode else f"failed: {done.stderr[-600:]}"
+    said = done.stdout.strip() if not done.returncode else f"failed: {done.stderr[-600:]}"
+    with _TABLES:
+        print(f"{row.folder.name}: {said}", flush=True)
+        write_tables(given.out)
 
 
 def run_row(row: Row, given: argparse.Namespace) -> None:

@@ -73,7 +73,7 @@ _AS_IT_WAS = (
 )  # fmt: skip
 _MUON = (
     *_AS_IT_WAS, "train.optimizer=muon", "train.learning_rate=6e-3", "train.matrix_rate=0.02",
-    "train.pixel_share=0.25",
+    "train.pixel_share=0.25", "train.warmup_steps=20",
 )  # fmt: skip
 _BATCH_40 = (*_MUON, "train.batch_size=40", "train.start=unit-variance")
 
@@ -82,6 +82,7 @@ CONFIGS: dict[str, tuple[str, ...]] = {
     "as-it-was": _AS_IT_WAS,
     "adam-quarter": (*_AS_IT_WAS, "train.pixel_share=0.25"),
     "muon": _MUON,
+    "muon-half-rate": (*_MUON, "train.matrix_rate=0.01", "train.learning_rate=3e-3"),
     "muon-40": (*_MUON, "train.batch_size=40"),
     "muon-40-unit": _BATCH_40,
     "muon-100-unit": (*_BATCH_40, "train.batch_size=100"),
