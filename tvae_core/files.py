@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _BLOCK = 1 << 20
+_HERE = -100  # AT_FDCWD: paths are relative to the working folder
+_RENAME_EXCHANGE = 2  # Linux
+_RENAME_SWAP = 2  # macOS
 
 
 @contextmanager
@@ -35,6 +40,17 @@ def atomic_write(target: Path | str) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def swap(one: Path, other: Path) -> bool:
+    """Exchange two paths in one step; return False where the system or the disk cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(one), os.fsencode(other)
+    if sys.platform == "darwin" and hasattr(libc, "renamex_np"):
+        return int(libc.renamex_np(*names, _RENAME_SWAP)) == 0
+    if hasattr(libc, "renameat2"):
+        return int(libc.renameat2(_HERE, names[0], _HERE, names[1], _RENAME_EXCHANGE)) == 0
+    return False
 
 
 def write_text(target: Path | str, text: str) -> None:

@@ -85,6 +85,24 @@ def open_moved(data: DataConfig) -> ImageStack:
         raise ImageFileError(error.what, error.where, NAME_THEM) from error
 
 
+def refuse_sources(store: EmbeddingStore, target: Path, images_at: str = "") -> None:
+    """Raise an ImageFileError when `target` is, or holds, a file that a store's images lie in."""
+    if not target.exists():
+        return
+    data, real = moved(store.header.config.data, images_at), target.resolve()
+    root = Path(data.path).absolute()
+    folder = root if root.is_dir() else root.parent
+    roots = [folder, *folder.parents]
+    if data.image_root:
+        roots.insert(0, Path(data.image_root).absolute())
+    named = [file for file in store.source_files if Path(file).name == real.name]
+    files = [top / form for file in named for top in roots for form in (file, real.name)]
+    places = [root, *(file for file in files if file.exists())]
+    if any(real == place.resolve() or real in place.resolve().parents for place in places):
+        what = "holds images of this run" if real.is_dir() else "is a file of this run's images"
+        raise ImageFileError(f"{what}; it is not replaced", target, "choose another name")
+
+
 def images_are_there(data: DataConfig) -> bool:
     """Return whether something is where a run's images were."""
     return bool(data.path) and Path(data.path).exists()

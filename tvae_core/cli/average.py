@@ -22,6 +22,7 @@ from tvae_core.export.averaging import WIENER, average_classes, open_averaging
 from tvae_core.export.class_averages import average_paths, write_class_averages
 from tvae_core.export.classes import Chosen, Correction, Size, labelled
 from tvae_core.export.target import refuse_existing
+from tvae_core.images_of import refuse_sources
 from tvae_core.sidecar import Labelling, Sidecar, load_sidecar
 from tvae_core.store import EmbeddingStore
 
@@ -69,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     for target in average_paths(path):
         refuse_existing(target, arguments.overwrite)
     with EmbeddingStore(arguments.store) as store:
+        for target in average_paths(path):
+            refuse_sources(store, target, arguments.images_at)
         classes = _classes(store, arguments)
         decode = _decoder(store) if arguments.realign else None
         size: Size | None = "model" if arguments.model_size else None

@@ -29,9 +29,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Decode."""
     from tvae_core.engine.training.previews import grid_points
     from tvae_core.engine.using.decode import Decoder
+    from tvae_core.images_of import refuse_sources
     from tvae_core.store import EmbeddingStore
 
+    path = Path(arguments.output)
     with EmbeddingStore(arguments.run) as store:
+        refuse_sources(store, path)
         decoder = Decoder.from_store(store, arguments.device)
         if arguments.z:
             z = np.array([numbers(text, decoder.z_dim) for text in arguments.z])
@@ -43,7 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
         numbers(arguments.shift, 2),
         arguments.side or decoder.side,
     )
-    path = Path(arguments.output)
     count = _write(path, images, len(z) if arguments.z else arguments.grid, arguments.overwrite)
     print(f"{count:,} images -> {path}")
     return 0

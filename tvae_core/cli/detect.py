@@ -110,11 +110,15 @@ def _check_files(arguments: argparse.Namespace) -> None:
 
     with open_stack(arguments.image) as stack:
         images = len(stack)
-    for output in arguments.output:
-        for file in pick_files(output, images):
-            refuse_existing(file, arguments.overwrite)
+    targets = [file for output in arguments.output for file in pick_files(output, images)]
+    for file in targets:
+        refuse_existing(file, arguments.overwrite)
     if arguments.picture:
         check_figure(Path(arguments.picture), arguments.overwrite)
+        targets.append(Path(arguments.picture))
+    for file in targets:
+        if file.exists() and file.samefile(arguments.image):
+            raise ConfigError("is the image itself; it is not replaced", file, "choose a name")
 
 
 def _kept(found: list[FieldPicks], lowest: float) -> Picks:

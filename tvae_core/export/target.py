@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tvae_core.errors import Cancelled, ImageFileError
+from tvae_core.export.ours import put_in_place, refuse_others, refuse_own, take_back, write_manifest
 from tvae_core.files import atomic_write
 
 Progress = Callable[[float], None]
@@ -32,7 +32,7 @@ def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
     Raises
     ------
     ImageFileError
-        `path` is there and `overwrite` is false.
+        `path` is there and `overwrite` is false, or it is part of a run.
     """
     refuse_existing(path, overwrite)
     with atomic_write(path) as part:
@@ -41,28 +41,48 @@ def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path, overwrite: bool) -> Iterator[Path]:
-    """Give a folder beside `path` to write into; on success it becomes `path`."""
-    refuse_existing(path, overwrite)
+    """Give a folder beside `path` to write into; on success it becomes `path`.
+
+    Raises
+    ------
+    ImageFileError
+        `path` is there and `overwrite` is false, or it holds what no export wrote.
+    """
+    path = path.resolve()
+    take_back(path)
+    refuse_existing(path, overwrite, folder=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     try:
         yield part
+        write_manifest(part)
         part.chmod(0o755)
-        if path.exists():
-            old = part.with_suffix(".old")
-            os.replace(path, old)
-            os.replace(part, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(part, path)
+        put_in_place(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raise an ImageFileError when `path` is there and must not be replaced."""
-    if path.exists() and not overwrite:
+def refuse_existing(path: Path, overwrite: bool, folder: bool = False) -> None:
+    """Raise an ImageFileError when `path` is there and must not be replaced.
+
+    Parameters
+    ----------
+    path : Path
+    overwrite : bool
+        Whether what an export wrote may be replaced.
+    folder : bool
+        Whether a folder is to be written.
+    """
+    if not path.exists():
+        return
+    if not overwrite:
         raise ImageFileError("already there", path, "choose another name or allow overwriting")
+    if folder and path.is_dir():
+        refuse_others(path)
+    elif folder:
+        raise ImageFileError("is a file, not a folder", path, "choose another name")
+    else:
+        refuse_own(path)
 
 
 def verify(written: object, read: object, path: Path, what: str = "images") -> None:

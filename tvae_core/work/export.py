@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tvae_core.errors import ConfigError
 from tvae_core.export.registry import FileForm, What, kind_of
 from tvae_core.export.target import Exported, new_file, verify
-from tvae_core.images_of import IMAGES_AT, open_images_of, open_prepared_of
+from tvae_core.images_of import IMAGES_AT, open_images_of, open_prepared_of, refuse_sources
 from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore
 from tvae_core.work.choosing import labelling_of, named_set, numbers_in
@@ -87,6 +87,7 @@ class ExportRequest(Request):
         """Write it, read it back and count it; see `Request.run`."""
         with EmbeddingStore(self.store) as store:
             target = self.target(store)
+            refuse_sources(store, target, self.images_at)
             what = kind_of(target).what
             self._refuse_what_does_not_apply(what, target)
             job = _Job(self, store, target, self._chosen(store), progress, cancelled)

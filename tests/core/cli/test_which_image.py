@@ -283,3 +283,39 @@ def test_clusters_are_kept_when_the_run_is_embedded_again(particles: Path, capsy
     assert "--new-notes" in line
     assert main([*others, "--new-notes"]) == 0
     assert "embeddings.analysis.kept-1.h5" in capsys.readouterr().out
+
+
+# --- what an export may replace
+
+
+def test_no_export_replaces_the_images_of_the_run(
+    pictures: Path, particles: Path, capsys: Capture
+) -> None:
+    cells, stack = pictures / "cells", particles / "s.mrcs"
+    picture = cells / "cell_003.png"
+    before = {path: path.read_bytes() for path in (picture, stack, particles / "p.star")}
+    run, other = str(pictures / "run"), str(particles / "run")
+    for words in (
+        ["export", run, str(picture)],
+        ["export", run, str(cells)],
+        ["export", run, str(pictures)],
+        ["export", other, str(stack)],
+        ["average", other, str(stack)],
+        ["decode", other, "-o", str(stack)],
+        ["export", other, str(particles / "p.star")],
+    ):
+        line = error_of([*words, "--overwrite"], capsys)
+        assert "choose" in line
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(list(cells.iterdir())) == COUNT
+
+
+def test_a_folder_of_other_things_is_not_replaced(particles: Path, capsys: Capture) -> None:
+    results = particles / "results"
+    (results / "figures").mkdir(parents=True)
+    for name in ("notes.txt", "figures/figure.ai"):
+        (results / name).write_text("three weeks of work\n")
+    line = error_of(["export", str(particles / "run"), str(results), "--overwrite"], capsys)
+    assert "holds other things: figures" in line
+    assert (results / "notes.txt").read_text() == "three weeks of work\n"
+    assert (results / "figures" / "figure.ai").exists()
