@@ -53,10 +53,10 @@ def make_store(
 
 def truth(side: int = SIDE) -> np.ndarray:
     """The object at rest: the average of clean images by their true poses is compared with it."""
-    from tvae_core.synthetic.blobs import Poses, project
+    from tvae_core.synthetic.blobs import ParticleStates, project
     from tvae_core.synthetic.hinge import HINGED
 
-    rest = Poses(np.zeros((1, 1)), np.zeros((1, 2)), np.zeros(1), np.zeros((1, 2)))
+    rest = ParticleStates(np.zeros((1, 1)), np.zeros((1, 2)), np.zeros(1), np.zeros((1, 2)))
     return project(HINGED, rest, side, 0.32 * side)[0]
 
 
