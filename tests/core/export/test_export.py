@@ -104,7 +104,7 @@ def test_mrcs_refuses_colour_and_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", [GREY, COLOUR])
 def test_pictures_share_one_grey_range(tmp_path: Path, source: InMemory) -> None:
     done = export_images(source, CHOSEN, tmp_path / "pictures", grey_range=(0.0, 1.0))
-    files = sorted(done.path.iterdir())
+    files = sorted(done.path.glob("*.png"))
     assert [path.name for path in files] == [f"{n:06d}.png" for n in range(1, 6)]
     with Image.open(files[2]) as image:
         picture = np.asarray(image, dtype=float)
