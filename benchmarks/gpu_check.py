@@ -266,7 +266,7 @@ def moved(check: Check, preset: str, first: str, second: str) -> str:
     run = check.new_run(config)
     asked = count()
     try:
-        list(train(run, stop=lambda: next(asked) >= 6))
+        list(train(run, cancelled=lambda: next(asked) >= 6))
     except Cancelled:
         pass
     else:

@@ -12,9 +12,9 @@ from types import ModuleType
 import pytest
 
 from tvae_core.analysis.evaluation import Row
-from tvae_core.cli.train import add_arguments
 from tvae_core.config import RunConfig
 from tvae_core.evaluation.file import Evaluation
+from tvae_core.work.train import TrainRequest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -29,14 +29,8 @@ def evidence(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def config_of(evidence: ModuleType, page: object, system: object, folder: Path) -> RunConfig:
     """Return the config that `tvae train` would write for a job."""
-    import argparse
-
-    from tvae_core.cli.settings import config_from
-
     job = evidence.Job(page, system, 1, folder / "run", folder / "images.npy")
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return config_from(parser.parse_args(job.train_words(1)[1:]))
+    return TrainRequest.parse(["tvae", *job.train_words(1)]).settings_on()
 
 
 @pytest.mark.parametrize("tier", ["cpu", "gpu"])

@@ -45,8 +45,8 @@ def _simulate(folder: Path, count: int) -> None:
 
 
 def _train(path: Path, images: Path, epochs: int) -> None:
-    from tvae_core.cli.train import train_and_embed
     from tvae_core.runs.folder import RunFolder
+    from tvae_core.work.train import Beginning, train_and_embed
 
     folder = RunFolder(path)
     if folder.store.exists():
@@ -58,7 +58,7 @@ def _train(path: Path, images: Path, epochs: int) -> None:
         config.data.path = str(images)  # relative: the store may be shipped
         if epochs:
             config.train.epochs = epochs
-    records = train_and_embed(folder, config, folder.begun, True, stop_on_signals())
+    records = train_and_embed(folder, config, Beginning(folder.begun), True, stop_on_signals())
     report(records, False, folder.log)
 
 

@@ -8,41 +8,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from tvae_core.cli.reporting import move
+from tvae_core.cli.reporting import bar
+from tvae_core.work.poses import MirrorRequest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae mirror`."""
     parser.description = __doc__
-    parser.add_argument("run", help="folder of a run, or a store")
-    parser.add_argument("--least", type=int, default=2, help="nodes of a region (default 2)")
+    MirrorRequest.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Find and list the pairs of regions."""
-    from tvae_core.analysis.mirror import atlas_mirrors
-    from tvae_core.errors import StoreError
-    from tvae_core.store import EmbeddingStore
-
-    with (
-        EmbeddingStore(arguments.run) as store,
-        tqdm(total=100, disable=not sys.stderr.isatty(), leave=False) as bar,
-    ):
-        atlas = store.atlas
-        if atlas is None:
-            raise StoreError("the run keeps no atlas", store.path, "embed with --atlas-nodes 24")
-        xy = store.z_mean if atlas.plane == "z" else store.plane(atlas.plane).coordinates
-        found = atlas_mirrors(
-            atlas.images, atlas.x, atlas.y, xy, arguments.least, lambda share: move(bar, share)
-        )
-    facts = [_facts(region, atlas) for region in found.regions]
+    with bar() as progress:
+        done = MirrorRequest.of(arguments).run(progress)
+    found = done.mirrors
+    facts = [_facts(region, done.atlas) for region in found.regions]
     if arguments.json:
         print(json.dumps({"nodes": found.populated, "chiral": found.chiral, "pairs": facts}))
         return 0

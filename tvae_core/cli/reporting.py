@@ -21,13 +21,6 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON record a line on stdout")
 
 
-def add_images_at(parser: argparse.ArgumentParser) -> None:
-    """Add `--images-at`, the same in every command that needs the images of a run."""
-    from tvae_core.images_of import IMAGES_AT
-
-    parser.add_argument("--images-at", default="", metavar="PATH", help=IMAGES_AT)
-
-
 def stop_on_signals() -> Callable[[], bool]:
     """Turn Ctrl-C and SIGTERM into a question: has someone asked to stop?"""
     asked = threading.Event()

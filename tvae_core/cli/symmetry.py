@@ -11,87 +11,46 @@ import json
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tvae_core.errors import ConfigError
-
-_MEMBERS = 64
+from tvae_core.work.poses import SymmetryFound, SymmetryRequest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae symmetry`."""
     parser.description = __doc__
-    parser.add_argument("run", help="folder of a run, or a store")
-    chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--set", dest="named_set", help="a named set of the sidecar")
-    chosen.add_argument("--z", metavar="Z1,Z2", help="a content")
-    parser.add_argument("--angles", type=int, default=360, help="over one turn (default 360)")
+    SymmetryRequest.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, with the whole curve")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Find and say the symmetry."""
-    from tvae_core.analysis.symmetry import (
-        symmetries_of_contents,
-        symmetry_of_decoder,
-        symmetry_of_set,
-    )
-    from tvae_core.cli.decode import numbers
-    from tvae_core.engine.using.decode import Decoder
-    from tvae_core.store import EmbeddingStore
-
-    if arguments.angles < 48:
-        raise ConfigError(f"--angles {arguments.angles} is too few", todo="48 or more")
-    with EmbeddingStore(arguments.run) as store:
-        decoder = Decoder.from_store(store)
-        if arguments.z:
-            z = np.array([numbers(arguments.z, decoder.z_dim)])
-        else:
-            z = store.z_mean[_chosen(store, arguments.named_set)]
-    middle = z.mean(0)
-    mean = symmetry_of_decoder(
-        lambda angle: decoder.decode(np.repeat(middle[None], len(angle), 0), angle),
-        arguments.angles,
-    )
-    some = z[np.unique(np.linspace(0, len(z) - 1, _MEMBERS).astype(int))]
-    members = symmetries_of_contents(decoder.decode(some), arguments.angles)
-    whole = symmetry_of_set(mean, members)
+    request = SymmetryRequest.of(arguments)
+    found = request.run()
     if arguments.json:
-        print(json.dumps(_facts(whole, middle, len(z))))
+        print(json.dumps(_facts(found)))
         return 0
+    mean = found.whole.mean
     print(f"mean content: {mean.hint}")
     for peak in mean.peaks[:8]:
         print(f"  {peak.angle_deg:6.1f}°  {peak.correlation:6.3f}  {peak.name}")
-    if not arguments.z:
-        counts = ", ".join(f"{name} {n}" for name, n in whole.counts.items())
-        print(f"of {len(some)} of {len(z):,} images: {counts}")
+    if request.z is None:
+        counts = ", ".join(f"{name} {n}" for name, n in found.whole.counts.items())
+        print(f"of {found.members} of {found.images:,} images: {counts}")
     return 0
 
 
-def _chosen(store: Any, name: str | None) -> NDArray[np.bool_]:
-    from tvae_core.sidecar import load_sidecar
-
-    if name is None:
-        return np.ones(store.images, dtype=bool)
-    sets = {s.name: s for s in load_sidecar(store).sets}
-    if name not in sets or not sets[name].count:
-        known = ", ".join(sets) or "none"
-        raise ConfigError(f"no set {name!r} with images", store.path, f"sets: {known}")
-    return np.asarray(sets[name].mask)
-
-
-def _facts(found: Any, z: NDArray[np.floating], images: int) -> dict[str, Any]:
-    mean = found.mean
+def _facts(found: SymmetryFound) -> dict[str, Any]:
+    whole, mean = found.whole, found.whole.mean
     return {
-        "images": images,
-        "z": [float(v) for v in z],
+        "images": found.images,
+        "z": [float(v) for v in found.z],
         "symmetry": mean.name,
         "order": mean.order,
         "score": mean.score,
         "peaks": [vars(peak) for peak in mean.peaks],
-        "counts": found.counts,
+        "counts": whole.counts,
         "angle_deg": mean.angle_deg.tolist(),
         "correlation": np.round(mean.correlation, 5).tolist(),
-        "low": np.round(found.low, 5).tolist(),
-        "high": np.round(found.high, 5).tolist(),
+        "low": np.round(whole.low, 5).tolist(),
+        "high": np.round(whole.high, 5).tolist(),
     }

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from tvae_core.config import DataConfig
 from tvae_core.errors import ConfigError
+from tvae_core.runs.costs import CACHE_BYTES
 
 Indices = NDArray[np.int64]
-_CACHE_BYTES = 256 << 20
 _AHEAD = 3
 
 
@@ -112,7 +112,7 @@ class CachedImages:
         self.side, self.channels = images.side, images.channels
         self.ctf_rows = getattr(images, "ctf_rows", None)
         self._cache: NDArray[np.float32] | None = None
-        if len(images) * self.channels * self.side**2 * 4 <= _CACHE_BYTES:
+        if len(images) * self.channels * self.side**2 * 4 <= CACHE_BYTES:
             blocks = [images.read(block) for block in blocks_of(len(images), 1024)]
             self._cache = np.concatenate(blocks)
 

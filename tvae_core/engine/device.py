@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 
 from tvae_core.errors import DeviceError
+from tvae_core.runs.costs import CPU_WORKING_SET
 
 MEGABYTE = 1 << 20
-_CPU_WORKING_SET = 192 * MEGABYTE
 _CUDA_SHARE = 0.25
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 _KEPT_BYTES = 1 << 30
@@ -103,7 +103,7 @@ def working_set_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(free * _CUDA_SHARE)
-    return _CPU_WORKING_SET
+    return CPU_WORKING_SET
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:

@@ -20,7 +20,7 @@ from tvae_core.analysis.drift import Decode, without_drift
 from tvae_core.analysis.sampling import border_mean
 from tvae_core.ctf import apply_ctf, phase_flip
 from tvae_core.errors import ImageFileError
-from tvae_core.export.classes import Chosen, Correction, Size
+from tvae_core.export.classes import WIENER, Chosen, Correction, Size
 from tvae_core.export.sources import ImageSource, ModelImages
 from tvae_core.export.stacks import Poses
 from tvae_core.export.target import Asked, Progress, report
@@ -30,7 +30,6 @@ from tvae_core.images_of import images_are_there, open_images_of
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[np.floating]
-WIENER = 0.01  # an amplitude contrast of 0.1 squared: what the CTF leaves at frequency zero
 _BLOCK_BYTES = 1 << 24
 _COLOUR = "these are colour"
 

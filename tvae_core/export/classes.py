@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating]
 Correction = Literal["none", "flip", "wiener"]
 Size = Literal["original", "model", "thumbnails"]
+WIENER = 0.01  # an amplitude contrast of 0.1 squared: what the CTF leaves at frequency zero
 
 
 @dataclass(frozen=True)

@@ -6,34 +6,51 @@ from collections.abc import Iterator
 
 from tvae_core.config import RunConfig
 from tvae_core.errors import ImageFileError
+from tvae_core.images.look import look_at
 from tvae_core.images.prepared import open_prepared
 from tvae_core.images.values import look_at_values, settled
 from tvae_core.progress import Remark
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images
+from tvae_core.runs.preflight import other_problems, this_machine
 
 
-def begin(run: RunFolder, config: RunConfig) -> Iterator[Remark]:
+def begin(run: RunFolder, config: RunConfig, anyway: bool = False) -> Iterator[Remark]:
     """Look at the images, settle what is certain, then make the run's folder.
 
-    Yields what a person should know. The settings written are those of `config` with what the
-    values of the images settle beyond doubt (docs/image-files.md).
+    Yields what a person should know: remarks of the file, what was settled, and what the preflight
+    has to say. The settings written are those of `config` with what the values of the images settle
+    beyond doubt (docs/image-files.md). With `anyway` a refusal of the preflight is a remark.
 
     Raises
     ------
     ConfigError
         The settings do not fit the images.
+    DeviceError
+        The machine lacks what the run needs.
     ImageFileError
         The images cannot be read, or nothing can be learned from their values.
     """
     with open_prepared(config.data, config.model.ctf == "likelihood") as images:
         facts = look_at_values(images.stack)
+        look = look_at(images.stack, config.data.path)
         remarks, identity = images.stack.remarks, images.stack.identity
     config, found = settled(facts, config)
     for finding in found:
         if finding.blocks:
             raise ImageFileError(finding.what, config.data.path, finding.todo)
+    problems = other_problems(config, look, this_machine(run.path))
+    for problem in problems:
+        if problem.blocks and not anyway:
+            raise problem.error(_plain(problem.what), run.path, f"{problem.advice}, or --anyway")
     run.create(config)
     keep_run_images(run, identity)
     for what in (*remarks, *found):
         yield Remark(str(what))
+    for problem in problems:
+        yield Remark(f"{_plain(problem.what)} ({problem.advice})")
+
+
+def _plain(sentence: str) -> str:
+    """Return a sentence as a part of a line."""
+    return f"{sentence[0].lower()}{sentence[1:].rstrip('.')}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
-from tvae_core.config import RunConfig
+from tvae_core.config import ModelConfig, RunConfig, TrainConfig
 from tvae_core.images.look import ImageLook
 
-_TORCH_BYTES = 600e6
+CPU_WORKING_SET = 192 << 20  # bytes of activations at once: more is no faster (performance.md)
+CACHE_BYTES = 256 << 20  # a set of images that takes no more is kept in memory
+_TORCH_BYTES = 480e6  # with Python, NumPy and the rest; four presets peak at 0.48 to 0.67 GB
 
 
 def model_side(config: RunConfig, look: ImageLook) -> int:
@@ -22,10 +24,41 @@ def training_images(config: RunConfig, look: ImageLook) -> int:
 
 
 def memory_estimate(config: RunConfig, look: ImageLook) -> float:
-    """Return the bytes that a training step holds: activations with gradients, weights, torch."""
+    """Return the bytes that training holds on a CPU: torch, images, weights, one micro-batch."""
     side = model_side(config, look)
-    batch = config.train.batch_size * 4 * 2 * activations(config, side)
-    return _TORCH_BYTES + batch + 4 * 4 * _weights(config, side)
+    pixels = side * side
+    cells = round(_cells(config, side)) if config.model.system == "target-vae" else 1
+    at_once = micro_batch_size(config.model, config.train, pixels, cells, CPU_WORKING_SET)
+    step = at_once * image_bytes(config.model, config.train, pixels, cells)
+    images = 4.0 * look.images * look.channels * pixels
+    kept = images if images <= CACHE_BYTES else 0.0
+    return _TORCH_BYTES + kept + 4 * 4 * _weights(config, side) + step
+
+
+def micro_batch_size(
+    model: ModelConfig, train: TrainConfig, pixels: int, cells: int, working_set_bytes: float
+) -> int:
+    """Return how many images of a batch go through the model at once.
+
+    Parameters
+    ----------
+    pixels, cells : int
+        Pixels of an image that are compared, and shift cells.
+    working_set_bytes : float
+        What the activations of a micro-batch may take; one image is always taken.
+    """
+    fitting = int(working_set_bytes / image_bytes(model, train, pixels, cells))
+    return max(1, min(train.batch_size, fitting))
+
+
+def image_bytes(model: ModelConfig, train: TrainConfig, pixels: int, cells: int) -> float:
+    """Return the bytes of activations that one image holds, there and back through the model."""
+    drawn = pixels * train.pixel_share * train.samples
+    per_pixel = 3 * model.fourier_features
+    per_pixel += (2 * model.generator_layers + 2) * model.generator_hidden
+    layers = model.encoder_layers * (2 if model.rotation_mixing else 1)  # mixing keeps its ring too
+    per_cell = (layers + 3) * model.encoder_kernels + 8 * model.z_dim + 24
+    return 4 * (drawn * per_pixel + cells * model.rotations * per_cell)
 
 
 def disk_estimate(config: RunConfig, look: ImageLook) -> float:

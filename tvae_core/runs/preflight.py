@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tvae_core import words
 from tvae_core.config import RunConfig
+from tvae_core.errors import ConfigError, DeviceError, TvaeError
 from tvae_core.images.look import ImageLook
 from tvae_core.images.values import findings
 from tvae_core.runs.costs import (
@@ -33,6 +34,7 @@ _CORE_EFFICIENCY = 0.8
 
 _SPARE = 0.8
 _FEW_IMAGES = 200
+_SMALLEST_SIDE = 24
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Problem:
     """Something that speaks against a run.
 
     `key` and `value` are the setting that mends it; empty when there is none. `blocks` tells a
-    run that cannot work from one that may disappoint.
+    run that cannot work from one that may disappoint; `error` is what such a run is refused with.
     """
 
     what: str
@@ -67,6 +69,13 @@ class Problem:
     key: str = ""
     value: object = None
     blocks: bool = False
+    error: type[TvaeError] = ConfigError
+
+    @property
+    def advice(self) -> str:
+        """What to do, with the setting that does it as the command line takes it."""
+        setting = f": --set {self.key}={str(self.value).lower()}" if self.key else ""
+        return f"{self.remedy[0].lower()}{self.remedy[1:].rstrip('.')}{setting}"
 
 
 @dataclass(frozen=True)
@@ -105,21 +114,27 @@ def preflight(
     config: RunConfig, look: ImageLook, machine: Machine, measured: MeasuredSpeed | None = None
 ) -> Preflight:
     """Return the estimates and problems of a run of `config` on the images of `look`."""
-    side = model_side(config, look)
     per_epoch, basis = _epoch_seconds(config, look, machine, measured)
-    memory = memory_estimate(config, look)
-    disk = disk_estimate(config, look)
-    problems = [*_image_problems(config, look), *_model_problems(config, look, side)]
-    problems += _machine_problems(config, look, machine, memory, disk)
+    problems = [*_value_problems(config, look), *other_problems(config, look, machine)]
     return Preflight(
-        memory_bytes=memory,
-        disk_bytes=disk,
+        memory_bytes=memory_estimate(config, look),
+        disk_bytes=disk_estimate(config, look),
         seconds=None if per_epoch is None else per_epoch * config.train.epochs,
         seconds_per_epoch=per_epoch,
         basis=basis,
         problems=tuple(sorted(problems, key=lambda problem: not problem.blocks)),
         machine=machine,
     )
+
+
+def other_problems(config: RunConfig, look: ImageLook, machine: Machine) -> list[Problem]:
+    """Return what speaks against a run besides the values of its images, the refusals first."""
+    found = [
+        *_image_problems(config, look),
+        *_model_problems(config, look, model_side(config, look)),
+        *_machine_problems(config, look, machine),
+    ]
+    return sorted(found, key=lambda problem: not problem.blocks)
 
 
 def _epoch_seconds(
@@ -140,11 +155,14 @@ def _epoch_seconds(
     return seconds, f"for {words.count(cores, 'core')}, from three measured models"
 
 
-def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
-    data = config.data
+def _value_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
     for found in findings(look.values, config):
         what = found.what[0].upper() + found.what[1:]
         yield Problem(f"{what}.", found.remedy, found.key, found.value, found.blocks)
+
+
+def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
+    data = config.data
     asks_ctf = data.phase_flip or config.model.ctf != "none"
     if asks_ctf and Path(look.path).suffix.lower() not in (".star", ".cs"):
         yield Problem(
@@ -209,31 +227,31 @@ def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[P
     if images < batch:
         yield Problem(
             f"{words.count(images, 'training image')} do not fill a batch of {batch}.",
-            f"Batches of {max(1, images // 8)}",
+            f"Take batches of {max(1, images // 8)}",
             "train.batch_size",
             max(1, images // 8),
-            blocks=True,
         )
 
 
-def _machine_problems(
-    config: RunConfig, look: ImageLook, machine: Machine, memory: float, disk: float
-) -> Iterator[Problem]:
+def _machine_problems(config: RunConfig, look: ImageLook, machine: Machine) -> Iterator[Problem]:
     on_cpu = config.train.device == "cpu" or not machine.has_gpu
+    memory, disk = memory_estimate(config, look), disk_estimate(config, look)
     if on_cpu and memory > _SPARE * machine.memory_bytes:
-        batch = _fitting_batch(config, look, machine)
-        yield Problem(
-            f"A step needs about {words.size(memory)} of memory; "
-            f"{words.size(machine.memory_bytes)} are free.",
-            f"Batches of {batch}",
-            "train.batch_size",
-            batch,
+        what = (
+            f"Training needs about {words.size(memory)} of memory; "
+            f"{words.size(machine.memory_bytes)} are free."
         )
+        side = _fitting_side(config, look, machine)
+        if side:
+            yield Problem(what, f"Shrink the images to {side} px", "data.downsample_px", side)
+        else:
+            yield Problem(what, "Close other programs.")
     if disk > _SPARE * machine.disk_bytes:
         yield Problem(
             f"The run writes about {words.size(disk)}; {words.size(machine.disk_bytes)} are free.",
             "Choose a folder on another disk.",
             blocks=disk > machine.disk_bytes,
+            error=DeviceError,
         )
     if config.train.device.startswith("cuda") and not machine.has_gpu:
         yield Problem(
@@ -242,18 +260,19 @@ def _machine_problems(
             "train.device",
             "auto",
             blocks=True,
+            error=DeviceError,
         )
 
 
-def _fitting_batch(config: RunConfig, look: ImageLook, machine: Machine) -> int:
-    batch = config.train.batch_size
-    while batch > 1:
-        batch //= 2
-        train = config.train.model_copy(update={"batch_size": batch})
-        smaller = config.model_copy(update={"train": train})
+def _fitting_side(config: RunConfig, look: ImageLook, machine: Machine) -> int:
+    """Return to which side images must shrink for the memory there is; 0 when none helps."""
+    side = model_side(config, look)
+    while (side := 2 * (side // 4)) >= _SMALLEST_SIDE:
+        data = config.data.model_copy(update={"downsample_px": side})
+        smaller = config.model_copy(update={"data": data})
         if memory_estimate(smaller, look) <= _SPARE * machine.memory_bytes:
-            break
-    return batch
+            return side
+    return 0
 
 
 def _object_side(config: RunConfig, look: ImageLook, side: int) -> int | None:

@@ -112,7 +112,7 @@ class Request(BaseModel):
         ConfigError
             A value is not what its option takes.
         """
-        given = {k: v for k, v in vars(arguments).items() if k in cls.model_fields}
+        given = {k: _read(cls, k, v) for k, v in vars(arguments).items() if k in cls.model_fields}
         try:
             return cls(**(given | others))
         except ValidationError as error:
@@ -226,6 +226,13 @@ def _plain_type(kind: Any) -> Any:
     if get_origin(kind) in (Union, types.UnionType):
         return next(part for part in get_args(kind) if part is not type(None))
     return kind
+
+
+def _read(cls: type[Request], name: str, value: Any) -> Any:
+    """Return what argparse gives for a field, numbers that stand together apart."""
+    kind = _plain_type(cls.model_fields[name].annotation)
+    together = get_origin(kind) is tuple and not _is_repeated(kind)
+    return value.split(",") if together and isinstance(value, str) else value
 
 
 def _is_repeated(kind: Any) -> bool:

@@ -64,7 +64,7 @@ def test_classes_are_averaged_and_counted(
     [
         (["--set", "none such"], "sets: first dozen"),
         (["--labels", "ward"], "there are: clusters, truth"),
-        (["--wiener", "0"], "not positive"),
+        (["--wiener", "0"], "--wiener: input should be greater than 0"),
         (["--images-at", "nowhere.star"], "nowhere.star"),
     ],
 )

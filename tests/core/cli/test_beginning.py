@@ -15,6 +15,8 @@ from tests.core.engine.runs import SIDE, TINY
 from tvae_core.cli.main import main
 from tvae_core.config import RunConfig, load_config
 from tvae_core.progress import Remark, Started, from_json
+from tvae_core.runs import begin
+from tvae_core.runs.preflight import Machine
 
 Capture = pytest.CaptureFixture[str]
 
@@ -65,11 +67,12 @@ def test_what_was_found_is_said_first_and_settled_in_the_run(
     remarks = [record.what for record in records if isinstance(record, Remark)]
     assert remarks[0] == "3 of 40 images are constant"
     assert "bytes of 0 and 1" in remarks[1]
-    assert isinstance(records[2], Started)
+    assert remarks[2].startswith("40 images are few")  # the preflight's word, as in the window
+    assert isinstance(records[len(remarks)], Started)
     assert load_config(tmp_path / "run" / "config.json").data.full_scale == 1
     assert main(["info", str(tmp_path / "images.npy"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["remarks"]
-    assert told == remarks
+    assert told == remarks[:2]  # the rest depends on the settings
 
 
 def test_a_run_made_by_the_window_is_looked_at_as_well(tmp_path: Path, capsys: Capture) -> None:
@@ -84,3 +87,18 @@ def test_a_run_made_by_the_window_is_looked_at_as_well(tmp_path: Path, capsys: C
 def test_a_person_reads_a_note(tmp_path: Path, capsys: Capture) -> None:
     assert train(tmp_path, (images() > 0.5).astype(np.uint8)) == 0
     assert "note: the images are bytes of 0 and 1" in capsys.readouterr().out
+
+
+def test_a_full_disk_is_refused_as_in_the_window_and_trained_on_when_told(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Machine(memory_bytes=64e9, disk_bytes=1e4, cores=1, has_gpu=False)
+    monkeypatch.setattr(begin, "this_machine", lambda folder: full)
+    assert train(tmp_path, images()) == 3
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "are free (choose a folder on another disk, or --anyway)" in error
+    assert not (tmp_path / "run").exists()
+    assert train(tmp_path, images(), "--anyway", "--json") == 0
+    records = [from_json(line) for line in capsys.readouterr().out.splitlines()]
+    assert any(isinstance(r, Remark) and "are free" in r.what for r in records)

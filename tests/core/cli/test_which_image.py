@@ -190,7 +190,7 @@ def stopped_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     list(begin(run, config))
     asked = count()
     with pytest.raises(Cancelled):
-        list(train_run(run, stop=lambda: next(asked) >= 5))
+        list(train_run(run, cancelled=lambda: next(asked) >= 5))
     return folder
 
 

@@ -191,7 +191,7 @@ def machine(device: str) -> AbstractContextManager[object]:
 def stopped(run: RunFolder, after: int) -> None:
     asked = count()
     with pytest.raises(Cancelled):
-        list(train(run, stop=lambda: next(asked) >= 2 * after))
+        list(train(run, cancelled=lambda: next(asked) >= 2 * after))
 
 
 @pytest.mark.parametrize("first", ["cuda", "cpu"])

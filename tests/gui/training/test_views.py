@@ -122,21 +122,15 @@ def test_the_command_is_copied(ready: TrainDialog) -> None:
 
 
 def test_the_command_line_makes_the_same_config(ready: TrainDialog, tmp_path: Path) -> None:
-    import argparse
     import shlex
 
-    from tvae_core.cli import train
-    from tvae_core.cli.settings import config_from
+    from tvae_core.work.train import TrainRequest
 
     ready.state.form.set("model.z_dim", "3")
     ready.state.form.set("data.invert", True)
-    parser = argparse.ArgumentParser()
-    train.add_arguments(parser)
-    arguments = parser.parse_args(shlex.split(ready.state.command)[2:])
-    config = config_from(arguments)
-    config.data.path = arguments.data
-    assert config == ready.state.form.config()
-    assert Path(arguments.run) == ready.state.run
+    request = TrainRequest.parse(shlex.split(ready.state.command))
+    assert request.new_config() == ready.state.form.config()
+    assert request.folder == ready.state.run
 
 
 def test_a_wrong_value_is_told_beside_its_field_and_greys_start(

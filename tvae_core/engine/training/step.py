@@ -19,6 +19,7 @@ from tvae_core.engine.model.posterior import Posterior
 from tvae_core.engine.model.sampling import LatentSample, cells_sample, gumbel_softmax_sample, noise
 from tvae_core.engine.model.target_vae import TERMS, TargetVae, add_terms
 from tvae_core.engine.training.optimizer import Steps, set_rate
+from tvae_core.runs import costs
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,9 @@ class Schedule:
 
 def micro_batch_size(model: TargetVae, config: RunConfig, device: torch.device) -> int:
     """Return how many images' activations fit the device's working set."""
-    m, train = model.model, config.train
-    pixels = len(model.compared) * train.pixel_share * train.samples
-    per_pixel = 3 * m.fourier_features + (2 * m.generator_layers + 2) * m.generator_hidden
-    cells = model.positions_px.shape[0] * m.rotations
-    layers = m.encoder_layers * (2 if m.rotation_mixing else 1)  # a mixing layer keeps its ring too
-    per_cell = (layers + 3) * m.encoder_kernels + 8 * m.z_dim + 24
-    bytes_an_image = 4 * (pixels * per_pixel + cells * per_cell)
-    return max(1, min(train.batch_size, int(working_set_bytes(device) / bytes_an_image)))
+    pixels, cells = len(model.compared), len(model.positions_px)
+    room = working_set_bytes(device)
+    return costs.micro_batch_size(model.model, config.train, pixels, cells, room)
 
 
 def draw(

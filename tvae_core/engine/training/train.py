@@ -38,20 +38,20 @@ _FIRST_IMAGES = 64  # on which the start is scaled
 def train(
     run: RunFolder,
     resume: bool = False,
-    stop: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = lambda: False,
     images_at: str = "",
 ) -> Iterator[Record]:
     """Train the run in `run` from its config and yield progress records.
 
-    Ends when the epochs are done or the loss stalls (paper section 4.1). When `stop()` turns true,
-    a checkpoint of the last whole step is written and `Cancelled` raised.
+    Ends when the epochs are done or the loss stalls (paper section 4.1). When `cancelled()` turns
+    true, a checkpoint of the last whole step is written and `Cancelled` raised.
 
     Parameters
     ----------
     run : RunFolder
     resume : bool
         Go on with a run that was begun.
-    stop : callable
+    cancelled : callable
     images_at : str
         Where the images of the run are now, when they have moved.
 
@@ -62,7 +62,7 @@ def train(
     TrainingError
         The ELBO is not finite (the last good checkpoint is kept), or the run was begun already.
     Cancelled
-        `stop()` turned true.
+        `cancelled()` turned true.
     """
     config = run.config()
     if run.begun and not resume:
@@ -81,7 +81,7 @@ def train(
             def keep() -> None:
                 keep_run_images(run, known.identity, images_at)
 
-            trainer = Trainer(run, config, images, stop, keep)
+            trainer = Trainer(run, config, images, cancelled, keep)
             keep()
             yield from trainer.records()
             keep()
@@ -96,7 +96,7 @@ class Trainer:
     config : RunConfig
     images : PreparedImages
         All images of the run, of which the split takes its parts.
-    stop : callable
+    cancelled : callable
         Asked between micro-batches whether to stop.
     on_save : callable
         Told that a checkpoint is written.
@@ -107,10 +107,10 @@ class Trainer:
         run: RunFolder,
         config: RunConfig,
         images: PreparedImages,
-        stop: Callable[[], bool],
+        cancelled: Callable[[], bool],
         on_save: Callable[[], None] = lambda: None,
     ) -> None:
-        self.run, self.config, self._stop, self._on_save = run, config, stop, on_save
+        self.run, self.config, self._cancelled, self._on_save = run, config, cancelled, on_save
         self.device = choose_device(config.train.device)
         self.images = CachedImages(images)
         self.split: Split = split_images(len(images), config.data, config.train.seed)
@@ -240,7 +240,7 @@ class Trainer:
             self.save()
 
     def _check(self) -> None:
-        if self._stop():
+        if self._cancelled():
             raise Cancelled("stopped; a checkpoint was written", self.run.path, "add --resume")
 
     def _step_record(self, rate: float, steps: int) -> Step:

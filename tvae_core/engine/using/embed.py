@@ -58,7 +58,7 @@ def embed(
     run: RunFolder,
     target: Path | None = None,
     config: RunConfig | None = None,
-    stop: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = lambda: False,
     *,
     images_at: str = "",
     all_there: bool = False,
@@ -74,7 +74,7 @@ def embed(
         The store to write; the run's `embeddings.h5` by default.
     config : RunConfig
         Other images or another way to prepare them than the run's own.
-    stop : callable
+    cancelled : callable
         When true, `Cancelled` is raised; finished blocks are kept and taken up by the next call.
     images_at : str
         Where the images of the run are now, when they have moved.
@@ -109,7 +109,7 @@ def embed(
     opener = partial(open_images_of_run, run) if own else open_prepared
     with opener(config.data, through_ctf) as images:
         aside = _notes_to_put_aside(target, images, new_notes)
-        yield from _embed_images(model, images, config, run, target, stop)
+        yield from _embed_images(model, images, config, run, target, cancelled)
         if aside:
             yield Remark(f"notes on other images ({aside}) are kept in {put_notes_aside(target)}")
         if own:
@@ -140,7 +140,7 @@ def _embed_images(
     config: RunConfig,
     run: RunFolder,
     target: Path,
-    stop: Callable[[], bool],
+    cancelled: Callable[[], bool],
 ) -> Iterator[Record]:
     images.stack.require_all()
     if more := more_images(images.stack):
@@ -152,7 +152,7 @@ def _embed_images(
     described = config.data.model_dump_json() + ("" if record is None else record.sha256)
     parts = _Parts(target, sha256_of_bytes(weights + described.encode()))
     limits = _thumbnail_range(images)
-    yield from _embed_blocks(model, images, config, parts, limits, stop)
+    yield from _embed_blocks(model, images, config, parts, limits, cancelled)
     header = _header(run, model, images, config, weights, record)
     write_store(target, _content(header, model, images, parts, limits, weights))
     parts.remove()
@@ -222,7 +222,7 @@ def _embed_blocks(
     config: RunConfig,
     parts: _Parts,
     limits: tuple[float, float],
-    stop: Callable[[], bool],
+    cancelled: Callable[[], bool],
 ) -> Iterator[Record]:
     began, total = time.monotonic(), len(images)
     batch = min(256, 32 * images_at_once(model, model.points_px.device))
@@ -233,7 +233,7 @@ def _embed_blocks(
         if not (parts.done(start) and parts.are_of(images.stack, start, block)):
             found = []
             for part in prefetch(images, batches):
-                if stop():
+                if cancelled():
                     raise Cancelled(
                         "stopped; finished blocks are kept", parts.target, "embed again"
                     )

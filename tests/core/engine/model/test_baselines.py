@@ -59,7 +59,7 @@ def test_every_system_learns_resumes_to_the_same_bits_and_embeds(
     assert epochs[-1].elbo > epochs[0].elbo + 1
     halves, asked = tiny_run(tmp_path / "halves", images, *LONGER, *SYSTEMS[name]), count()
     with pytest.raises(Cancelled):
-        list(train(halves, stop=lambda: next(asked) >= 40))
+        list(train(halves, cancelled=lambda: next(asked) >= 40))
     list(train(halves, resume=True))
     assert sha256_of_file(halves.model) == sha256_of_file(whole.model)
     list(embed(whole))

@@ -80,7 +80,7 @@ def test_a_run_with_muon_resumes_to_the_same_bits(tmp_path: Path, stop_after: in
     broken = tiny_run(tmp_path / "broken", images, *settings)
     asked = count()
     with pytest.raises(Cancelled):
-        list(train(broken, stop=lambda: next(asked) >= 2 * stop_after))
+        list(train(broken, cancelled=lambda: next(asked) >= 2 * stop_after))
     list(train(broken, resume=True))
     assert sha256_of_file(broken.model) == sha256_of_file(whole.model)
 

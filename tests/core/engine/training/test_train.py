@@ -60,7 +60,7 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bits(
     run = tiny_run(tmp_path / "run", images)
     asked = count()
     with pytest.raises(Cancelled, match="checkpoint"):
-        list(train(run, stop=lambda: next(asked) >= 2 * stop_after))
+        list(train(run, cancelled=lambda: next(asked) >= 2 * stop_after))
     assert not run.model.exists()
     list(train(run, resume=True))
     assert sha256_of_file(run.model) == sha256_of_file(finished.model)
@@ -112,7 +112,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over(
     run = tiny_run(tmp_path / "run", images)
     asked = count()
     with pytest.raises(Cancelled):
-        list(train(run, stop=lambda: next(asked) >= 20))
+        list(train(run, cancelled=lambda: next(asked) >= 20))
     newest = run.checkpoints / f"{step_names(run.checkpoints)[0]}.safetensors"
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1

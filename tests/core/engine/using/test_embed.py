@@ -83,7 +83,7 @@ def test_stopped_embedding_goes_on_where_it_stopped(
     monkeypatch.setattr(embedding, "BLOCK", 20)
     target, asked = tmp_path / "again.h5", count()
     with pytest.raises(Cancelled, match="kept"):
-        list(embed(run, target, stop=lambda: next(asked) >= 2))
+        list(embed(run, target, cancelled=lambda: next(asked) >= 2))
     assert not target.exists()
     records = list(embed(run, target))
     assert isinstance(records[-1], Finished)
@@ -133,7 +133,7 @@ def test_a_run_goes_on_without_escnn(tmp_path: Path) -> None:
     run = tiny_run(tmp_path / "run", write_images(tmp_path))
     asked = count()
     with pytest.raises(Cancelled):
-        list(train(run, stop=lambda: next(asked) >= 4))
+        list(train(run, cancelled=lambda: next(asked) >= 4))
     code = (
         "import sys; sys.modules['escnn'] = None; sys.modules['lie_learn'] = None\n"
         "from tvae_core.cli.main import main\n"

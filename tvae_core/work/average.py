@@ -1,0 +1,145 @@
+"""Averaging: sets, clusters or all images, each turned upright by its pose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from tvae_core.errors import ConfigError
+from tvae_core.export.classes import WIENER, Chosen, Correction, Size, labelled
+from tvae_core.export.target import refuse_existing
+from tvae_core.images_of import IMAGES_AT, refuse_sources
+from tvae_core.sidecar import load_sidecar
+from tvae_core.store import EmbeddingStore
+from tvae_core.work.choosing import labels_or_truth
+from tvae_core.work.request import Cancel, Option, Place, Progress, Request, never, quiet
+
+if TYPE_CHECKING:
+    from tvae_core.analysis.class_averages import AveragedClass
+    from tvae_core.analysis.drift import Decode
+    from tvae_core.export.class_averages import WrittenAverages
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """The averages of classes, by name, of which size and pixel size they are."""
+
+    names: tuple[str, ...]
+    averages: tuple[AveragedClass, ...]
+    size: Size
+    pixel_size_angstrom: float | None
+
+    def save(self, target: Path, overwrite: bool = False) -> WrittenAverages:
+        """Write averages, deviations and table, and read them back; see `write_class_averages`."""
+        from tvae_core.export.class_averages import write_class_averages
+
+        return write_class_averages(
+            self.averages, self.names, target, self.pixel_size_angstrom, overwrite
+        )
+
+
+@dataclass(frozen=True)
+class AverageDone:
+    """Averages and the files they were written to."""
+
+    averaged: Averaged
+    written: WrittenAverages
+
+
+class AverageRequest(Request):
+    """Which classes to average, how, and where to write them."""
+
+    name: ClassVar[str] = "average"
+
+    store: Annotated[Path, Place("embeddings.h5, or the folder of a run")]
+    output: Annotated[Path, Place("OUT.mrcs")]
+    named_sets: Annotated[
+        tuple[str, ...],
+        Option("a named set; repeatable", flag="--set", metavar="NAME", group="chosen"),
+    ] = ()
+    labels: Annotated[
+        str | None,
+        Option(
+            "a class for each label of this clustering; 'truth': of the images' labels",
+            metavar="NAME",
+            group="chosen",
+        ),
+    ] = None
+    realign: Annotated[
+        bool,
+        Option("take out how the model's zero pose drifts over a class, found by decoding images"),
+    ] = False
+    flip: Annotated[
+        bool, Option("correct the sign of the CTF (as a flipped run does)", group="ctf")
+    ] = False
+    no_flip: Annotated[bool, Option("leave the CTF alone", group="ctf")] = False
+    wiener: Annotated[
+        float | None,
+        Option(
+            f"weigh by the CTF: sum(CTF y) / (sum(CTF^2) + EPS n), EPS {WIENER} if not given",
+            metavar="EPS",
+            group="ctf",
+            bare=WIENER,
+        ),
+        Field(gt=0),
+    ] = None
+    model_size: Annotated[bool, Option("as the model sees them")] = False
+    images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH")] = ""
+    overwrite: Annotated[bool, Option("replace what is there")] = False
+
+    def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> AverageDone:
+        """Average and write; see `Request.run`."""
+        from tvae_core.export.class_averages import average_paths
+
+        with EmbeddingStore(self.store) as store:
+            for target in average_paths(self.output):
+                refuse_existing(target, self.overwrite)
+                refuse_sources(store, target, self.images_at)
+        averaged = self.average(progress, cancelled)
+        return AverageDone(averaged, averaged.save(self.output, self.overwrite))
+
+    def average(self, progress: Progress = quiet, cancelled: Cancel = never) -> Averaged:
+        """Return the averages without writing them; raises as `run`."""
+        from tvae_core.export.averaging import average_classes, open_averaging
+
+        size: Size | None = "model" if self.model_size else None
+        with EmbeddingStore(self.store) as store:
+            classes = self._classes(store)
+            decode = _decoder(store) if self.realign else None
+            correction = self._correction(store)
+            with open_averaging(store, size, correction, self.images_at) as images:
+                found = average_classes(
+                    store, classes, images, decode,
+                    wiener=self.wiener or WIENER, progress=progress, cancelled=cancelled,
+                )  # fmt: skip
+                names = tuple(chosen.name for chosen in classes)
+                return Averaged(names, tuple(found), images.size, images.pixel_size_angstrom)
+
+    def _correction(self, store: EmbeddingStore) -> Correction:
+        if self.wiener is not None:
+            return "wiener"
+        flip = self.flip or (store.header.config.data.phase_flip and not self.no_flip)
+        return "flip" if flip else "none"
+
+    def _classes(self, store: EmbeddingStore) -> list[Chosen]:
+        if self.labels is not None:
+            labelling = labels_or_truth(store, self.labels)
+            return labelled(labelling.labels, labelling.names)
+        if not self.named_sets:
+            return [Chosen("all", np.arange(store.images))]
+        sets = {named.name: named for named in load_sidecar(store).sets}
+        missing = [name for name in self.named_sets if name not in sets]
+        if missing:
+            known = ", ".join(sets) or "none"
+            raise ConfigError(f"no set {missing[0]!r}", store.path, f"sets: {known}")
+        return [Chosen(name, np.flatnonzero(sets[name].mask)) for name in self.named_sets]
+
+
+def _decoder(store: EmbeddingStore) -> Decode:
+    from tvae_core.engine.using.decode import Decoder
+
+    return Decoder.from_store(store).decode

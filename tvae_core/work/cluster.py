@@ -1,0 +1,77 @@
+"""Clustering: the images of a store by content or by a plane, kept in its sidecar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from tvae_core.errors import Cancelled
+from tvae_core.sidecar import Labelling, load_sidecar, save_sidecar
+from tvae_core.store import EmbeddingStore
+from tvae_core.work.request import Cancel, Option, Place, Progress, Request, never, quiet
+
+if TYPE_CHECKING:
+    from tvae_core.analysis.clustering import Clustering
+
+
+@dataclass(frozen=True)
+class Clustered:
+    """A clustering, where it was kept, and its accuracy against labels where there are some."""
+
+    found: Clustering
+    path: Path
+    accuracy: float | None
+
+
+class ClusterRequest(Request):
+    """How to cluster a store, and under which name the labels are kept."""
+
+    name: ClassVar[str] = "cluster"
+
+    store: Annotated[Path, Place("embeddings.h5, or the folder of a run")]
+    method: Annotated[str, Option("k-means, gaussian-mixture, ward or hdbscan", metavar="NAME")] = (
+        "ward"
+    )
+    count: Annotated[int, Option("clusters", metavar="N")] = 10
+    seed: Annotated[int, Option("of what is random", metavar="N"), Field(ge=0)] = 0
+    plane: Annotated[
+        str,
+        Option('cluster the places on this plane, such as "z1 z2" or umap', metavar="NAME"),
+    ] = ""
+    label_name: Annotated[
+        str,
+        Option("name of the labelling, the method by default", flag="--name", metavar="NAME"),
+    ] = ""
+
+    def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Clustered:
+        """Cluster and keep the labels; see `Request.run`."""
+        from tvae_core.analysis.metrics import clustering_accuracy
+
+        found = self.find(progress, cancelled)
+        with EmbeddingStore(self.store) as store:
+            sidecar = load_sidecar(store)
+            kept = Labelling(found.labels, method=found.method, note=found.note)
+            sidecar.labellings[self.label_name or self.method] = kept
+            path = save_sidecar(sidecar, store)
+            accuracy = None
+            if store.labels is not None:
+                accuracy = clustering_accuracy(store.labels, found.labels)
+        return Clustered(found, path, accuracy)
+
+    def find(self, progress: Progress = quiet, cancelled: Cancel = never) -> Clustering:
+        """Return the clusters and keep nothing; raises as `run`."""
+        from tvae_core.analysis.clustering import cluster
+        from tvae_core.work.plane_look import plane_of
+
+        with EmbeddingStore(self.store) as store:
+            values = store.z_mean
+            if self.plane:
+                values, _ = plane_of(store, load_sidecar(store), self.plane)
+            found = cluster(self.method, values, self.count, self.seed)
+        if cancelled():
+            raise Cancelled("stopped")
+        progress(1.0, "clusters")
+        return found

@@ -1,0 +1,137 @@
+"""Detecting: the objects of larger images, found with a trained run, written and drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from tvae_core.errors import ConfigError
+from tvae_core.images_of import IMAGES_AT
+from tvae_core.store import EmbeddingStore
+from tvae_core.work.poses import RUN
+from tvae_core.work.request import Cancel, Option, Place, Progress, Request, never, quiet
+
+if TYPE_CHECKING:
+    from tvae_core.analysis.picks import Calibration, FieldPicks, Picks
+    from tvae_core.export.target import Exported
+
+
+@dataclass(frozen=True)
+class Detected:
+    """What was found in the images of a file, what its confidence rests on, what was written."""
+
+    path: Path
+    calibration: Calibration
+    fields: tuple[FieldPicks, ...]
+    written: tuple[Exported, ...] = ()
+
+    def kept(self, threshold: float) -> Picks:
+        """Return the picks of all images that are at least so sure, 0 to 1."""
+        from tvae_core.analysis.picks import Picks
+
+        every = Picks.joined([one.picks for one in self.fields])
+        return every.chosen(every.confidence >= threshold)
+
+
+class DetectRequest(Request):
+    """With which run to look at which image, and where the picks go."""
+
+    name: ClassVar[str] = "detect"
+
+    store: Annotated[Path, Place(RUN)]
+    image: Annotated[Path, Place("a micrograph, picture or stack of fields (any kind read)")]
+    outputs: Annotated[
+        tuple[Path, ...],
+        Option(
+            ".star (RELION coordinates), .box (EMAN) or .csv; repeatable",
+            flag="--output",
+            short="-o",
+            metavar="FILE",
+        ),
+    ] = ()
+    threshold: Annotated[
+        float | None, Option("lowest confidence, 0 to 1", metavar="P"), Field(ge=0, le=1)
+    ] = None
+    peaks: Annotated[
+        bool,
+        Option("the peaks of the attention alone, as in the paper; nothing is explained away"),
+    ] = False
+    scale: Annotated[
+        float, Option("the model's pixel over the image's", metavar="X"), Field(ge=0)
+    ] = 0.0
+    bad_pixels: Annotated[
+        Literal["refuse", "zero", "mean"] | None,
+        Option("NaN and infinite pixels of the image; otherwise as the run did with its own"),
+    ] = None
+    box: Annotated[int, Option("side of an EMAN box", metavar="PX"), Field(ge=0)] = 0
+    picture: Annotated[
+        Path | None, Option("the first image with its picks, .png", metavar="FILE")
+    ] = None
+    images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH", old=("--data",))] = ""
+    seed: Annotated[int, Option("which images set the threshold", metavar="N"), Field(ge=0)] = 0
+    device: Annotated[
+        str, Option("auto, cpu, cuda or cuda:N; otherwise the run's own", metavar="NAME")
+    ] = ""
+    overwrite: Annotated[bool, Option("replace what is there")] = False
+
+    def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Detected:
+        """Find the objects of every image, write and draw them; see `Request.run`."""
+        from tvae_core.engine.detection.detect import Detector, DetectSettings, detect
+
+        self._check_files()
+        settings = DetectSettings(
+            not self.peaks,
+            self.scale,
+            seed=self.seed,
+            bad_pixels=self.bad_pixels,
+            device=self.device,
+        )
+        with EmbeddingStore(self.store) as store:
+            detector = Detector(store, settings, self.images_at, cancelled)
+            fields = tuple(detect(detector, self.image, lambda share: progress(share, "fields")))
+        found = Detected(self.image, detector.calibration, fields)
+        return Detected(found.path, found.calibration, fields, tuple(self._write(found)))
+
+    def lowest(self, found: Detected) -> float:
+        """Return the lowest confidence of the picks that are written."""
+        return found.calibration.confidence.threshold if self.threshold is None else self.threshold
+
+    def _check_files(self) -> None:
+        """Refuse what could not be written or must not be replaced, before minutes of work."""
+        from tvae_core.export.picks import pick_files
+        from tvae_core.export.target import refuse_existing
+        from tvae_core.figures import check_figure
+        from tvae_core.images.opening import open_stack
+
+        with open_stack(self.image) as stack:
+            images = len(stack)
+        targets = [file for output in self.outputs for file in pick_files(output, images)]
+        for file in targets:
+            refuse_existing(file, self.overwrite)
+        if self.picture:
+            check_figure(self.picture, self.overwrite)
+            targets.append(self.picture)
+        for file in targets:
+            if file.exists() and file.samefile(self.image):
+                raise ConfigError("is the image itself; it is not replaced", file, "choose a name")
+
+    def _write(self, found: Detected) -> list[Exported]:
+        from tvae_core.export.picks import export_picks
+        from tvae_core.figures import field_figure
+
+        first, lowest = found.fields[0], self.lowest(found)
+        box = self.box or 2 * round(1.5 * first.radius_px)
+        written = [
+            done
+            for output in self.outputs
+            for done in export_picks(
+                found.kept(lowest), output, source=str(self.image), shape=first.raw_shape,
+                images=len(found.fields), box_px=box, overwrite=self.overwrite,
+            )
+        ]  # fmt: skip
+        if self.picture:
+            field_figure(self.picture, first, lowest, overwrite=self.overwrite)
+        return written

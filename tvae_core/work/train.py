@@ -1,0 +1,176 @@
+"""Training a run, and embedding images with it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, ClassVar, NamedTuple
+
+from tvae_core.config import RunConfig
+from tvae_core.errors import ConfigError
+from tvae_core.images_of import IMAGES_AT, moved
+from tvae_core.progress import Embedded, Epoch, Finished, Record
+from tvae_core.runs.folder import RunFolder
+from tvae_core.work.request import Cancel, Option, Place, Progress, never, quiet
+from tvae_core.work.settings import SettingsRequest
+
+
+class EmbedRequest(SettingsRequest):
+    """With which run to embed which images, and where the store goes."""
+
+    name: ClassVar[str] = "embed"
+    sections: ClassVar[tuple[str, ...]] = ("data", "embed")
+
+    folder: Annotated[Path, Place("folder of a trained run")]
+    data: Annotated[
+        str | None, Option("other images than the run's own", metavar="PATH", group="images")
+    ] = None
+    images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH", group="images")] = ""
+    output: Annotated[
+        Path | None,
+        Option("store to write, RUN/embeddings.h5 by default", short="-o", metavar="FILE"),
+    ] = None
+    new_notes: Annotated[
+        bool,
+        Option("put notes aside that are of images which are not embedded; else they are refused"),
+    ] = False
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add an argument for each field and parameter, and for the processor."""
+        super().add_arguments(parser)
+        processor = {"device": "auto, cpu, cuda or cuda:N", "threads": "CPU threads"}
+        for name, help_words in processor.items():
+            parser.add_argument(
+                f"--{name}", dest=f"train.{name}", help=help_words, default=argparse.SUPPRESS
+            )
+
+    def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Path:
+        """Embed and return the store written; see `Request.run`."""
+        return _path_at_the_end(self.records(cancelled), progress)
+
+    def records(self, cancelled: Cancel = never) -> Iterator[Record]:
+        """Embed, yielding records of how far it is; raises as `run`."""
+        from tvae_core.engine.using.embed import embed
+
+        folder = RunFolder(self.folder)
+        config = self.settings_on(folder.config())
+        if self.data:
+            config.data.path = str(Path(self.data).absolute())
+        yield from embed(
+            folder,
+            self.output,
+            config,
+            cancelled,
+            images_at=self.images_at,
+            all_there=self.data is not None,
+            new_notes=self.new_notes,
+        )
+
+
+class TrainRequest(SettingsRequest):
+    """Which run to begin, with which images and settings, or to resume."""
+
+    name: ClassVar[str] = "train"
+    sections: ClassVar[tuple[str, ...]] = ("data", "model", "train", "embed")
+
+    folder: Annotated[Path, Place("folder of the run; made when it does not exist")]
+    data: Annotated[str | None, Option("images: a stack, table or folder", metavar="PATH")] = None
+    resume: Annotated[bool, Option("go on where the run stopped")] = False
+    images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH")] = ""
+    no_embed: Annotated[bool, Option("do not embed at the end")] = False
+    anyway: Annotated[
+        bool, Option("train even if the settings, images or machine speak against it")
+    ] = False
+
+    def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Path:
+        """Train, then embed; return what was written last; see `Request.run`."""
+        return _path_at_the_end(self.records(cancelled), progress)
+
+    def records(self, cancelled: Cancel = never) -> Iterator[Record]:
+        """Train and embed, yielding records of how far it is; raises as `run`."""
+        folder, config = RunFolder(self.folder), self.new_config()
+        images_at = self.images_at or ((self.data or "") if config is None else "")
+        how = Beginning(self.resume, images_at, self.anyway)
+        return train_and_embed(folder, config, how, not self.no_embed, cancelled)
+
+    def new_config(self) -> RunConfig | None:
+        """Return the config of a new run, None for one that was begun.
+
+        Where a resumed run is to work from now on is written into its config.
+
+        Raises
+        ------
+        ConfigError
+            The run was begun with other settings, there is none to resume, or no images are named.
+        """
+        folder = RunFolder(self.folder)
+        is_moved = self.resume and folder.begun  # then --data says where the images are now
+        asks = self.asks_for_settings or (self.data is not None and not is_moved)
+        if folder.config_file.exists() and (folder.begun or not asks):
+            self._keep_place(folder, asks)
+            if folder.begun:
+                return None
+            config = folder.config()
+            return config.model_copy(update={"data": moved(config.data, self.images_at)})
+        if self.resume:
+            raise ConfigError("no run here to resume", self.folder)
+        config = self.settings_on()
+        config.data.path = self.data or config.data.path
+        if not config.data.path:
+            raise ConfigError("no images named", self.folder, "add --data PATH")
+        config.data.path = str(Path(config.data.path).absolute())
+        return config
+
+    def _keep_place(self, folder: RunFolder, asks: bool) -> None:
+        """Write where a resumed run is to work; refuse any other setting."""
+        if not asks:
+            return
+        if not (self.resume and self.asks_for_place_alone):
+            todo = "resume it as it is (--device and --threads may change), or take another"
+            raise ConfigError("the run was begun with other settings", self.folder, todo)
+        folder.config().changed(list(self.settings)).save(folder.config_file)
+
+
+class Beginning(NamedTuple):
+    """How a run is begun or goes on: resumed, from images elsewhere, whatever speaks against it."""
+
+    resume: bool = False
+    images_at: str = ""
+    anyway: bool = False
+
+
+def train_and_embed(
+    folder: RunFolder, config: RunConfig | None, how: Beginning, and_embed: bool, cancelled: Cancel
+) -> Iterator[Record]:
+    """Begin the run of `config`, or go on with one that was begun; train, then write its store.
+
+    Raises
+    ------
+    Cancelled
+        `cancelled()` turned true; a checkpoint was written.
+    """
+    from tvae_core.engine.training.train import train
+    from tvae_core.engine.using.embed import embed
+    from tvae_core.runs.begin import begin
+
+    if config is not None:
+        yield from begin(folder, config, how.anyway)
+    for record in train(folder, how.resume, cancelled, how.images_at):
+        if not (and_embed and isinstance(record, Finished)):
+            yield record
+    if and_embed:
+        yield from embed(folder, cancelled=cancelled, images_at=how.images_at)
+
+
+def _path_at_the_end(records: Iterator[Record], progress: Progress) -> Path:
+    path = ""
+    for record in records:
+        if isinstance(record, Finished):
+            path = record.path
+        elif isinstance(record, Epoch):
+            progress((record.epoch + 1) / record.epochs, "training")
+        elif isinstance(record, Embedded):
+            progress(record.done / record.total, "embedding")
+    return Path(path)
