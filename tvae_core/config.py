@@ -44,7 +44,7 @@ class DataConfig(_Section):
     )
     channel: str = _field(
         "",
-        "Channel taken of several, from 1; or three as red, green and blue, such as 1,2,3",
+        "Which of several channels, counted from 1; or three as red, green and blue, such as 1,2,3",
         pattern=r"^([1-9]\d*(,[1-9]\d*,[1-9]\d*)?)?$",
     )
     image_root: str = _field("", "Folder that replaces the one written in a .star or .cs table")
@@ -53,17 +53,19 @@ class DataConfig(_Section):
     )
     hot_pixels: HotPixels = _field(
         "auto",
-        "A few pixels far outside the range of all others of an image: keep, clip to that range, "
-        "or auto: decided when a run begins",
+        "A few pixels far outside the range of the rest of an image: keep them, clip them to "
+        "that range, or auto: decide when the run starts",
     )
     phase_flip: bool = _field(
         False,
         "Correct the sign of each image's CTF, at the original size, with the values of its "
         ".star or .cs table",
     )
-    crop_px: int = _field(0, "Centre crop or pad to this square, 0 keeps all", "px", ge=0, le=16384)
+    crop_px: int = _field(
+        0, "Crop or pad to this square about the centre; 0 keeps all", "px", ge=0, le=16384
+    )
     downsample_px: int = _field(
-        0, "Fourier-crop to this side, 0 keeps the size", "px", ge=0, le=16384
+        0, "Downsample to this side by Fourier cropping; 0 keeps the size", "px", ge=0, le=16384
     )
     invert: bool = _field(False, "Swap dark and bright")
     normalise: Normalisation = _field(
@@ -89,7 +91,7 @@ class ModelConfig(_Section):
     system: System = _field(
         "target-vae",
         "The model, or one it is compared with: plain VAE, beta-VAE (give beta) or spatial-VAE, "
-        "which take as many free parameters as the TARGET-VAE of the same settings",
+        "which take as many free parameters as the TARGET-VAE with the same settings",
     )
     rotations: int = _field(8, "Discrete rotations R of the group P_R", ge=1, le=64)
     z_dim: int = _field(2, "Dimensions of the content latent z", ge=1, le=512)
@@ -104,7 +106,8 @@ class ModelConfig(_Section):
     encoder_layers: int = _field(2, "Hidden 1x1 group convolutions after lifting", ge=0, le=8)
     rotation_mixing: int = _field(
         0,
-        "Neighbours over r, on either side, that a 1x1 group convolution mixes; 0: the paper's",
+        "Neighbours over r, on either side, that a 1x1 group convolution mixes; 0: none, as in "
+        "the paper",
         ge=0,
         le=8,
     )
@@ -113,13 +116,15 @@ class ModelConfig(_Section):
     content_layers: int = _field(
         1, "Layers of the generator's content branch, which cost next to nothing", ge=1, le=8
     )
-    fourier_features: int = _field(1024, "Random Fourier features of a coordinate", ge=4, le=8192)
+    fourier_features: int = _field(
+        1024, "Random Fourier features of the coordinates", ge=4, le=8192
+    )
     fourier_scale_px: float = _field(
         1.0, "Length scale of the Fourier features: frequencies ~ N(0, 1/scale^2)", "px", gt=0
     )
     activation: Literal["leaky-relu", "silu"] = _field("leaky-relu", "Non-linearity")
     likelihood: Likelihood = _field(
-        "bernoulli", "p(pixel | z, x): Bernoulli, Gaussian of fixed or of learned deviation"
+        "bernoulli", "p(pixel | z, x): Bernoulli, or Gaussian with a fixed or a learned deviation"
     )
     ctf: Literal["none", "likelihood"] = _field(
         "none",
@@ -132,26 +137,26 @@ class ModelConfig(_Section):
     subpixel_shift: bool = _field(True, "Infer a Gaussian shift offset within each cell")
     shift_pitch_px: int = _field(
         1,
-        "Distance of the shift cells: 2 or 3 computes a quarter or a ninth of them, with an offset "
-        "inferred in each",
+        "Distance between shift cells; 2 or 3 computes a quarter or a ninth of them and infers "
+        "an offset in each",
         "px",
         ge=1,
         le=3,
     )
     group_conv: bool = _field(
-        True, "Turned kernels; off: plain ones and no rotation axis (ablation 1 of table 4)"
+        True, "Rotated kernels; off: plain ones and no rotation axis (ablation 1 of table 4)"
     )
     rotation_inference: bool = _field(
         True, "q over the rotation axis; off: the axis is mixed down to one (ablation 2)"
     )
     rotation_offset: bool = _field(
-        True, "Add the turned kernel's angle to q(theta); off: ablation 3, the prior keeps it"
+        True, "Add the rotated kernel's angle to q(theta); off: ablation 3, the prior keeps it"
     )
     beta: float = _field(1.0, "Weight of KL_z in the loss; 4 makes a beta-VAE", gt=0, le=1000)
     mlp_hidden: int = _field(
         0,
         "Units of the fully-connected layers of vae, beta-vae and spatial-vae; 0: as many free "
-        "parameters as the TARGET-VAE of the same settings",
+        "parameters as the TARGET-VAE with the same settings",
         ge=0,
         le=8192,
     )
@@ -163,7 +168,7 @@ class ModelConfig(_Section):
         0.0, "Deviation of the prior on shift; 0: a tenth of the image side", "px", ge=0, le=1e4
     )
     shift_limit_sigmas: float = _field(
-        4.0, "Shift cells beyond so many deviations are not computed; 0 computes all", ge=0
+        4.0, "Skip shift cells beyond this many deviations of the prior; 0 computes all", ge=0
     )
 
     @property
@@ -195,8 +200,8 @@ class ModelConfig(_Section):
     def _offset_in_wide_cells(self) -> Self:
         if self.shift_pitch_px > 1 and not self.subpixel_shift:
             raise ValueError(
-                "shift_pitch_px above 1 leaves shifts between the cells: "
-                "take subpixel_shift too, or pitch 1"
+                "shift_pitch_px above 1 leaves shifts between the cells: set subpixel_shift as "
+                "well, or use pitch 1"
             )
         return self
 
@@ -214,8 +219,8 @@ class TrainConfig(_Section):
     """How the model is fitted (paper section 4.1)."""
 
     seed: int = _field(0, "Seed of every random choice", ge=0, le=2**31 - 1)
-    epochs: int = _field(500, "At most so many passes", ge=1, le=100000)
-    batch_size: int = _field(100, "Images a step", ge=1, le=65536)
+    epochs: int = _field(500, "Largest number of epochs", ge=1, le=100000)
+    batch_size: int = _field(100, "Images per step", ge=1, le=65536)
     optimizer: Literal["adam", "muon"] = _field(
         "adam",
         "adam: for all weights; muon: orthogonal steps for the matrices between hidden layers, "
@@ -227,28 +232,31 @@ class TrainConfig(_Section):
     )
     start: Literal["as-drawn", "unit-variance"] = _field(
         "as-drawn",
-        "unit-variance: each hidden layer is scaled on a first batch so that what it gives has "
-        "unit variance",
+        "unit-variance: each hidden layer is scaled on a first batch so that its output has unit"
+        " variance",
     )
     schedule: Literal["plateau", "cosine"] = _field(
         "plateau", "plateau: halved when the loss stalls; cosine: to zero over all epochs"
     )
     warmup_steps: int = _field(0, "Steps over which the learning rate rises from zero", ge=0)
     plateau_epochs: int = _field(10, "Epochs without improvement before halving", ge=1)
-    stop_epochs: int = _field(20, "Epochs without improvement before stopping, 0 never", ge=0)
+    stop_epochs: int = _field(20, "Epochs without improvement before stopping; 0: never", ge=0)
     sampler: Literal["gumbel-softmax", "cells"] = _field(
         "gumbel-softmax",
         "How q(t, r | y) is sampled: gumbel-softmax: one soft sample; cells: several cells drawn "
         "without replacement, each decoded, weighted by its probability",
     )
-    samples: int = _field(1, "Samples of the posterior decoded an image and step", ge=1, le=64)
+    samples: int = _field(1, "Posterior samples decoded per image and step", ge=1, le=64)
     temperature: float = _field(1.0, "Gumbel-softmax temperature at the start", gt=0, le=10)
     temperature_end: float = _field(1.0, "Gumbel-softmax temperature at the end", gt=0, le=10)
     pixel_share: float = _field(
-        1.0, "Share of pixels compared a step, an unbiased estimate of the likelihood", gt=0, le=1
+        1.0, "Share of pixels compared in each step; the likelihood stays unbiased", gt=0, le=1
     )
     weight_average: float = _field(
-        0.0, "Decay of the running average of the weights that is kept as best, 0 none", ge=0, lt=1
+        0.0,
+        "Decay of the running average of the weights, which is kept as the best model; 0: none",
+        ge=0,
+        lt=1,
     )
     content_warmup: float = _field(
         0.0,
@@ -257,21 +265,21 @@ class TrainConfig(_Section):
         ge=0,
         le=1,
     )
-    clip_gradient: float = _field(0.0, "Largest norm of the gradient, 0 unlimited", ge=0)
+    clip_gradient: float = _field(0.0, "Largest norm of the gradient; 0: no limit", ge=0)
     device: str = _field("auto", "auto, cpu, cuda or cuda:N")
     compile: bool = _field(
         False,
-        "Compile the generator with torch.compile where the device is a GPU; a minute at the start",
+        "Compile the generator with torch.compile on a GPU; takes a minute at the start",
     )
-    threads: int = _field(0, "CPU threads, 0: one a core", ge=0, le=1024)
+    threads: int = _field(0, "CPU threads; 0: one per core", ge=0, le=1024)
     checkpoint_minutes: float = _field(5.0, "Time between checkpoints", "min", gt=0)
-    preview_images: int = _field(2000, "Images whose latents are drawn each epoch", ge=16)
+    preview_images: int = _field(2000, "Images whose latents are plotted after each epoch", ge=16)
 
 
 class EmbedConfig(_Section):
     """What the embedding file holds besides the embeddings."""
 
-    thumbnail_px: int = _field(48, "Largest side of the thumbnails, 0 none", "px", ge=0, le=256)
+    thumbnail_px: int = _field(48, "Largest side of the thumbnails; 0: none", "px", ge=0, le=256)
     quality_share: float = _field(
         1.0,
         "Share of pixels drawn for reconstruction error and ELBO; less is faster and noisier, "
@@ -279,7 +287,7 @@ class EmbedConfig(_Section):
         gt=0,
         le=1,
     )
-    atlas_nodes: int = _field(24, "Atlas nodes along each axis of the plane, 0 none", ge=0, le=64)
+    atlas_nodes: int = _field(24, "Atlas nodes along each axis of the plane; 0: none", ge=0, le=64)
 
 
 class Contradiction(NamedTuple):
@@ -312,8 +320,11 @@ class RunConfig(_Section):
             what = "The CTF is corrected in the images and applied in the likelihood as well."
             found.append(Contradiction(what, "Do not flip phases", "data.phase_flip", False))
         if self.model.likelihood == "bernoulli":
-            what = "A CTF acts on means: the Bernoulli likelihood has none outside 0 to 1."
-            remedy = "Take the Gaussian likelihood"
+            what = (
+                "A CTF can take the mean of a pixel outside 0 to 1, which the Bernoulli "
+                "likelihood does not allow."
+            )
+            remedy = "Use the Gaussian likelihood"
             found.append(Contradiction(what, remedy, "model.likelihood", "gaussian"))
         if self.train.pixel_share < 1:
             what = "A CTF mixes pixels, so a share of them cannot be compared."

@@ -316,7 +316,7 @@ def _draw_density(figure: Any, drawing: Any, xy: Array, extent: Any) -> None:
     count[count == 0] = np.nan
     norm = LogNorm(1, max(2.0, float(np.nanmax(count, initial=2.0))))
     drawn = _draw_sheet(drawing, count, extent, cmap=MAGNITUDE_MAP, norm=norm)
-    bar = figure.colorbar(drawn, ax=drawing, label="images a cell", shrink=0.6, aspect=16)
+    bar = figure.colorbar(drawn, ax=drawing, label="images per cell", shrink=0.6, aspect=16)
     bar.outline.set_visible(False)
 
 
@@ -346,7 +346,9 @@ def _figure(width_cm: float, height_cm: float, bare: bool = False) -> tuple[Any,
 def check_figure(path: Path, overwrite: bool) -> None:
     """Raise an ImageFileError where no figure can be saved at a path, before one is made."""
     if path.suffix.lower() not in _SUFFIXES:
-        raise ImageFileError(f"no figure ends in {path.suffix!r}", path, "use .png, .svg or .pdf")
+        raise ImageFileError(
+            f"figures cannot be written as {path.suffix!r}", path, "use .png, .svg or .pdf"
+        )
     if path.exists() and not overwrite:
         raise ImageFileError("already there", path, "choose another name or allow overwriting")
 

@@ -26,8 +26,8 @@ class Record:
 class Started(Record):
     """Work began.
 
-    `reference_parameters` is what the TARGET-VAE of the same settings has, where `system` is one it
-    is compared with; otherwise 0.
+    `reference_parameters` is what the TARGET-VAE with the same settings has, where `system` is one
+    it is compared with; otherwise 0.
     """
 
     kind: ClassVar[str] = "started"

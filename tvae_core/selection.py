@@ -132,7 +132,7 @@ def apply_rule(rule: Rule, source: Source) -> Mask:
     try:
         return RULES[kind](rule, source)
     except KeyError as error:
-        raise ConfigError(f"the rule {kind!r} asks for {error}, which is not there") from None
+        raise ConfigError(f"the rule {kind!r} needs {error}, which is missing") from None
     except (TypeError, ValueError, IndexError) as error:
         raise ConfigError(f"the rule {kind!r} cannot be applied ({error})") from None
 

@@ -432,7 +432,7 @@ def _wrong_shapes(file: h5py.File, store: EmbeddingStore) -> list[str]:
     if store.header.table is not None:
         wrong += _wrong_rows(file, store.header.table)
     kinds = [f"thumbnails/{kind}" for kind in file.get("thumbnails", ())]
-    return wrong + [f"{k} are not one an image" for k in kinds if len(file[k]) != store.images]
+    return wrong + [f"{k} are not one per image" for k in kinds if len(file[k]) != store.images]
 
 
 def _wrong_rows(file: h5py.File, table: TableRecord) -> list[str]:

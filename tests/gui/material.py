@@ -40,7 +40,7 @@ class HingeDecoder:
         shift = np.broadcast_to(np.asarray(shift_px, float), (len(z), 2))
         for start in range(0, len(z), 64):
             if cancelled is not None and cancelled():
-                raise Cancelled("a newer request came")
+                raise Cancelled("replaced by a newer request")
             some = slice(start, start + 64)
             places = to_object_frame(grid, angle[some], shift[some]) * (48 / self.side)
             images[some] = _hinge(places, z[some]).reshape(-1, side, side)

@@ -76,7 +76,7 @@ def test_clusters_are_averaged_shown_and_saved(
             stack.read([0, 1]), [a.mean for a in window.averages.averaged.averages]
         )
     drawer.save.click()  # there is one of that name now
-    assert "replace what is there" in drawer.save.toolTip()
+    assert "replace existing files" in drawer.save.toolTip()
 
 
 def test_the_command_shown_writes_the_same(
@@ -131,7 +131,7 @@ def test_where_the_images_are_gone_thumbnails_are_averaged_and_it_is_said(
     assert "averages of the run's thumbnails, 24 px of 2.40 Å" in drawer.words
     drawer.show_correction("flip")
     ask(drawer, qtbot)
-    assert "thumbnails keep no CTF" in drawer.words
+    assert "thumbnails have no CTF" in drawer.words
     drawer.images_at.setText("nowhere.star")
     ask(drawer, qtbot)
     assert "nowhere.star" in drawer.words

@@ -86,7 +86,7 @@ def test_the_other_programs_table_is_grey_with_a_reason(particles: MainWindow) -
     assert cs is not None
     assert star.isEnabled()
     assert not cs.isEnabled()
-    assert "as .star only" in cs.toolTip()
+    assert "can only be written as .star" in cs.toolTip()
 
 
 def test_a_store_without_a_table_says_why(window: MainWindow) -> None:

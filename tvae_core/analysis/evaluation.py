@@ -15,7 +15,7 @@ Array = NDArray[np.floating]
 
 METHODS = {"ward": "Ward", "k-means": "k-means", "gaussian-mixture": "Gaussian mixture"}
 _UNRELIABLE = "unreliable: the angles have no mean direction"
-_CHANCE = "angles of no use reach about 1 / sqrt(images of a class)"
+_CHANCE = "random angles give about 1 / sqrt(images per class)"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Found:
 
 def elbo_rows(parts: dict[str, float], samples: int) -> list[Row]:
     """Return the ELBO and its parts, nats an image."""
-    note = f"{samples} samples of q(z, theta, t, r) an image"
+    note = f"{samples} samples of q(z, theta, t, r) per image"
     return [
         Row(f"elbo/{name}", "ELBO", _words(name), value, "nats", note if name == "elbo" else "")
         for name, value in parts.items()
@@ -157,7 +157,7 @@ def turn_rows(errors: metrics.TurnErrors, truth: Truth, turns: int) -> list[Row]
     rows = []
     by_class = errors.by_class(labels)
     means = tuple(np.mean(list(by_class.values()), axis=0).tolist())
-    words = "all images" if truth.labels is None else "the classes, in the mean"
+    words = "all images" if truth.labels is None else "mean over the classes"
     named = {"mean": (words, means)}
     if truth.labels is not None:
         named |= {str(k): (truth.label_name(k), v) for k, v in by_class.items()}

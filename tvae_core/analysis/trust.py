@@ -20,7 +20,7 @@ from tvae_core.analysis.invariance import (
     Measure,
 )
 
-GOOD, CARE, BAD, UNKNOWN = "good", "with care", "not", "cannot be said"
+GOOD, CARE, BAD, UNKNOWN = "good", "with care", "not", "cannot tell"
 _RANK = {UNKNOWN: 0, GOOD: 1, CARE: 2, BAD: 3}
 
 
@@ -101,9 +101,9 @@ class InvarianceReport:
         """The answer in one sentence."""
         return {
             GOOD: "Yes: the poses of this run can be trusted, within the errors below.",
-            CARE: "With care: the poses of this run are of use, but not all of them.",
+            CARE: "With care: many poses of this run are useful, but not all.",
             BAD: "No: the poses of this run cannot be trusted.",
-            UNKNOWN: "It cannot be said: nothing here has a pose that could be right or wrong.",
+            UNKNOWN: "Cannot tell: nothing here has a pose that could be right or wrong.",
         }[self.level]
 
     def as_dict(self) -> dict[str, Any]:
@@ -159,14 +159,14 @@ def _content(report: InvarianceReport) -> Judgement:
     if not report.active_dimensions:
         return Judgement(
             part, BAD,
-            "Content: z is nearly the same for all images, so there is nothing that could be "
-            "trusted; train longer or with other settings.",
+            "Content: z is nearly the same for all images, so there is nothing to trust. Train "
+            "longer, or with other settings.",
             "z is the same for all images",
         )  # fmt: skip
     drift = float("nan") if turned is None else turned.drift
     level = LIMITS["drift"].level(drift)
     if turned is None or level == UNKNOWN:
-        return Judgement(part, level, "Content: no image was turned.", "nothing tried")
+        return Judgement(part, level, "Content: no image was turned.", "not tested")
     meaning = {
         GOOD: "the same object lands in the same place",
         CARE: "neighbouring places of the plane are mixed by rotation",
@@ -204,7 +204,7 @@ def _shift(report: InvarianceReport) -> Judgement:
     found = [m for m in (report.measure(SHIFTED), report.measure(TURNED)) if m is not None]
     medians = [m.shift_median_px for m in found if not math.isnan(m.shift_median_px)]
     if not medians:
-        return Judgement(part, UNKNOWN, "Shift: no image was shifted.", "nothing tried")
+        return Judgement(part, UNKNOWN, "Shift: no image was shifted.", "not tested")
     worst_px, unit = max(medians), report.pixel_size_angstrom
     level = LIMITS["shift_median_px"].level(worst_px)
     each = ", ".join(f"{length(m.shift_median_px, unit)} when {m.kind}" for m in found)
@@ -220,8 +220,8 @@ def _fit(report: InvarianceReport) -> Judgement:
         return Judgement(part, level, words, "all objects look round")
     meaning = {
         GOOD: "the angle agrees between images, not only within one",
-        CARE: "some angles belong to no object that the run knows",
-        BAD: "turning along with the image is all that the angle does",
+        CARE: "some angles fit no object that the run has learned",
+        BAD: "the angle follows the turn of an image but does not agree between images",
     }[level]
     return Judgement(
         part, level,
@@ -252,8 +252,8 @@ def _checks(report: InvarianceReport) -> list[str]:
             f"{_degrees(grid.angle_median_deg)}, between them {_degrees(turned.angle_median_deg)}."
         )
     made.append(
-        "Turning an image turns its noise too: errors that noise makes are not in these numbers, "
-        "except in the fit."
+        "Turning an image turns its noise too: errors caused by noise do not show in these "
+        "numbers, except in the fit."
     )
     return made
 

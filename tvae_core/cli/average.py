@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         done = AverageRequest.of(arguments).run(progress)
     averaged, written = done.averaged, done.written
     if averaged.size == "thumbnails":
-        print("the images are not where they were: thumbnails were averaged")
+        print("the images have moved: thumbnails were averaged")
     for name, average in zip(averaged.names, averaged.averages, strict=True):
         words = _resolution(average, averaged.pixel_size_angstrom)
         print(f"{name}: {average.count:,} images, {words}")
@@ -42,5 +42,5 @@ def run(arguments: argparse.Namespace) -> int:
 def _resolution(average: AveragedClass, pixel_size_angstrom: float | None) -> str:
     length = average.resolution_px() * (pixel_size_angstrom or 1.0)
     if not np.isfinite(length):
-        return "its halves do not agree"
+        return "its two halves do not agree"
     return f"{length:.1f} {'A' if pixel_size_angstrom else 'px'} at FRC 0.143"

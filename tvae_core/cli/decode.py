@@ -15,12 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="folder of a run, or a store")
     parser.add_argument("-o", "--output", required=True, help=".png, .npy, .mrcs, .tif or .h5")
     parser.add_argument(
-        "--z", action="append", default=[], metavar="Z1,Z2", help="a content; may be repeated"
+        "--z", action="append", default=[], metavar="Z1,Z2", help="a content z; repeatable"
     )
-    parser.add_argument("--grid", type=int, default=8, help="without --z: nodes a side (default 8)")
+    parser.add_argument(
+        "--grid", type=int, default=8, help="without --z: nodes per side (default 8)"
+    )
     parser.add_argument("--angle-deg", type=float, default=0.0, help="counter-clockwise")
     parser.add_argument("--shift", default="0,0", metavar="X,Y", help="pixels, x right, y up")
-    parser.add_argument("--side", type=int, default=0, help="output pixels a side")
+    parser.add_argument("--side", type=int, default=0, help="size of the output, pixels per side")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--overwrite", action="store_true")
 
@@ -62,7 +64,7 @@ def numbers(text: str, count: int) -> list[float]:
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:
-        raise ConfigError(f"{text!r} is no list of numbers") from None
+        raise ConfigError(f"{text!r} is not a list of numbers") from None
     if len(values) != count:
         raise ConfigError(f"{text!r} has {len(values)} numbers", todo=f"{count} are needed")
     return values

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae demo`."""
     parser.add_argument("--folder", default="demo", help="where everything is written")
     parser.add_argument("--images", type=int, default=2500, help="particles to simulate")
-    parser.add_argument("--epochs", type=int, default=0, help="passes, 0: as the preset says")
+    parser.add_argument("--epochs", type=int, default=0, help="epochs; 0: those of the preset")
     parser.add_argument(
         "--rebuild", metavar="STORE", help="also write the store here, as resources/example.h5"
     )
@@ -50,7 +50,7 @@ def _train(path: Path, images: Path, epochs: int) -> None:
 
     folder = RunFolder(path)
     if folder.store.exists():
-        print(f"{folder.store}: there already")
+        print(f"{folder.store}: already there")
         return
     config = None
     if not folder.begun:

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     DetectRequest.add_arguments(parser)
     parser.add_argument(
-        "--truth", metavar="CSV", help="of `tvae synth field`: precision and recall"
+        "--truth", metavar="CSV", help="the truth of `tvae synth field`, for precision and recall"
     )
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
 

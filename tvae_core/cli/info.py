@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image-root", default="", help="folder of the stacks a table names")
     parser.add_argument("--axes", default="", help="letters of the axes: NYX, NCYX, NYXC, NP ...")
     parser.add_argument("--channel", default="", help="which channel, from 1, or three: 1,2,3")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -98,7 +98,7 @@ def _store_facts(path: Path) -> dict[str, Any] | None:
 
 def _known_by(store: EmbeddingStore) -> str:
     if store.images_known_by.prints is None:
-        return "name or position only (embed the run again to know them by content)"
+        return "name or position only (embed the run again to add their content)"
     return "name and content"
 
 

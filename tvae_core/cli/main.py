@@ -16,20 +16,20 @@ from tvae_core.errors import TvaeError
 
 COMMANDS = {
     "demo": "simulate particles, train, embed, and show the latent plane",
-    "synth": "make an image set with known truth",
+    "synth": "simulate an image set with known truth",
     "train": "train a run, or resume one",
     "embed": "embed images with a trained run",
-    "evaluate": "judge a run on the images held out: tables and figures of the paper",
+    "evaluate": "evaluate a run on held-out images: tables and figures as in the paper",
     "decode": "draw contents at any pose and size",
     "detect": "find the objects in larger images with a trained run",
-    "project": "compute a plane (PCA, UMAP) of a store",
+    "project": "compute a plane (PCA or UMAP) for a store",
     "cluster": "cluster a store",
-    "export": "write chosen images, poses or pictures",
+    "export": "write chosen images, tables or figures",
     "average": "average sets or clusters, aligned by their poses",
     "selftest": "turn and shift a run's images: can its poses be trusted?",
-    "symmetry": "say which rotations leave decoded objects as they are",
+    "symmetry": "find which rotations leave decoded objects unchanged",
     "mirror": "find latent regions that are each other's mirror image",
-    "info": "say what an input, a run or a store is",
+    "info": "describe images, a run or a store",
     "validate": "check a store for damage",
 }
 INTERRUPTED = 130
@@ -77,7 +77,9 @@ def _dispatch(words: list[str]) -> int:
     command.add_arguments(parser)
     arguments = parser.parse_args(words[1:])
     for before, now in getattr(arguments, "old_names", []):
-        sys.stderr.write(f"tvae: {before} is now {now}; the old name goes with the next version\n")
+        sys.stderr.write(
+            f"tvae: {before} is now {now}; the old name will be removed in the next version\n"
+        )
     status: int = command.run(arguments)
     return status
 
@@ -86,7 +88,7 @@ def _help() -> str:
     lines = [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
     return "\n".join(
         [
-            "usage: tvae COMMAND [options]    (tvae COMMAND --help says more)",
+            "usage: tvae COMMAND [options]    (tvae COMMAND --help for details)",
             "",
             "Learns content, rotation and shift of every image, without labels.",
             "",

@@ -18,7 +18,7 @@ from tvae_core.progress import Embedded, Epoch, Failed, Finished, Record, Remark
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add `--json`."""
-    parser.add_argument("--json", action="store_true", help="one JSON record a line on stdout")
+    parser.add_argument("--json", action="store_true", help="print one JSON record per line")
 
 
 def stop_on_signals() -> Callable[[], bool]:

@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae symmetry`."""
     parser.description = __doc__
     SymmetryRequest.add_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object, with the whole curve")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, with the whole curve"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = kinds
     parser.add_argument("kind", choices=list(KINDS), help="what to make")
     parser.add_argument("out", help="folder to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace a set that is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing image set")
     names: dict[str, Any] = {}
     for name, kind in KINDS.items():
         for option in kind.options:
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = plan_set(arguments.kind, **values)
     truth = Path(arguments.out) / "truth.csv"
     if truth.exists() and not arguments.overwrite:
-        raise ConfigError("a set is there already", arguments.out, "add --overwrite")
+        raise ConfigError("the folder already holds an image set", arguments.out, "add --overwrite")
     written = write_set(plan, arguments.out)
     print("\n".join(str(path) for path in vars(written).values() if path))
     return 0

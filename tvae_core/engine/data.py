@@ -93,7 +93,7 @@ def split_images(count: int, data: DataConfig, seed: int) -> Split:
     test = round(count * data.test_share)
     validation = round(count * data.validation_share)
     if count - test - validation < 1:
-        raise ConfigError(f"{count} images leave none for training", data.path)
+        raise ConfigError(f"{count} images are too few: none are left for training", data.path)
     parts = np.split(order, [test, test + validation])
     return Split(np.sort(parts[2]), np.sort(parts[1]), np.sort(parts[0]))
 

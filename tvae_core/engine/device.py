@@ -70,7 +70,7 @@ def random_numbers_apart(seed: int | None = None) -> Iterator[None]:
 
 
 def set_threads(threads: int) -> int:
-    """Use so many CPU threads, 0: one a core; return the number. Freed memory is kept for reuse."""
+    """Use this many CPU threads, 0: one per core; return it. Freed memory is kept for reuse."""
     count = threads or cores()
     torch.set_num_threads(count)
     keep_freed_memory()

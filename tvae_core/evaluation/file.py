@@ -112,7 +112,7 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
 def _size(about: dict[str, Any]) -> str:
     text = f"{about['parameters']:,} free parameters"
     reference = about["reference_parameters"]
-    return f"{text}, TARGET-VAE of the same settings {reference:,}." if reference else f"{text}."
+    return f"{text}, TARGET-VAE with the same settings {reference:,}." if reference else f"{text}."
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def open_truth(path: Path | str, count: int, scale: float = 1.0) -> Truth:
     if wrong or not columns:
         name, rows = next(iter(wrong.items()), ("none", 0))
         what = f"{count:,} images but {rows:,} rows of {name}"
-        raise ConfigError(what, path, "give one row an image, in the order of the images")
+        raise ConfigError(what, path, "give one row per image, in the order of the images")
     labels = columns.get("label", columns.get("labels"))
     names: tuple[str, ...] = ()
     if labels is not None and labels.dtype.kind not in "iu":
@@ -76,4 +76,4 @@ def _columns(path: Path) -> Columns:
                 return {name: arrays[name] for name in arrays.files}
         return read_truth(path)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"no truth this program can read ({error})", path) from None
+        raise ConfigError(f"cannot be read as truth ({error})", path) from None

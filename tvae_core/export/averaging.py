@@ -99,7 +99,7 @@ def open_averaging(
         return
     with open_images_of(store, images_at) as stack:
         if stack.channels != 1:
-            raise ImageFileError("averages are made of grey images", stack.path, _COLOUR)
+            raise ImageFileError("only grey images can be averaged", stack.path, _COLOUR)
         flip = size == "model" and correction == "flip"
         prepared = PreparedStack(stack, data.model_copy(update={"phase_flip": flip}))
         optics = None if correction == "none" or flip else optics_of(stack, "the correction")
@@ -287,14 +287,14 @@ class _Thumbnails:
 def _thumbnails(store: EmbeddingStore, correction: Correction) -> AveragingImages:
     header = store.header
     if not store.has_thumbnails:
-        raise ImageFileError("this store keeps no thumbnails", store.path, "name the images")
+        raise ImageFileError("this store has no thumbnails", store.path, "name the images")
     if header.channels != 1:
-        raise ImageFileError("averages are made of grey images", store.path, _COLOUR)
+        raise ImageFileError("only grey images can be averaged", store.path, _COLOUR)
     if correction != "none":
         raise ImageFileError(
-            "the images are not where they were, and thumbnails keep no CTF",
+            "the images have moved, and thumbnails have no CTF",
             header.config.data.path or store.path,
-            "say where the images are, or leave the CTF alone",
+            "name the images with --images-at, or do not correct the CTF",
         )
     side = int(store.thumbnails("raw", np.array([0])).shape[1])
     pixel = header.pixel_size_angstrom

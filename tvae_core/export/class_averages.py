@@ -73,7 +73,9 @@ def write_class_averages(
     """
     path = Path(path)
     if path.suffix.lower() != ".mrcs":
-        raise ImageFileError("averages are written as .mrcs", path, "choose such a name")
+        raise ImageFileError(
+            "averages are written as .mrcs", path, "choose a name that ends in .mrcs"
+        )
     if not averages:
         raise ImageFileError("no classes to write", path, "choose some images first")
     stack, deviations, table = average_paths(path)

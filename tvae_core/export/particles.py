@@ -38,13 +38,13 @@ def why_no_particles(store: EmbeddingStore, suffix: str = "") -> str:
     """
     record = store.header.table
     if record is None and store.header.original is None:
-        return "the run was embedded by an older program that kept no table: embed it again"
+        return "the run was embedded by an older version that kept no table: embed it again"
     if record is None:
         return "the images did not come from a particle table"
     kind = Path(record.path).suffix.lower()
     if suffix and (kind == ".star") != (suffix == ".star"):
         other = ".star" if kind == ".star" else ".cs or .csg"
-        return f"the run's table is a {kind} table, its rows can be written as {other} only"
+        return f"the run has a {kind} table: its rows can only be written as {other}"
     return ""
 
 
@@ -126,7 +126,9 @@ def _halves(
 def open_original(store: EmbeddingStore, suffix: str, instead: str = "") -> ParticleTable:
     """Return the unchanged table of a store's run, to be written as `suffix`; see the export."""
     if suffix not in SUFFIXES:
-        raise TableError(f"no particle table ends in {suffix!r}", "", "use .star, .cs or .csg")
+        raise TableError(
+            f"particle tables cannot be written as {suffix!r}", "", "use .star, .cs or .csg"
+        )
     reason = why_no_particles(store, suffix)
     record = store.header.table
     if reason or record is None:
@@ -152,7 +154,7 @@ def _other_row(store: EmbeddingStore, table: ParticleTable) -> str:
 
 def _rest_path(path: Path, rest: Path) -> Path:
     if rest.suffix.lower() != path.suffix.lower():
-        raise TableError(f"the rest must be a {path.suffix} too", rest)
+        raise TableError(f"the rest must end in {path.suffix} as well", rest)
     if rest.absolute() == path.absolute():
         raise TableError("the rest must go to another file", rest)
     return rest

@@ -91,7 +91,9 @@ def pick_files(path: Path | str, images: int) -> list[Path]:
     path = Path(path)
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
-        raise TableError(f"no picks end in {path.suffix!r}", path, "use .star, .box or .csv")
+        raise TableError(
+            f"picks cannot be written as {path.suffix!r}", path, "use .star, .box or .csv"
+        )
     if kind != ".box" or images == 1:
         return [path]
     return [path.with_stem(f"{path.stem}_{n + 1:06d}") for n in range(images)]

@@ -100,7 +100,7 @@ def kind_of(path: Path) -> ExportKind:
     for kind in KINDS:
         if ending in kind.endings:
             return kind
-    raise ImageFileError(f"nothing is exported as {path.suffix!r}", path, f"use {every_ending()}")
+    raise ImageFileError(f"cannot export as {path.suffix!r}", path, f"use {every_ending()}")
 
 
 def every_ending() -> str:
@@ -126,7 +126,9 @@ def form_of(path: Path, what: Literal["images", "table"]) -> Any:
             return kind.form
     known = ", ".join(ending for ending in endings_of(what) if ending)
     if what == "table":
-        raise TableError(f"no table ends in {path.suffix!r}", path, f"use {known}")
+        raise TableError(f"tables cannot be written as {path.suffix!r}", path, f"use {known}")
     raise ImageFileError(
-        f"no image stack ends in {path.suffix!r}", path, f"use {known}, or no suffix for PNG"
+        f"image stacks cannot be written as {path.suffix!r}",
+        path,
+        f"use {known}, or no ending for a folder of PNG",
     )

@@ -84,7 +84,7 @@ def _check_mrcs(part: Path, job: StackJob, size: int) -> tuple[int, int]:
 
     with mrcfile.mmap(part, mode="r") as file:
         if int(file.header.ispg) != 0:
-            raise ImageFileError("the stack written is not marked as one", part)
+            raise ImageFileError("the file written is not marked as a stack", part)
         # a stack of one image is read as that image
         return _crc(_slices(file.data.reshape(-1, *job.shape), size))
 

@@ -86,7 +86,7 @@ def prepare_field(
         As `without_bad_pixels`.
     """
     if not scale > 0:
-        raise ConfigError(f"a scale of {scale} model pixels a pixel")
+        raise ConfigError(f"a scale of {scale} model pixels per pixel")
     raw = without_bad_pixels(raw, config.bad_pixels, where)
     values = np.moveaxis(raw, -1, 0) if raw.ndim == 3 else raw[None]  # (C, H, W)
     height, width = values.shape[1:]
@@ -94,7 +94,7 @@ def prepare_field(
     if min(shape) < side:
         raise ConfigError(
             f"a field of {shape[0]} x {shape[1]} model pixels is smaller than one image, {side}",
-            todo="take a larger image, or set --scale",
+            todo="use a larger image, or set --scale",
         )
     for axis, size in enumerate(shape, 1):
         values = resampled(values, size, axis)

@@ -36,7 +36,7 @@ def unpack(path: Path, header_bytes: int, total_bytes: Callable[[bytes], int]) -
     except EOFError:
         raise ImageFileError("truncated: the compressed data ends early", path) from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise ImageFileError(f"not a sound gzip file: {error}", path) from error
+        raise ImageFileError(f"damaged gzip file: {error}", path) from error
     except OSError as error:
         raise ImageFileError(f"cannot be opened: {error.strerror}", path) from error
 

@@ -113,4 +113,4 @@ def _classes(name: str, names: list[str], codes: NDArray[Any]) -> Labels:
 
 
 def _none(name: str, why: str) -> Labels:
-    return Labels(remarks=(f"no labels are taken from {name}: {why}",))
+    return Labels(remarks=(f"labels are ignored in {name}: {why}",))

@@ -102,7 +102,7 @@ def layout_of(
     if "P" in letters:
         side = math.isqrt(block[0])
         if side * side != block[0]:
-            what = f"rows of {block[0]} values are no square images"
+            what = f"rows of {block[0]} values are not square images"
             raise ImageFileError(what, where, "reshape them to (N, H, W)")
         height = width = side
         if not wanted.axes:
@@ -157,7 +157,7 @@ def _checked(where: Path, shape: tuple[int, ...], axes: str) -> int:
         raise ImageFileError(
             f"data.axes={axes} does not fit an array of shape {shape}",
             where,
-            "write a letter an axis, images first, such as NYX, NCYX, NYXC or NP",
+            "give one letter per axis, images first, such as NYX, NCYX, NYXC or NP",
         )
     if "P" in within and "C" in within:
         raise ImageFileError("flattened images with channels are not read", where, "reshape them")
@@ -183,7 +183,7 @@ def _guessed(where: Path, shape: tuple[int, ...], wanted: Wanted, labelled: int)
     if len(shape) == 4 and (shape[3] in _FEW) != (shape[1] in _FEW):
         return "NYXC" if shape[3] in _FEW else "NCYX"
     raise ImageFileError(
-        f"an array of shape {shape} is no stack of images",
+        f"an array of shape {shape} is not a stack of images",
         where,
         "save it as (N, H, W) or (N, H, W, 3), or name its axes, such as data.axes=NTYX",
     )

@@ -34,7 +34,7 @@ class Levels(NamedTuple):
         """What was done, in one line; empty when nothing was."""
         taken = []
         if self.offset:
-            taken.append(f"{self.offset:.15g} is taken off every value")
+            taken.append(f"{self.offset:.15g} is subtracted from every value")
         if self.unit != 1:
             taken.append(f"values are divided by {self.unit:.0e}")
         return f"{' and '.join(taken)}: float32 would lose the signal" if taken else ""

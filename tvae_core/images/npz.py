@@ -46,7 +46,7 @@ def open_npz(path: Path, wanted: Wanted) -> RawStack:
         with zipfile.ZipFile(path) as archive:
             return _open(archive, path, wanted)
     except _DAMAGE as error:
-        raise ImageFileError(f"not a sound NumPy archive: {error}", path) from error
+        raise ImageFileError(f"damaged NumPy archive: {error}", path) from error
     except OSError as error:
         raise ImageFileError(f"cannot be opened: {error.strerror}", path) from error
 

@@ -75,9 +75,9 @@ def _open(path: Path, wanted: Wanted) -> ImageStack:
 def _unknown(path: Path) -> ImageFileError:
     if path.suffix.lower() in (".pkl", ".pickle"):
         todo = "save it as .npy"
-        return ImageFileError("pickles are not read: they can run any program", path, todo)
+        return ImageFileError("pickles are not read: they can run any code", path, todo)
     alike = kind_of_content(path)
     if alike is not None:
         what = f"unknown kind of file; its content is that of a {alike.words}"
-        return ImageFileError(what, path, f"give it a name that ends in {alike.endings[0]}")
+        return ImageFileError(what, path, f"rename it so that it ends in {alike.endings[0]}")
     return ImageFileError("unknown kind of file", path, f"known are {readable()}")

@@ -67,7 +67,7 @@ def optics_of(stack: ImageStack, wanted_by: str) -> ImageOptics:
             raise ConfigError(
                 f"{wanted_by}: {column} says that the phases are corrected already",
                 stack.path,
-                "leave the CTF alone",
+                "do not correct the CTF",
             )
     return ImageOptics(ctf, pixels)
 

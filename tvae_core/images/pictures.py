@@ -285,5 +285,5 @@ def _mixed(first: Path, form: _Form, other: Path, other_form: _Form) -> ImageFil
         f"mixed sizes: {first.name} is {form.height} x {form.width} pixels, "
         f"{other.name} is {other_form.height} x {other_form.width}",
         other.parent,
-        "make them one size",
+        "resize them to one size",
     )

@@ -64,7 +64,7 @@ KINDS = (
     ImageKind("idx file", idx.ENDINGS, idx.open_idx, idx.sniff, also_gzipped=True),
     ImageKind("picture", pictures.SUFFIXES, pictures.open_pictures, pictures.sniff),
 )
-FOLDER = "a folder of pictures, or of one folder of pictures a class"
+FOLDER = "a folder of pictures, or a folder with one subfolder of pictures per class"
 
 
 def kind_of_name(name: str) -> ImageKind | None:

@@ -54,7 +54,7 @@ def pixel_sizes(
     good = np.isfinite(said) & (said > 0)
     remarks = []
     if not good.all():
-        remarks.append(f"{_rows((~good).sum())} no pixel size: that of the stacks counts there")
+        remarks.append(f"{_rows((~good).sum())} no pixel size: that of the stacks is used there")
     shapes = np.array([(h.form.height, h.form.width) for h in headers])[file_index]
     ratio = shrunk(table, shapes)
     _refuse_cut_out(table, said, ratio, of_stacks)
@@ -66,8 +66,8 @@ def pixel_sizes(
     if differs.size:
         row = differs[0]
         remarks.append(
-            f"the stacks say {of_stacks[row]:.4g} angstrom a pixel, the table {sizes[row]:.4g}: "
-            "the table counts"
+            f"the stacks say {of_stacks[row]:.4g} angstrom per pixel, the table {sizes[row]:.4g}: "
+            "the table is used"
         )
     return _finished(sizes, remarks)
 
@@ -100,7 +100,7 @@ def _refuse_cut_out(table: ParticleTable, said: Sizes, ratio: Sizes, of_stacks: 
             "the stacks have another size than the table says, at the same pixel size "
             f"({of_stacks[row[0]]:.4g} angstrom): binned or cut out cannot be told",
             table.path,
-            "give the table of these images, or mend the header of the stack",
+            "use the table of these images, or correct the header of the stack",
         )
 
 

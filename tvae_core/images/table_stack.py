@@ -254,7 +254,7 @@ def _remarks(
     found = list(table.remarks)
     turned = 0 if signs is None else int((signs < 0).sum())
     if turned:
-        found.append(f"the contrast of {turned:,} images is turned, as blob/sign asks")
+        found.append(f"the contrast of {turned:,} images is inverted, as blob/sign says")
     of_stacks: dict[str, list[Path]] = {}
     for path, header in zip(paths, headers, strict=True):
         for remark in header.remarks:

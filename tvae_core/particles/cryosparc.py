@@ -207,7 +207,7 @@ def _rows_by_uid(base: CryosparcTable, other: CryosparcTable) -> NDArray[np.int6
     ordered = there[order]
     if len(ordered) and (ordered[1:] == ordered[:-1]).any():
         twice = ordered[1:][ordered[1:] == ordered[:-1]][0]
-        raise TableError(f"uid {twice} is there twice", other.path)
+        raise TableError(f"uid {twice} occurs twice", other.path)
     places = np.searchsorted(ordered, wanted)
     found = places < len(ordered)
     found[found] = ordered[places[found]] == wanted[found]

@@ -78,7 +78,7 @@ class JoinedTable:
         joined = f"{count:,} column{'' if count == 1 else 's'} joined by {self.key}"
         matched = f"{self.matched:,} of {self.images:,} images have a row"
         unused = (
-            f", {self.unused:,} of {self.rows:,} rows are of no image here" if self.unused else ""
+            f", {self.unused:,} of {self.rows:,} rows match no image here" if self.unused else ""
         )
         return "; ".join([f"{joined}: {matched}{unused}", *self.remarks]) + "."
 
@@ -101,7 +101,7 @@ def join_table(path: Path, run: RunImages, by_position: bool = False) -> JoinedT
     KeylessTable
         The table names no images, and `by_position` was not said.
     TableError
-        None of its images is in the run, an image is there twice, it holds another number of rows
+        None of its images is in the run, an image occurs twice, it holds another number of rows
         than images (by position), or it cannot be read.
     """
     columns, keys, remarks = _read(path)
@@ -112,7 +112,7 @@ def join_table(path: Path, run: RunImages, by_position: bool = False) -> JoinedT
         key, found, used = _by_key(path, keys, rows, run)
         columns = {name: values for name, values in columns.items() if name not in used}
     if not columns:
-        raise TableError("holds no column beside those that name the images", path)
+        raise TableError("has no column besides those that name the images", path)
     there = found >= 0
     unused = rows - len(np.unique(found[there]))
     placed = {name: _placed(values, found) for name, values in columns.items()}
@@ -142,10 +142,10 @@ def _by_key(
             return key.words, found, key.columns
     if keys:
         tried = " or ".join(dict.fromkeys(key.words for key in keys))
-        raise TableError(f"none of its rows is of an image of this run (by {tried})", path)
+        raise TableError(f"none of its rows matches an image of this run (by {tried})", path)
     _by_position(path, rows, run.images)
     what = f"names no images: its {rows:,} rows have no uid, image name or index"
-    raise KeylessTable(what, path, "join by position only if row k is of image k")
+    raise KeylessTable(what, path, "join by position only if row k belongs to image k")
 
 
 def _by_position(path: Path, rows: int, images: int) -> NDArray[np.int64]:
@@ -153,7 +153,7 @@ def _by_position(path: Path, rows: int, images: int) -> NDArray[np.int64]:
         raise TableError(
             f"{rows:,} rows, but the run has {images:,} images",
             path,
-            "give one row an image, or a column that names the image: uid, image name or index",
+            "give one row per image, or a column that names the image: uid, image name or index",
         )
     return np.arange(images)
 
@@ -184,7 +184,7 @@ def _columns_of(table: ParticleTable) -> tuple[dict[str, Array], list[str]]:
         values = np.asarray(table.column(name))
         width = int(np.prod(values.shape[1:]))
         if width > _WIDEST:
-            remarks.append(f"{name} is left out: {width} values a row")
+            remarks.append(f"{name} is left out: {width} values per row")
         elif values.ndim > 1:
             columns |= _apart(name, values.reshape(len(values), width))
         else:
@@ -193,7 +193,7 @@ def _columns_of(table: ParticleTable) -> tuple[dict[str, Array], list[str]]:
 
 
 def _apart(name: str, values: Array) -> dict[str, Array]:
-    """Return the columns of a field of several values a row."""
+    """Return the columns of a field of several values per row."""
     width = values.shape[1]
     if width == 1:
         return {name: _plain(values[:, 0])}

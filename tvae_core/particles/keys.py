@@ -112,7 +112,7 @@ def rows_of_images(key: KeyedRows, run: _Images, path: Path) -> Rows:
     wrong = key.numbers[(key.numbers < 0) | (key.numbers >= run.images)]
     if wrong.size:
         raise TableError(
-            f"{key.words} {wrong[0]} is of no image: numbers go from 0 to {run.images - 1}", path
+            f"{key.words} {wrong[0]} matches no image: numbers go from 0 to {run.images - 1}", path
         )
     return _places(np.arange(run.images), key.numbers, f"{key.words} {{}}", path)
 

@@ -56,12 +56,12 @@ class OpticsGroups:
         Raises
         ------
         TableError
-            A value is no number, a group is not there, or is there twice with different values.
+            A value is no number, a group is not there, or occurs twice with different values.
         """
         try:
             values = numbers_of(self._columns[name])
         except ValueError:
-            what = f"optics column {name} holds a value that is no number"
+            what = f"optics column {name} holds a value that is not a number"
             raise TableError(what, self._path) from None
         if len(values) == 1 and (groups is None or _GROUP not in self._columns):
             return np.full(rows, values[0])
@@ -83,7 +83,7 @@ class OpticsGroups:
         for text, value in zip(self._columns[_GROUP], values.tolist(), strict=True):
             first = numbered.setdefault(_key(text), value)
             if not np.array_equal(first, value, equal_nan=True):
-                what = f"optics group {text} is there twice, with two values of {name}"
+                what = f"optics group {text} occurs twice, with two values of {name}"
                 raise TableError(what, self._path)
         return known | numbered
 

@@ -39,6 +39,6 @@ def shrunk(table: ParticleTable, shape_px: ArrayLike) -> NDArray[np.float64]:
             f"row {row + 1}: the table says {said[0]:g} x {said[1]:g} px, "
             f"its stack has {found[0]:g} x {found[1]:g} px",
             table.path,
-            "give the table of these images",
+            "use the table of these images",
         )
     return np.asarray(np.sqrt(ratio.prod(axis=1)), np.float64)

@@ -65,7 +65,7 @@ def record_of(table: ParticleTable) -> TableRecord:
     except OSError as error:
         raise TableError(f"cannot be read: {error.strerror}", path) from error
     if state != table.read_state:
-        raise TableError("was changed while it was in use", path, "begin again")
+        raise TableError("was changed while it was in use", path, "start again")
     return TableRecord(str(path), state[0], digest, len(table))
 
 

@@ -191,7 +191,7 @@ class StarTable(ParticleTable):
         row = int(wrong[0])
         return (
             f"{name} is {rows[row]:g} in row {row + 1} and {groups[row]:g} in its optics group: "
-            "the optics group counts"
+            f"the optics group is used"
         )
 
     @property

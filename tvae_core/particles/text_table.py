@@ -36,7 +36,7 @@ def read_text_table(path: Path) -> TextTable:
     """Read a table whose first line holds the names of its columns.
 
     UTF-8, UTF-16 with its mark, or Latin-1; columns apart by tabs, semicolons, commas or, when
-    there are none of them, blanks. Rows without any value are left out. A name that is there twice
+    there are none of them, blanks. Rows without any value are left out. A name that occurs twice
     gets a number, a column without one is called by its place.
 
     Raises

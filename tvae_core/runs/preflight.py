@@ -147,7 +147,7 @@ def _epoch_seconds(
         ratio = work / work_per_image(measured.config, earlier, look.channels)
         return images * ratio / measured.images_per_second, f"from the speed of {measured.run}"
     if config.train.device != "cpu" and machine.has_gpu:
-        return None, "no run on this GPU yet to judge by: the first epoch will tell"
+        return None, "no earlier run on this GPU to compare with: the first epoch will tell"
     cores = min(config.train.threads or machine.cores, machine.cores)
     speed = _MULTIPLY_ADDS_PER_S * (1 + (cores - 1) * _CORE_EFFICIENCY)
     passes = _FORWARD_AND_BACK * work / speed
@@ -166,7 +166,7 @@ def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
     asks_ctf = data.phase_flip or config.model.ctf != "none"
     if asks_ctf and Path(look.path).suffix.lower() not in (".star", ".cs"):
         yield Problem(
-            "The CTF is to be corrected, and these images come without a table that gives it.",
+            "CTF correction is on, but these images come without a table that gives the CTF.",
             "Choose their .star or .cs table.",
             blocks=True,
         )
@@ -188,7 +188,7 @@ def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
         )
     if look.images < _FEW_IMAGES:
         yield Problem(
-            f"{words.count(look.images, 'image')} are few: the model will learn them by heart.",
+            f"{words.count(look.images, 'image')} are few: the model will memorise them.",
             "Use a few thousand if there are more.",
         )
 
@@ -206,9 +206,9 @@ def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[P
     if width and width > kernel:
         wanted = min(width | 1, side - 1 + side % 2)
         yield Problem(
-            f"What varies is about {width} px wide, the kernel only {kernel} px: "
+            f"What varies between images is about {width} px wide, the kernel only {kernel} px: "
             "it would not see whole objects.",
-            f"Take a kernel of {wanted} px",
+            f"Use a kernel of {wanted} px",
             "model.kernel_px",
             wanted,
         )

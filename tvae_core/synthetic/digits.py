@@ -23,7 +23,7 @@ _FULL_SCALE = 16.0
 _UPSCALE = 2
 _RADIUS_PX = 10.0
 
-ShiftLimit = Annotated[float, About("shifts beyond are cut to this", 0, 1e4, "px")]
+ShiftLimit = Annotated[float, About("largest shift; larger ones are cut to it", 0, 1e4, "px")]
 
 
 def digits_u(

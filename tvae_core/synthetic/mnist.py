@@ -105,7 +105,7 @@ def _read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     except (OSError, EOFError) as error:
         raise ImageFileError(f"cannot be read: {error}", path) from error
     if content[:4] != bytes([0, 0, 8, dimensions]):
-        raise ImageFileError(f"is no idx file of bytes in {dimensions} dimensions", path)
+        raise ImageFileError(f"is not an idx file of bytes in {dimensions} dimensions", path)
     start = 4 + 4 * dimensions
     shape = tuple(np.frombuffer(content[4:start], dtype=">u4").astype(int).tolist())
     if len(content) - start != int(np.prod(shape)):

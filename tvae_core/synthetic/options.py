@@ -95,7 +95,7 @@ def _option(parameter: inspect.Parameter, hint: Any) -> Option:
 
 
 Count = Annotated[int, About("images to make", 1, 100_000_000)]
-Seed = Annotated[int, About("of every random number", 0, 2**63 - 1)]
+Seed = Annotated[int, About("seed of all random numbers", 0, 2**63 - 1)]
 Side = Annotated[int, About("side of the square image", 8, 16_384, "px")]
 ShiftStd = Annotated[float, About("standard deviation of the shift along x and y", 0, 1e4, "px")]
 Snr = Annotated[float, About("variance of signal over noise; inf for no noise", 1e-6, None)]

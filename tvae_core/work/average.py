@@ -64,7 +64,7 @@ class AverageRequest(Request):
     labels: Annotated[
         str | None,
         Option(
-            "a class for each label of this clustering; 'truth': of the images' labels",
+            "one class per cluster of this clustering; 'truth': one per label of the images",
             metavar="NAME",
             group="chosen",
         ),
@@ -74,13 +74,14 @@ class AverageRequest(Request):
         Option("take out how the model's zero pose drifts over a class, found by decoding images"),
     ] = False
     flip: Annotated[
-        bool, Option("correct the sign of the CTF (as a flipped run does)", group="ctf")
+        bool,
+        Option("flip the phases by the sign of the CTF (as a phase-flipped run does)", group="ctf"),
     ] = False
-    no_flip: Annotated[bool, Option("leave the CTF alone", group="ctf")] = False
+    no_flip: Annotated[bool, Option("do not correct the CTF", group="ctf")] = False
     wiener: Annotated[
         float | None,
         Option(
-            f"weigh by the CTF: sum(CTF y) / (sum(CTF^2) + EPS n), EPS {WIENER} if not given",
+            f"weight by the CTF: sum(CTF y) / (sum(CTF^2) + EPS n), EPS {WIENER} if not given",
             metavar="EPS",
             group="ctf",
             bare=WIENER,
@@ -89,7 +90,7 @@ class AverageRequest(Request):
     ] = None
     model_size: Annotated[bool, Option("as the model sees them")] = False
     images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH")] = ""
-    overwrite: Annotated[bool, Option("replace what is there")] = False
+    overwrite: Annotated[bool, Option("replace existing files")] = False
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> AverageDone:
         """Average and write; see `Request.run`."""

@@ -57,14 +57,14 @@ class DetectRequest(Request):
     ] = None
     peaks: Annotated[
         bool,
-        Option("the peaks of the attention alone, as in the paper; nothing is explained away"),
+        Option("use the attention peaks alone, as in the paper, without explaining away"),
     ] = False
     scale: Annotated[
-        float, Option("the model's pixel over the image's", metavar="X"), Field(ge=0)
+        float, Option("pixel size of the model over that of the image", metavar="X"), Field(ge=0)
     ] = 0.0
     bad_pixels: Annotated[
         Literal["refuse", "zero", "mean"] | None,
-        Option("NaN and infinite pixels of the image; otherwise as the run did with its own"),
+        Option("what to do with NaN and infinite pixels; by default as in the run"),
     ] = None
     box: Annotated[int, Option("side of an EMAN box", metavar="PX"), Field(ge=0)] = 0
     picture: Annotated[
@@ -75,7 +75,7 @@ class DetectRequest(Request):
     device: Annotated[
         str, Option("auto, cpu, cuda or cuda:N; otherwise the run's own", metavar="NAME")
     ] = ""
-    overwrite: Annotated[bool, Option("replace what is there")] = False
+    overwrite: Annotated[bool, Option("replace existing files")] = False
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Detected:
         """Find the objects of every image, write and draw them; see `Request.run`."""

@@ -29,18 +29,16 @@ class EvaluateRequest(Request):
         ),
     ] = None
     samples: Annotated[
-        int, Option("draws of q an image, for the ELBO", metavar="N"), Field(ge=1)
+        int, Option("draws of q per image, for the ELBO", metavar="N"), Field(ge=1)
     ] = 8
-    turns: Annotated[int, Option("known turns of an image (table 3)", metavar="N"), Field(ge=0)] = (
-        160
-    )
+    turns: Annotated[int, Option("known turns per image (table 3)", metavar="N"), Field(ge=0)] = 160
     turned_images: Annotated[
-        int, Option("images of each class that are turned, 0 none", metavar="N"), Field(ge=0)
+        int, Option("images per class to turn; 0: none", metavar="N"), Field(ge=0)
     ] = 10
     images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH")] = ""
-    seed: Annotated[int, Option("of samples and clusters", metavar="N"), Field(ge=0)] = 0
+    seed: Annotated[int, Option("seed of samples and clusters", metavar="N"), Field(ge=0)] = 0
     device: Annotated[str, Option("auto, cpu, cuda or cuda:N", metavar="NAME")] = "auto"
-    threads: Annotated[int, Option("CPU threads, 0: one a core", metavar="N"), Field(ge=0)] = 0
+    threads: Annotated[int, Option("CPU threads; 0: one per core", metavar="N"), Field(ge=0)] = 0
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Judged:
         """Judge the run; the figures are also written into its folder; see `Request.run`."""

@@ -54,12 +54,12 @@ class ExportRequest(Request):
         Option("a text file of image numbers, from 0", metavar="FILE", group="chosen"),
     ] = None
     labelling: Annotated[
-        str, Option("which clustering is meant; otherwise the first", metavar="NAME")
+        str, Option("which clustering to use; by default the first", metavar="NAME")
     ] = ""
     rest: Annotated[
         str | None,
         Option(
-            "all images but the chosen; with PATH the particles that are not chosen go there",
+            "all images except those chosen; with PATH, the particles not chosen go there",
             metavar="PATH",
             bare=ALL_BUT,
         ),
@@ -81,7 +81,7 @@ class ExportRequest(Request):
             metavar="NAME",
         ),
     ] = ""
-    overwrite: Annotated[bool, Option("replace what is there")] = False
+    overwrite: Annotated[bool, Option("replace existing files")] = False
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> ExportDone:
         """Write it, read it back and count it; see `Request.run`."""
@@ -98,7 +98,7 @@ class ExportRequest(Request):
         ending = f".{self.table_kind}" if self.table_kind else ""
         if self.output is None:
             if not ending:
-                raise ConfigError("say where to write, or --as star, cs or csg")
+                raise ConfigError("give OUT, or --as star, cs or csg")
             return store.path.parent / f"{self._stem().replace('/', '-')}{ending}"
         if ending and self.output.suffix.lower() != ending:
             raise ConfigError(

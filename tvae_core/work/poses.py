@@ -88,7 +88,9 @@ class MirrorRequest(Request):
     name: ClassVar[str] = "mirror"
 
     store: Annotated[Path, Place(RUN)]
-    least: Annotated[int, Option("nodes of a region (default 2)", metavar="N"), Field(ge=1)] = 2
+    least: Annotated[
+        int, Option("smallest region to list, in nodes (default 2)", metavar="N"), Field(ge=1)
+    ] = 2
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> MirrorsFound:
         """Compare the decoded images of the atlas; see `Request.run`."""
@@ -98,7 +100,7 @@ class MirrorRequest(Request):
             atlas = store.atlas
             if atlas is None:
                 todo = "embed with --atlas-nodes 24"
-                raise StoreError("the run keeps no atlas", store.path, todo)
+                raise StoreError("the run has no atlas", store.path, todo)
             xy = store.z_mean if atlas.plane == "z" else store.plane(atlas.plane).coordinates
             found = atlas_mirrors(
                 atlas.images, atlas.x, atlas.y, xy, self.least,

@@ -26,7 +26,7 @@ class SettingsRequest(Request):
     ] = None
     config: Annotated[Path | None, Option("start from a config.json", metavar="FILE")] = None
     settings: Annotated[
-        tuple[str, ...], Option("change a parameter", flag="--set", metavar="SECTION.NAME=VALUE")
+        tuple[str, ...], Option("set a parameter", flag="--set", metavar="SECTION.NAME=VALUE")
     ] = ()
 
     @classmethod

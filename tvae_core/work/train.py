@@ -24,7 +24,8 @@ class EmbedRequest(SettingsRequest):
 
     folder: Annotated[Path, Place("folder of a trained run")]
     data: Annotated[
-        str | None, Option("other images than the run's own", metavar="PATH", group="images")
+        str | None,
+        Option("embed these images instead of the run's own", metavar="PATH", group="images"),
     ] = None
     images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH", group="images")] = ""
     output: Annotated[
@@ -75,9 +76,9 @@ class TrainRequest(SettingsRequest):
     name: ClassVar[str] = "train"
     sections: ClassVar[tuple[str, ...]] = ("data", "model", "train", "embed")
 
-    folder: Annotated[Path, Place("folder of the run; made when it does not exist")]
+    folder: Annotated[Path, Place("folder of the run; created if it does not exist")]
     data: Annotated[str | None, Option("images: a stack, table or folder", metavar="PATH")] = None
-    resume: Annotated[bool, Option("go on where the run stopped")] = False
+    resume: Annotated[bool, Option("continue where the run stopped")] = False
     images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH")] = ""
     no_embed: Annotated[bool, Option("do not embed at the end")] = False
     anyway: Annotated[
@@ -119,7 +120,7 @@ class TrainRequest(SettingsRequest):
         config = self.settings_on()
         config.data.path = self.data or config.data.path
         if not config.data.path:
-            raise ConfigError("no images named", self.folder, "add --data PATH")
+            raise ConfigError("no images given", self.folder, "add --data PATH")
         config.data.path = str(Path(config.data.path).absolute())
         return config
 
@@ -128,8 +129,11 @@ class TrainRequest(SettingsRequest):
         if not asks:
             return
         if not (self.resume and self.asks_for_place_alone):
-            todo = "resume it as it is (--device and --threads may change), or take another"
-            raise ConfigError("the run was begun with other settings", self.folder, todo)
+            todo = (
+                "resume it unchanged (only --device and --threads may differ), or choose another "
+                "folder"
+            )
+            raise ConfigError("the run was started with other settings", self.folder, todo)
         folder.config().changed(list(self.settings)).save(folder.config_file)
 
 

@@ -108,8 +108,8 @@ class Session:
         if Path(images).exists() or store.path.resolve() == demo_path().resolve():
             return  # the example ships without its images
         self._messages.notice(
-            f"The original images are not where they were ({images}). Everything can be explored; "
-            "exporting them asks where they are."
+            f"The original images have moved ({images}). You can explore everything; an export "
+            "asks where they are."
         )
 
 

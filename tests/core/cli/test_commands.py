@@ -247,7 +247,7 @@ def test_mirror_lists_pairs_or_says_there_is_no_atlas(
     content.atlas = None
     write_store(tmp_path / "bare.h5", content)
     assert main(["mirror", str(tmp_path / "bare.h5")]) == 4
-    assert "keeps no atlas" in capsys.readouterr().err
+    assert "has no atlas" in capsys.readouterr().err
 
 
 def test_detect_takes_an_8_bit_field_for_a_run_of_float_images(run: Path, tmp_path: Path) -> None:
@@ -272,8 +272,8 @@ def test_detect_refuses_files_before_it_looks(run: Path, tmp_path: Path, capsys:
     words = ["detect", str(tmp_path / "none"), str(tmp_path / "fields.npy")]
     for option, name, said in (
         ("-o", "picks.box", "picks_000002.box: already there"),
-        ("-o", "picks.txt", "no picks end in '.txt'"),
-        ("--picture", "field.txt", "no figure ends in '.txt'"),
+        ("-o", "picks.txt", "picks cannot be written as '.txt'"),
+        ("--picture", "field.txt", "figures cannot be written as '.txt'"),
         ("--truth", "none.csv", "none.csv: no such file"),
     ):
         assert main([*words, option, str(tmp_path / name)]) == 2

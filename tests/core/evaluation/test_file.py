@@ -45,7 +45,7 @@ def test_the_table_says_on_what_and_how_large(tmp_path: Path) -> None:
     Evaluation(ABOUT, ROWS).save(tmp_path)
     text = (tmp_path / "evaluation.md").read_text()
     assert "100 images held out of 1,000" in text
-    assert "62,912 free parameters, TARGET-VAE of the same settings 62,155" in text
+    assert "62,912 free parameters, TARGET-VAE with the same settings 62,155" in text
     assert "| ELBO | -120.2 nats | 8 samples |" in text
     assert "not defined" in text
 

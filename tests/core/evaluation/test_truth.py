@@ -49,6 +49,6 @@ def test_another_number_of_rows_is_refused(tmp_path: Path) -> None:
     (tmp_path / "truth.csv").write_text("label\n1\n2\n")
     with pytest.raises(ConfigError, match="3 images but 2 rows"):
         open_truth(tmp_path / "truth.csv", 3)
-    with pytest.raises(ConfigError, match="no truth"):
+    with pytest.raises(ConfigError, match="cannot be read as truth"):
         open_truth(tmp_path / "none.csv", 3)
     assert truth_beside(tmp_path / "elsewhere" / "images.npy") is None

@@ -191,7 +191,7 @@ def test_where_the_images_are_gone_thumbnails_take_their_place(tmp_path: Path) -
     with EmbeddingStore(path) as store:
         with open_averaging(store) as images:
             assert images.size == "thumbnails"
-        with pytest.raises(ImageFileError, match="thumbnails keep no CTF"):
+        with pytest.raises(ImageFileError, match="thumbnails have no CTF"):
             open_averaging(store, correction="flip").__enter__()
 
 

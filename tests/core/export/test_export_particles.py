@@ -141,7 +141,7 @@ def test_a_group_file_points_at_its_table(cs: Path, tmp_path: Path) -> None:
 def test_the_other_program_is_refused(star: Path, tmp_path: Path) -> None:
     with EmbeddingStore(particle_store(tmp_path / "e.h5", star)) as store:
         for name in ("a.cs", "a.csg"):
-            with pytest.raises(TableError, match=r"is a \.star table, .* as \.star only"):
+            with pytest.raises(TableError, match=r"has a \.star table: .* written as \.star"):
                 export_particles(store, np.arange(2), tmp_path / name)
     assert not list(tmp_path.glob("a.*"))
 

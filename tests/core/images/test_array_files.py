@@ -84,7 +84,7 @@ def test_few_values_beyond_float32_become_infinite_without_a_warning(tmp_path):
     ("array", "message"),
     [
         (np.zeros((2, 3, 4), complex), "complex"),
-        (np.zeros(5), r"shape \(5,\) is no stack"),
+        (np.zeros(5), r"shape \(5,\) is not a stack"),
         (np.zeros((2, 5, 6, 7)), r"\(2, 5, 6, 7\)"),
         (np.zeros((0, 3, 4)), "holds no images"),
         (np.zeros((2, 0, 4)), "absurd size"),
@@ -150,7 +150,7 @@ def test_archives_without_images_or_damaged_are_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[600:700] = b"\0" * 100
     path.write_bytes(content)
-    with pytest.raises(ImageFileError, match="not a sound NumPy archive"):
+    with pytest.raises(ImageFileError, match="damaged NumPy archive"):
         open_stack(path)
 
 
@@ -227,5 +227,5 @@ def test_idx_errors(tmp_path):
     with pytest.raises(ImageFileError, match="absurd"):
         open_stack(path)
     path.write_bytes(idx_bytes(np.arange(5)))
-    with pytest.raises(ImageFileError, match="no stack of images"):
+    with pytest.raises(ImageFileError, match="not a stack of images"):
         open_stack(path)

@@ -30,7 +30,7 @@ def test_a_sign_of_minus_one_turns_the_contrast_of_its_images(tmp_path):
     fields["blob/idx"][3:] -= 3
     found, said, _ = opened(write_cs(tmp_path / "J9" / "p.cs", fields))
     np.testing.assert_array_equal(found, images)
-    assert "the contrast of 3 images is turned, as blob/sign asks" in said
+    assert "the contrast of 3 images is inverted, as blob/sign says" in said
 
 
 def test_a_sign_turns_bytes_without_wrapping_round(tmp_path):

@@ -138,7 +138,7 @@ def test_missing_empty_and_unknown_files_are_told_apart(tmp_path: Path):
         ("a.doc", b"x", "unknown kind of file.*known are .mrc"),
         ("a.gz", b"x", "unknown kind"),
         ("a-idx3-ubyte", b"nonsense" * 4, "not an idx file"),
-        ("a.mrc.gz", b"nonsense" * 4, "not a sound gzip file"),
+        ("a.mrc.gz", b"nonsense" * 4, "damaged gzip file"),
     ]:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ImageFileError, match=message):

@@ -33,7 +33,7 @@ class Refused(NamedTuple):
 
 CUBE = "if it is a volume"
 DETECTOR = "rlnDetectorPixelSize without rlnMagnification says no pixel size"
-PICKLE = Refused("pickles are not read: they can run any program")
+PICKLE = Refused("pickles are not read: they can run any code")
 EXPECTED: dict[str, Opens | Refused] = {
     "aspire/clean70S_65p.mrc": Opens(65, 65, None, CUBE),
     "aspire/projections_89.mrcs": Opens(100, 89, 1.0),
@@ -41,14 +41,16 @@ EXPECTED: dict[str, Opens | Refused] = {
         "its stack J19/extract/20150917_05196_DNA-TET-25k-DE20_raw.region_000.sum-all_003-072_"
         "particles.mrc (and 49 more) is missing (set image_root"
     ),
-    "cryodrgn/empiar_10076_7.cs": Opens(7, 320, 1.31, "contrast of 7 images is turned"),
+    "cryodrgn/empiar_10076_7.cs": Opens(7, 320, 1.31, "contrast of 7 images is inverted"),
     "cryodrgn/empiar_10076_7.mrc": Opens(7, 320, None),  # flagged a volume, cell 0
     "cryodrgn/empiar_10076_7.star": Opens(7, 320, 1.31),  # 5 um * 1e4 / 38168
     "cryodrgn/hand-vol.mrc": Opens(64, 64, 1.0, CUBE),
     "cryodrgn/hand.mrcs": Opens(100, 64, 1.0),
     "cryodrgn/hand_rot_trans.pkl": PICKLE,
     "cryodrgn/relion31.mrcs": Opens(5, 256, 1.0),
-    "cryodrgn/relion31.star": Opens(5, 256, 2.806, "stacks say 1 angstrom a pixel, the table 2.8"),
+    "cryodrgn/relion31.star": Opens(
+        5, 256, 2.806, "stacks say 1 angstrom per pixel, the table 2.8"
+    ),
     "cryodrgn/test_ctf.pkl": PICKLE,
     "cryodrgn/toy_angles.pkl": PICKLE,
     "cryodrgn/toy_projections.mrcs": Opens(1000, 30, None),  # MX = 1, cell 1: no pixel size

@@ -64,7 +64,7 @@ def test_what_is_not_taken_is_said(
     found, _, remarks = labels(tmp_path, kind, values)
     assert found is None
     assert len(remarks) == 1
-    assert remarks[0].startswith("no labels are taken from labels: ")
+    assert remarks[0].startswith("labels are ignored in labels: ")
     assert why.replace("\\", "") in remarks[0]
 
 

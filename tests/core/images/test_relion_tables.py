@@ -57,7 +57,7 @@ def test_a_table_and_stacks_that_disagree_on_the_pixel_are_told(tmp_path):
     write_mrc(tmp_path / "s.mrcs", numbered(4), pixel=1.0)
     pixel, said = pixel_of(write_star(tmp_path / "p.star", in_stack(4)))
     assert pixel == 2.0
-    assert "the stacks say 1 angstrom a pixel, the table 2: the table counts" in said
+    assert "the stacks say 1 angstrom per pixel, the table 2: the table is used" in said
 
 
 def test_stacks_of_different_pixel_sizes_under_a_silent_table_are_mixed(tmp_path):
@@ -125,7 +125,7 @@ def test_a_group_that_is_missing_or_twice_with_two_meanings_is_refused(tmp_path)
     with pytest.raises(ImageFileError, match="optics group '2' is not in data_optics"):
         open_stack(path)
     write_star(path, in_stack(4), rows=[optics(1, 1.0), optics("01", 2.0)])
-    with pytest.raises(ImageFileError, match="optics group 01 is there twice"):
+    with pytest.raises(ImageFileError, match="optics group 01 occurs twice"):
         open_stack(path)
     write_star(path, in_stack(4), rows=[optics(1), optics(1)])
     assert pixel_of(path) == (2.0, "")

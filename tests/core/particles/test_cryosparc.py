@@ -226,7 +226,7 @@ def test_a_passthrough_that_does_not_fit_is_refused_with_counts(group, tmp_path)
     names = list(whole.dtype.names)
     for records, words in [
         (whole[:4], "no row for 2 of 6 particles"),
-        (np.concatenate([whole, whole[:1]]), "uid 1003 is there twice"),
+        (np.concatenate([whole, whole[:1]]), "uid 1003 occurs twice"),
         (whole[names[1:]], "has no uid"),
     ]:
         with open(tmp_path / "pass.cs", "wb") as stream:

@@ -103,7 +103,7 @@ def test_files_of_one_image_each_are_known_by_their_names(tmp_path):
 
 def test_a_stack_alone_is_no_image_of_it(tmp_path):
     path = written(tmp_path, "file,v\ns.mrcs,1\n")
-    with pytest.raises(TableError, match="none of its rows is of an image of this run"):
+    with pytest.raises(TableError, match="none of its rows matches an image of this run"):
         join_table(path, Run())
 
 
@@ -130,7 +130,7 @@ def test_images_and_rows_without_a_partner_are_counted(tmp_path):
     assert "3 of 12 images have a row" in joined.words
     names = [*in_stack(N)[:5], *in_stack(4, "other.mrcs")]
     joined = join_table(write_star(tmp_path / "t.star", names, Defocus=range(9)), Run())
-    assert "5 of 12 images have a row, 4 of 9 rows are of no image here" in joined.words
+    assert "5 of 12 images have a row, 4 of 9 rows match no image here" in joined.words
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,11 @@ def test_images_and_rows_without_a_partner_are_counted(tmp_path):
         ("file,index,v\n" + "".join(f"other.mrcs,{i},1\n" for i in range(N)), "none of its rows"),
         ("index,v\n1,5\n3,6\n1,7\n", "index 1 has 2 rows"),
         ("image_name,v\n2@s.mrcs,5\n2@s.mrcs,6\n", "image 2 of s.mrcs has 2 rows"),
-        (rows("index,v", lambda i: f"{i + 1},0"), "index 12 is of no image: numbers go from 0 to"),
-        ("index\n0\n1\n", "no column beside those that name the images"),
+        (
+            rows("index,v", lambda i: f"{i + 1},0"),
+            "index 12 matches no image: numbers go from 0 to",
+        ),
+        ("index\n0\n1\n", "no column besides those that name the images"),
         ("v\n1\n2\n", "2 rows, but the run has 12 images"),
     ],
 )
@@ -153,13 +156,13 @@ def test_what_cannot_be_joined_is_refused_in_words(tmp_path, text, words):
 
 def test_a_table_of_other_images_is_refused(tmp_path):
     star = write_star(tmp_path / "o.star", in_stack(N, "quite_another.mrcs"), ClassNumber=[2] * N)
-    with pytest.raises(TableError, match="none of its rows is of an image of this run"):
+    with pytest.raises(TableError, match="none of its rows matches an image of this run"):
         join_table(star, Run())
 
 
 def test_by_position_only_when_it_is_said(tmp_path):
     path = written(tmp_path, rows("defocus,grid", lambda i: f"{i / 10},{'ab'[i % 2]}"))
-    with pytest.raises(KeylessTable, match="join by position only if row k is of image k"):
+    with pytest.raises(KeylessTable, match="join by position only if row k belongs to image k"):
         join_table(path, Run())
     joined = join_table(path, Run(), by_position=True)
     assert joined.columns["defocus"].tolist() == [i / 10 for i in range(N)]
@@ -287,4 +290,4 @@ def test_fields_of_several_values_are_taken_apart_or_left_out_and_told(tmp_path)
         joined.columns
     )
     assert all(values.shape == (N,) for values in joined.columns.values())
-    assert "far/wide is left out: 9 values a row" in joined.words
+    assert "far/wide is left out: 9 values per row" in joined.words

@@ -63,7 +63,7 @@ class DetectSettings:
     bad_pixels : str, optional
         What becomes of NaN and infinite pixels of a field, instead of what the run did with them.
     device : str
-        auto, cpu, cuda or cuda:N; the run's own where it is here if none is named.
+        auto, cpu, cuda or cuda:N; by default that of the run where it is here if none is named.
     """
 
     explain: bool = True
@@ -111,12 +111,12 @@ class Detector:
         model = model_from_bytes(store.weights(), store.path).eval()
         if not isinstance(model.encoder.lifting, LiftingConv):
             raise ConfigError(
-                "only an encoder of turned kernels can look at a larger image",
-                store.path, "take a run of the target-vae system",
+                "only a TARGET-VAE encoder can be applied to a larger image",
+                store.path, "use a run of the target-vae system",
             )  # fmt: skip
         if model.model.ctf == "likelihood":
             raise ConfigError(
-                "the model sees through each image's CTF, and that of a field is not known",
+                "the model needs the CTF of each image, and that of a field is not known",
                 store.path,
                 "train on phase-flipped images to detect with the run",
             )

@@ -80,7 +80,7 @@ def evaluate(
     config = run.config()
     set_threads(effort.threads)
     if not run.model.exists():
-        raise CheckpointError("the run has no model yet", path, "train it to the end first")
+        raise CheckpointError("the run has no model yet", path, "finish its training first")
     content = run.model.read_bytes()
     digest = sha256_of_bytes(content)
     model = model_from_bytes(content, run.model).to(choose_device(effort.device))
@@ -93,7 +93,9 @@ def evaluate(
         same = len(store) == len(images) and are_images_of(run, store.images_known_by)
         if store.header.weights_sha256 != digest or not same:
             todo = f"run `tvae embed {path}` first"
-            raise CheckpointError("the store is of another model or other images", path, todo)
+            raise CheckpointError(
+                "the store belongs to another model or to other images", path, todo
+            )
         split, held = held_out(config, len(images))
         known, source = _truth(truth_file, config, store)
         truth = known.taken(held)

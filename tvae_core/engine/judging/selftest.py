@@ -62,7 +62,7 @@ def selftest(
     images_at : str
         Where the images are now, when they have moved.
     device : str
-        auto, cpu, cuda or cuda:N; the run's own where it is here if none is named.
+        auto, cpu, cuda or cuda:N; by default that of the run where it is here if none is named.
 
     Raises
     ------

@@ -78,9 +78,9 @@ def check_ctf_given(wanted: bool, rows: Tensor | None) -> None:
     """Raise a ConfigError unless a model that sees through the CTF, and no other, is given one."""
     if wanted and rows is None:
         raise ConfigError(
-            "the model sees its images through their CTF, and none is given",
+            "the model needs the CTF of its images, and none is given",
             "model.ctf",
             "name the images by a .star or .cs table with CTF values",
         )
     if rows is not None and not wanted:
-        raise ConfigError("a CTF is given to a model that takes none", "model.ctf")
+        raise ConfigError("a CTF is given to a model that uses none", "model.ctf")

@@ -60,13 +60,15 @@ def train(
     ImageFileError
         The images are not those that the run was begun with.
     TrainingError
-        The ELBO is not finite (the last good checkpoint is kept), or the run was begun already.
+        The ELBO is not finite (the last good checkpoint is kept), or the run was already started.
     Cancelled
         `cancelled()` turned true.
     """
     config = run.config()
     if run.begun and not resume:
-        raise TrainingError("the run was begun already", run.path, "add --resume, or take another")
+        raise TrainingError(
+            "the run was already started", run.path, "add --resume, or choose another folder"
+        )
     with run.locked():
         set_threads(config.train.threads)
         through_ctf = config.model.ctf == "likelihood"

@@ -97,7 +97,7 @@ class Decoder:
                 tables = generator.grid_tables(axis, -axis, angle[index], shift[index])
             for part in self._parts(size, branch is not None):
                 if cancelled is not None and cancelled():
-                    raise Cancelled("a newer request came")
+                    raise Cancelled("replaced by a newer request")
                 if tables is not None:
                     drawn = generator.grid_branch(tables, part)
                 else:

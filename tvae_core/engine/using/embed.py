@@ -93,7 +93,7 @@ def embed(
         The store that would be replaced has notes on other images.
     """
     if not run.model.exists():
-        raise CheckpointError("the run has no model yet", run.path, "train it to the end first")
+        raise CheckpointError("the run has no model yet", run.path, "finish its training first")
     began = time.monotonic()
     config = config or run.config()
     target = target or run.store

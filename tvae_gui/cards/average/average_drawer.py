@@ -158,7 +158,7 @@ class AverageDrawer(Drawer):
         self._browse = tool_button("…")
         self._browse.setToolTip("Choose where to write")
         self._browse.clicked.connect(self._on_browse)
-        self.overwrite = QCheckBox("replace what is there")
+        self.overwrite = QCheckBox("replace existing files")
         self.overwrite.toggled.connect(self._grey)
         self.save = QPushButton("Save .mrcs + .star")
         self.save.clicked.connect(
@@ -303,7 +303,7 @@ class AverageDrawer(Drawer):
             return "The name has to end in .mrcs"
         there = [p for p in (target, target.with_suffix(".star")) if p.exists()]
         if there and not self.overwrite.isChecked():
-            return "There is something of that name: tick “replace what is there”"
+            return "This name is taken: tick “replace existing files”"
         return ""
 
     # --- hands -------------------------------------------------------------------------------

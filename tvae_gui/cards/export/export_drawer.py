@@ -113,7 +113,7 @@ class ExportDrawer(Drawer):
         self.images_at = QLineEdit()
         self.images_at.setPlaceholderText("where they were")
         self.images_at.setToolTip(_MOVED)
-        self.overwrite = QCheckBox("replace what is there")
+        self.overwrite = QCheckBox("replace existing files")
         self.rest = QCheckBox("the others too, beside it as …-rest")
         self.with_pose = QCheckBox("add the inferred poses and clusters")
         for words, widget in (
@@ -280,5 +280,5 @@ def _why_not(choice: ExportChoice, images: int) -> str:
     if not choice.target.name or (choice.target.is_dir() and choice.what != "images"):
         return "Say where to write"
     if choice.target.exists() and not choice.overwrite:
-        return "There is something of that name: tick “replace what is there”, or change the name"
+        return "This name is taken: tick “replace existing files”, or change the name"
     return ""

@@ -119,7 +119,7 @@ def test_a_model_that_sees_through_a_ctf_wants_one_and_no_other_does() -> None:
     images = blob_images()
     with pytest.raises(ConfigError, match="none is given"):
         infer(small_model(**SEES), images)
-    with pytest.raises(ConfigError, match="takes none"):
+    with pytest.raises(ConfigError, match="uses none"):
         infer(small_model(likelihood="gaussian"), images, ctf=ones(3))
 
 

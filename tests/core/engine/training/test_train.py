@@ -142,7 +142,7 @@ def test_an_elbo_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Pat
 
 
 def test_a_begun_run_is_not_begun_again(finished: RunFolder) -> None:
-    with pytest.raises(TrainingError, match="begun already"):
+    with pytest.raises(TrainingError, match="already started"):
         next(train(finished))
 
 
@@ -173,5 +173,5 @@ def test_splits_are_disjoint_and_whole() -> None:
 
 
 def test_too_few_images_is_one_clear_line() -> None:
-    with pytest.raises(ConfigError, match="none for training"):
+    with pytest.raises(ConfigError, match="none are left for training"):
         split_images(2, DataConfig(path="x.npy", validation_share=0.5, test_share=0.5), 0)
