@@ -60,6 +60,15 @@ class DeviceError(TvaeError):
     exit_code = 3
 
 
+class FileError(TvaeError, OSError):
+    """The machine would not read or write a file: no room, no rights, a failing disk.
+
+    It is an `OSError` too, told in words: what can do without the file may catch it as one.
+    """
+
+    exit_code = 3
+
+
 class TrainingError(TvaeError):
     """Training cannot go on."""
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tvae_core.errors import FileError, TvaeError
 
 _BLOCK = 1 << 20
 _HERE = -100  # AT_FDCWD: paths are relative to the working folder
@@ -17,26 +21,108 @@ _RENAME_EXCHANGE = 2  # Linux
 _RENAME_SWAP = 2  # macOS
 
 
+_TODO = {
+    errno.ENOSPC: "free some space, or choose another disk",
+    errno.EDQUOT: "free some space: your quota is used up",
+    errno.EFBIG: "a limit on the size of files is set, or the disk cannot hold such a file",
+    errno.EACCES: "check who may read and write there, or choose another place",
+    errno.EPERM: "check who may read and write there, or choose another place",
+    errno.EROFS: "choose a place that can be written",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "close other programs, or raise the limit on open files (ulimit -n)",
+    errno.ENOLCK: "the disk offers no locks",
+    errno.EIO: "the disk reports an error: check it",
+}
+_HDF5_ERRNO = re.compile(r"errno = (\d+)")
+
+
+def file_error(error: Exception, where: object = "", verb: str = "") -> FileError:
+    """Return what the operating system or HDF5 said about a file, as one line.
+
+    Parameters
+    ----------
+    error : Exception
+        An `OSError`, or what HDF5 raised.
+    where : path, optional
+        The file, where the error itself does not name it.
+    verb : str
+        What failed, such as "cannot be written"; empty when it is not known.
+    """
+    if isinstance(error, FileError):
+        return error
+    told = _HDF5_ERRNO.search(str(error))
+    number = int(told[1]) if told else getattr(error, "errno", None)
+    words = os.strerror(number) if number else str(error).splitlines()[0][:200]
+    words = words[:1].lower() + words[1:] or type(error).__name__
+    what = f"{verb}: {words}" if verb else words
+    name = where or getattr(error, "filename", None) or ""
+    return FileError(what, shown(name), _TODO.get(number or 0, ""))
+
+
+def shown(path: object) -> str:
+    """Return a path as text that can be printed and kept, bytes that are no UTF-8 escaped."""
+    text = os.fsdecode(path) if isinstance(path, bytes) else str(path)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @contextmanager
-def atomic_write(target: Path | str) -> Iterator[Path]:
+def told_of(target: Path, part: Path | None = None) -> Iterator[None]:
+    """Tell what fails within the block as a failure to write `target`, also when of its `part`."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        named = getattr(error, "where", None) or getattr(error, "filename", None)
+        of_part = named is not None and str(named).startswith(str(part))
+        if isinstance(error, TvaeError):
+            error.where = str(target) if of_part else error.where
+            raise
+        if isinstance(error, RuntimeError) and not _HDF5_ERRNO.search(str(error)):
+            raise
+        about = target if named is None or of_part else named
+        raise file_error(error, about, "cannot be written") from error
+    except TvaeError as error:
+        error.where = str(target) if part and error.where.startswith(str(part)) else error.where
+        raise
+
+
+@contextmanager
+def atomic_write(
+    target: Path | str, verify: Callable[[Path], None] | None = None
+) -> Iterator[Path]:
     """Give a temporary path beside `target`; on success flush it and rename it onto `target`.
 
     The block writes the file at the path it is given. An exception removes it and leaves
     `target` as it was.
+
+    Parameters
+    ----------
+    target : path
+    verify : callable, optional
+        Reads back what was written before it replaces anything, and raises when it is not sound.
+        HDF5 needs it: it reports no error when what it kept back cannot be written at its end.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{target.name}.", suffix=".part" + target.suffix, dir=target.parent
-    )
+    with told_of(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.name[:100]}.", suffix=".part" + target.suffix, dir=target.parent
+        )
     os.close(handle)
     part = Path(name)
     try:
-        yield part
-        os.chmod(part, 0o666 & ~_umask())
-        _fsync(part)
-        os.replace(part, target)
-        _fsync(target.parent)
+        with told_of(target, part):
+            yield part
+            os.chmod(part, 0o666 & ~_umask())
+            _fsync(part)
+            if verify is not None:
+                verify(part)
+            os.replace(part, target)
+            _fsync(target.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -51,6 +137,22 @@ def swap(one: Path, other: Path) -> bool:
     if hasattr(libc, "renameat2"):
         return int(libc.renameat2(_HERE, names[0], _HERE, names[1], _RENAME_EXCHANGE)) == 0
     return False
+
+
+def reserve(path: Path | str) -> None:
+    """Give a file the room that its length asks for, before it is written through memory.
+
+    Otherwise a full disk ends the process (SIGBUS) where an error could be told.
+
+    Raises
+    ------
+    OSError
+        There is no room.
+    """
+    with open(path, "r+b") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(stream.fileno(), 0, size)
 
 
 def write_text(target: Path | str, text: str) -> None:

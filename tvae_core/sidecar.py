@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import StoreError
 from tvae_core.files import atomic_write
+from tvae_core.hdf5_files import new_hdf5, read_hdf5
 from tvae_core.images.identity import (
     UNKNOWN,
     ImageIdentity,
@@ -136,7 +137,7 @@ def load_sidecar(store: Store, path: Path | str | None = None) -> Sidecar:
         return Sidecar.of(store)
     try:
         _check_seal(path)
-        with h5py.File(path, "r") as file:
+        with read_hdf5(path) as file:
             _check(file, path)
             places = _places(file, store, path)
             found = _read(file, int(file.attrs["images"]))
@@ -168,7 +169,7 @@ def save_sidecar(sidecar: Sidecar, store: Store, path: Path | str | None = None)
     _check_lengths(sidecar, path)
     _keep_what_cannot_be_read(store, path)
     with atomic_write(path) as part:
-        with h5py.File(part, "w", libver=("earliest", "v110"), userblock_size=_SEAL) as file:
+        with new_hdf5(part, userblock_size=_SEAL) as file:
             _write(file, sidecar, store)
         _seal(part)
     return path

@@ -19,8 +19,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.errors import StoreError
+from tvae_core.errors import FileError, StoreError
 from tvae_core.files import atomic_write, sha256_of_bytes
+from tvae_core.hdf5_files import new_hdf5, read_hdf5
 from tvae_core.images.identity import FINGERPRINT, ImageIdentity, Prints
 from tvae_core.images.stack import Sources
 from tvae_core.particles import Categories, TableRecord
@@ -306,7 +307,7 @@ class EmbeddingStore:
 def write_store(path: Path | str, content: StoreContent) -> None:
     """Write a store atomically, with a SHA-256 of each of its data sets."""
     _check_columns(content)
-    with atomic_write(path) as part, h5py.File(part, "w", libver=("earliest", "v110")) as file:
+    with atomic_write(path, _verified) as part, new_hdf5(part) as file:
         checksums: dict[str, str] = {}
         for name, array in _arrays(content).items():
             checksums[name] = _write_array(file, name, array)
@@ -322,6 +323,18 @@ def write_store(path: Path | str, content: StoreContent) -> None:
         write_header(file, content.header, len(content.columns["content/mean"]))
         checksums[ATTRIBUTES] = attributes_checksum(file)
         file.attrs["checksums"] = json.dumps(checksums, sort_keys=True)
+
+
+def _verified(part: Path) -> None:
+    """Raise a FileError unless every data set reads back as it was written."""
+    try:
+        with read_hdf5(part) as file:
+            wrong = _wrong_checksums(file)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        wrong = [str(error).splitlines()[0]]
+    if wrong:
+        todo = "free some space or check the disk, and embed again"
+        raise FileError(f"what was written cannot be read back: {wrong[0]}", part, todo)
 
 
 def validate(path: Path | str) -> list[str]:
@@ -353,7 +366,7 @@ def _store_path(path: Path) -> Path:
 
 def _open(path: Path) -> h5py.File:
     try:
-        return h5py.File(path, "r")
+        return read_hdf5(path)
     except OSError as error:
         what = (
             "not an HDF5 file or truncated" if not h5py.is_hdf5(path) else f"cannot read ({error})"

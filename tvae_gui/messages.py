@@ -10,6 +10,7 @@ from types import TracebackType
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from tvae_core.errors import Cancelled, TvaeError
+from tvae_core.files import file_error
 
 _log = logging.getLogger("tvae_gui")
 
@@ -28,6 +29,8 @@ class Messages(QObject):
 
     def error(self, error: BaseException) -> None:
         """Say what went wrong: a TvaeError as its sentence, anything else as unexpected."""
+        if isinstance(error, OSError):
+            error = file_error(error)
         if isinstance(error, Cancelled):
             self.notice("Stopped.")
         elif isinstance(error, TvaeError):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
 
-from tvae_core.errors import TvaeError
+from tvae_core.errors import DeviceError, TvaeError
+from tvae_core.files import file_error
 
 COMMANDS = {
     "demo": "simulate particles, train, embed, and show the latent plane",
@@ -44,19 +46,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    _escape_what_cannot_be_shown()
     try:
         return _dispatch(words)
-    except TvaeError as error:
-        if debug:
-            raise
-        sys.stderr.write(f"tvae: error: {error}\n")
-        return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("tvae: interrupted\n")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (TvaeError, OSError, MemoryError, RuntimeError) as error:
+        told = _in_words(error)
+        if debug or told is None:
+            raise
+        sys.stderr.write(f"tvae: error: {told}\n")
+        return told.exit_code
+
+
+def _in_words(error: Exception) -> TvaeError | None:
+    """Return what the machine refused in the user's words; None for a fault of the program."""
+    if isinstance(error, TvaeError):
+        return error
+    if isinstance(error, OSError):
+        return file_error(error)
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
+        todo = "use smaller batches or images, or close other programs"
+        return DeviceError("there is not enough memory", "", todo)
+    return None
+
+
+def _escape_what_cannot_be_shown() -> None:
+    """Let letters that a terminal or file cannot hold be escaped instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _dispatch(words: list[str]) -> int:

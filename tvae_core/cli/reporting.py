@@ -7,12 +7,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from tqdm import tqdm
 
 from tvae_core.errors import TvaeError
+from tvae_core.files import file_error
 from tvae_core.progress import Embedded, Epoch, Failed, Finished, Record, Remark, Started, Step
 
 
@@ -47,12 +48,14 @@ def report(records: Iterable[Record], as_json: bool, log: Callable[[str], None])
             show(record)
             if isinstance(record, Finished):
                 path = record.path
-    except TvaeError as error:
+    except (TvaeError, OSError) as raised:
+        error = raised if isinstance(raised, TvaeError) else file_error(raised)
         failed = Failed.from_error(error)
-        log(failed.to_json())
+        with suppress(OSError):  # a full disk takes no log either
+            log(failed.to_json())
         if as_json:
             _show_json(failed)
-        raise
+        raise error from raised
     return path
 
 

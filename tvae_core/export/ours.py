@@ -11,6 +11,7 @@ import h5py
 
 from tvae_core.errors import ImageFileError
 from tvae_core.files import sha256_of_file, swap
+from tvae_core.hdf5_files import read_hdf5
 
 MANIFEST = ".tvae-export.json"
 _FORMAT, _VERSION = "tvae-export", 1
@@ -89,7 +90,7 @@ def _own(path: Path) -> str:
             return "the notes on a run"
     if not h5py.is_hdf5(path):
         return ""
-    with h5py.File(path, "r") as file:
+    with read_hdf5(path) as file:
         return "an embedding file" if file.attrs.get("format") == "tvae-embeddings" else ""
 
 

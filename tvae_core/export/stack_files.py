@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
+from tvae_core.files import reserve
 
 Array = NDArray[Any]
 
@@ -72,6 +73,7 @@ def _write_mrcs(part: Path, job: StackJob) -> int:
     if len(job.shape) != 2:
         raise ImageFileError("an .mrcs file cannot hold colour", part, "choose .tif, .npy or .h5")
     with mrcfile.new_mmap(part, (job.count, *job.shape), mrc_mode=2, overwrite=True) as file:
+        reserve(part)
         crc = _fill(file.data, job)
         file.set_image_stack()
         file.voxel_size = job.pixel_size_angstrom or 1.0
@@ -92,6 +94,7 @@ def _check_mrcs(part: Path, job: StackJob, size: int) -> tuple[int, int]:
 def _write_npy(part: Path, job: StackJob) -> int:
     shape = (job.count, *job.shape)
     target = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
+    reserve(part)
     crc = _fill(target, job)
     target.flush()
     return crc
@@ -102,9 +105,9 @@ def _check_npy(part: Path, job: StackJob, size: int) -> tuple[int, int]:
 
 
 def _write_hdf5(part: Path, job: StackJob) -> int:
-    import h5py
+    from tvae_core.hdf5_files import new_hdf5
 
-    with h5py.File(part, "w", libver=("earliest", "v110")) as file:
+    with new_hdf5(part) as file:
         crc = _fill(file.create_dataset("images", (job.count, *job.shape), "f4"), job)
         file["indices"] = job.indices
         file["images"].attrs["pixel_size_angstrom"] = job.pixel_size_angstrom or 0.0
@@ -112,9 +115,9 @@ def _write_hdf5(part: Path, job: StackJob) -> int:
 
 
 def _check_hdf5(part: Path, job: StackJob, size: int) -> tuple[int, int]:
-    import h5py
+    from tvae_core.hdf5_files import read_hdf5
 
-    with h5py.File(part, "r") as file:
+    with read_hdf5(part) as file:
         return _crc(_slices(file["images"], size))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tvae_core.errors import Cancelled, ImageFileError
 from tvae_core.export.ours import put_in_place, refuse_others, refuse_own, take_back, write_manifest
-from tvae_core.files import atomic_write
+from tvae_core.files import atomic_write, told_of
 
 Progress = Callable[[float], None]
 Asked = Callable[[], bool]
@@ -51,11 +51,13 @@ def new_folder(path: Path, overwrite: bool) -> Iterator[Path]:
     path = path.resolve()
     take_back(path)
     refuse_existing(path, overwrite, folder=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    with told_of(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     try:
-        yield part
-        write_manifest(part)
+        with told_of(path, part):
+            yield part
+            write_manifest(part)
         part.chmod(0o755)
         put_in_place(part, path)
     finally:

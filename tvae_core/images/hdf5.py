@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
+from tvae_core.hdf5_files import read_hdf5
 from tvae_core.images.arrays import pick_images
 from tvae_core.images.labels import Labels, label_array, labels_of
 from tvae_core.images.layout import Layout, layout_of
@@ -74,7 +75,7 @@ def open_hdf5(path: Path, wanted: Wanted) -> Hdf5Stack:
         Not HDF5, truncated, no or several candidates, absurd size.
     """
     try:
-        file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE)
+        file = read_hdf5(path, rdcc_nbytes=_CHUNK_CACHE)
     except OSError as error:
         what = "truncated" if "truncated" in str(error) else "not an HDF5 file"
         raise ImageFileError(what, path) from error

@@ -149,11 +149,8 @@ class CryosparcTable(ParticleTable):
     def write(self, path: Path | str) -> None:
         """Write the records unchanged; see `ParticleTable.write`."""
         target = self._check_target(path)
-        try:
-            with atomic_write(target) as part, open(part, "wb") as stream:
-                np.lib.format.write_array(stream, self.records, allow_pickle=False)
-        except OSError as error:
-            raise TableError(f"cannot be written: {error.strerror}", target) from error
+        with atomic_write(target) as part, open(part, "wb") as stream:
+            np.lib.format.write_array(stream, self.records, allow_pickle=False)
 
 
 def _original(name: str) -> str:

@@ -257,12 +257,9 @@ class StarTable(ParticleTable):
     def write(self, path: Path | str) -> None:
         """Write every kept line as it was read; see `ParticleTable.write`."""
         target = self._check_target(path)
-        try:
-            with atomic_write(target) as part, open(part, "wb") as stream:
-                for lines in self._chunks():
-                    stream.write(b"\n".join(lines) + b"\n")
-        except OSError as error:
-            raise TableError(f"cannot be written: {error.strerror}", target) from error
+        with atomic_write(target) as part, open(part, "wb") as stream:
+            for lines in self._chunks():
+                stream.write(b"\n".join(lines) + b"\n")
 
     def _chunks(self) -> Iterator[list[bytes]]:
         yield self._text.before

@@ -11,7 +11,6 @@ from PyQt6.QtCore import QMimeData
 from PyQt6.QtWidgets import QApplication, QFileDialog
 
 from tvae_core.analysis.averages import upright
-from tvae_core.errors import TableError
 from tvae_core.files import atomic_write
 from tvae_core.geometry import rotation_matrix
 from tvae_core.words import degrees, figure
@@ -185,7 +184,7 @@ class ProbePresenter:
                 if not image.save(str(part), "PNG"):
                     raise OSError("the picture could not be written")
         except OSError as error:
-            self._messages.error(TableError(f"cannot be written ({error})", path))
+            self._messages.error(error)
         else:
             self._messages.notice(f"{values.shape[1]} × {values.shape[0]} pixels → {path}")
 
