@@ -204,6 +204,28 @@ def test_images_in_no_cluster_are_one_row_of_one_colour_everywhere(
     assert UNASSIGNED_COLOUR in text
 
 
+def test_a_command_names_the_column_it_colours_by(window: MainWindow) -> None:
+    titles = [column.title for column in window.state.columns]
+    entries = {entry.key: entry.title for entry in window.commands.entries()}
+    assert [entries[f"colour {n}"] for n in range(1, 10)] == [
+        f"Colour by {title}" for title in titles[:9]
+    ]
+    window.commands.refresh()
+    assert window.commands.action("colour 2").text() == f"Colour by {titles[1]}"
+    window.close_run()
+    window.commands.refresh()
+    assert window.commands.action("colour 2").text() == "Colour by column 2"
+
+
+def test_a_set_says_how_it_was_made(window: MainWindow) -> None:
+    window.state.select({"kind": "range", "column": "error", "low": 0.0, "high": 0.05})
+    window.state.add_set("good")
+    window.sets.say_rule("good")
+    assert window.message_bar.text == (
+        "“good” holds the images with reconstruction error from 0.00 to 0.0500."
+    )
+
+
 def test_a_path_is_drawn_played_and_saved(window: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
     window.use_tool("path")
     for place in [(-1.7, -0.5), (0.3, 1.0), (1.7, -0.5)]:

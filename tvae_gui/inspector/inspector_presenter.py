@@ -74,6 +74,19 @@ class InspectorPresenter:
         if number <= len(columns):
             self._state.colour_by(columns[number - 1].key)
 
+    def colour_words(self, number: int) -> str:
+        """Return what colouring by the n-th entry of the list is called."""
+        columns = self._state.columns
+        known = self._state.store is not None and number <= len(columns)
+        return f"Colour by {columns[number - 1].title if known else f'column {number}'}"
+
+    def why_no_colour(self, number: int) -> str:
+        """Return why there is no n-th entry of the list; empty where there is one."""
+        if self._state.store is None:
+            return "Open a run first"
+        columns = len(self._state.columns)
+        return "" if number <= columns else f"This run has {columns} columns"
+
     def on_class_picked(self, number: int, adds: bool) -> None:
         """Select the images of a class of the legend."""
         rule = {"kind": "values", "column": self._state.colour.key, "values": [number]}

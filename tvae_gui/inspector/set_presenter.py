@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,6 +13,7 @@ from tvae_core.errors import TvaeError
 from tvae_core.selection import NamedSet
 from tvae_gui.context import Context
 from tvae_gui.inspector.inspector import menu_at
+from tvae_gui.state.rule_words import rule_sentence
 from tvae_gui.widgets.questions import ask_colour, ask_text
 
 Ask = Callable[[str, str, str], str | None]
@@ -113,8 +113,7 @@ class SetPresenter:
         """Say how a set was made."""
         named = self._find(name)
         if named is not None:
-            text = json.dumps(named.rule)
-            self._messages.notice(f"“{name}”: {text[:240]}{'…' if len(text) > 240 else ''}")
+            self._messages.notice(rule_sentence(name, named.rule, self._state.columns))
 
     def delete(self, name: str) -> None:
         """Forget a set; its images stay."""

@@ -87,9 +87,10 @@ def _view(w: Rooms) -> list[Command]:
                 ("Ctrl+K", "Ctrl+Shift+P"), always),
     ]  # fmt: skip
     made += [
-        Command(f"colour {n}", f"Colour by entry {n}", "View",
-                partial(w.inspector_presenter.colour_by_number, n), (str(n),), lambda: _no_run(w),
-                separated=n == 1)
+        Command(f"colour {n}", f"Colour by column {n}", "View",
+                partial(w.inspector_presenter.colour_by_number, n), (str(n),),
+                partial(w.inspector_presenter.why_no_colour, n), separated=n == 1,
+                named=partial(w.inspector_presenter.colour_words, n))
         for n in range(1, 10)
     ]  # fmt: skip
     return made

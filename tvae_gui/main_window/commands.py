@@ -20,7 +20,11 @@ def always() -> str:
 
 @dataclass(frozen=True)
 class Command:
-    """A command of the window. `why_not()` returns why it cannot run now, empty when it can."""
+    """A command of the window.
+
+    `why_not()` returns why it cannot run now, empty when it can. `named()`, where there is one,
+    returns what it is called now.
+    """
 
     key: str
     title: str
@@ -29,6 +33,12 @@ class Command:
     keys: tuple[str, ...] = ()
     why_not: Callable[[], str] = always
     separated: bool = False
+    named: Callable[[], str] | None = None
+
+    @property
+    def words(self) -> str:
+        """What the command is called now."""
+        return self.named() if self.named is not None else self.title
 
 
 class Commands:
@@ -56,7 +66,7 @@ class Commands:
             self._add(command)
 
     def _add(self, command: Command) -> None:
-        action = QAction(command.title, self._window)
+        action = QAction(command.words, self._window)
         action.setShortcuts([QKeySequence(keys) for keys in command.keys])
         action.triggered.connect(lambda _=False, key=command.key: self.run(key))
         menu = self.menus[command.menu]
@@ -75,12 +85,13 @@ class Commands:
         for key, action in self._actions.items():
             reason = self._commands[key].why_not()
             action.setEnabled(not reason)
-            action.setToolTip(reason or self._commands[key].title)
+            action.setText(self._commands[key].words)
+            action.setToolTip(reason or self._commands[key].words)
         for key, button in self._buttons.items():
             reason = self._commands[key].why_not()
             button.setEnabled(not reason)
             shortcut = self._shortcut(key)
-            title = self._commands[key].title.rstrip("…")
+            title = self._commands[key].words.rstrip("…")
             button.setToolTip(reason or f"{title} ({shortcut})" if shortcut else reason or title)
 
     def follow(self, button: QPushButton, key: str) -> None:
@@ -95,7 +106,7 @@ class Commands:
     def entries(self) -> list[Entry]:
         """Return the commands as the palette lists them."""
         return [
-            Entry(c.key, c.title.rstrip("…"), self._shortcut(c.key), c.why_not())
+            Entry(c.key, c.words.rstrip("…"), self._shortcut(c.key), c.why_not())
             for c in self._commands.values()
         ]
 
@@ -106,7 +117,7 @@ class Commands:
     def keys_text(self) -> str:
         """Return all commands with their keys as rows of an HTML table, for the help."""
         rows = [
-            f"<tr><td style='padding-right:24px'>{c.title.rstrip('…')}</td>"
+            f"<tr><td style='padding-right:24px'>{c.words.rstrip('…')}</td>"
             f"<td><b>{self._shortcut(c.key)}</b></td></tr>"
             for c in self._commands.values()
             if c.keys
