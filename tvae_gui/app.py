@@ -71,14 +71,14 @@ def _draw(app: QApplication, window: MainWindow, target: Path) -> int:
     waits: list[int] = []
     QTimer.singleShot(400, grab)
     app.exec()
-    print(f"the window as a picture: {target}")  # noqa: T201 - the answer to --screenshot
+    print(f"screenshot written to {target}")  # noqa: T201 - the answer to --screenshot
     return 0 if result and result[0] else 3
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tvae-gui", description="Explore a TARGET-VAE run.")
     parser.add_argument("path", nargs="?", help="an embeddings.h5, or the folder of a run")
-    parser.add_argument("--screenshot", metavar="OUT.png", help="draw the window and leave")
+    parser.add_argument("--screenshot", metavar="OUT.png", help="draw the window there and exit")
     parser.add_argument("--size", type=_size, default=QSize(1280, 800), help="as 1280x800")
     parser.add_argument("--theme", choices=("system", "light", "dark"), default="system")
     parser.add_argument("--reset", action="store_true", help="forget recent runs and settings")

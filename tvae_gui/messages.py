@@ -39,7 +39,7 @@ class Messages(QObject):
             details = "".join(traceback.format_exception(error))
             _log.error("unexpected: %s", details)
             text = f"Something unexpected went wrong ({type(error).__name__}: {error}). "
-            self.said.emit("error", text + "The window goes on.", details)
+            self.said.emit("error", text + "You can carry on working.", details)
 
     def catch(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None

@@ -1,4 +1,4 @@
-"""The words of the window that several rooms say."""
+"""Words that several rooms of the window use."""
 
 from __future__ import annotations
 
@@ -8,3 +8,18 @@ CLUSTER_METHODS = (
     ("agglomerative (Ward)", "ward"),
     ("HDBSCAN", "hdbscan"),
 )
+# Why something is grey.
+NO_RUN = "Open a run first"
+NO_IMAGES = "It contains no images"
+NO_MODEL = "The model of this run is not loaded"
+NO_THUMBNAILS = "This run has no thumbnails"
+FILE_EXISTS = "A file of that name exists: tick “replace existing files” or change the name"
+# What writes files.
+REPLACE = "replace existing files"
+CHOOSE_OUTPUT = "Choose the output file"
+OUTPUT_FILE = "Output file"
+ORIGINAL_LOCATION = "original location"
+# The decoded image and its background.
+SEE_DECODED = "Open a run to see decoded images"
+ATLAS = "Decoded images as background"
+OVERLAY = "Overlay the nearest raw image on the decoded one, in its own pose"

@@ -57,7 +57,7 @@ def test_a_pick_clicked_on_the_field_appears_on_the_plane(
     qtbot.waitUntil(lambda: bool(state.fields), timeout=60_000)
     settle(qtbot, window)
     assert drawer.button.text() == "Open an image…"
-    assert "By itself: threshold" in drawer.words
+    assert "Automatic: threshold" in drawer.words
     drawer.threshold.moved.emit(0.0)
     picks = state.picks
     assert picks is not None
@@ -114,7 +114,7 @@ def test_the_question_about_replacing_gives_the_answer_clicked(
 ) -> None:
     question = ReplaceQuestion([Path(f"p_{n}.box") for n in range(5)])
     qtbot.addWidget(question)
-    assert question.text() == "p_0.box, p_1.box, p_2.box and 2 more are there already."
+    assert question.text() == "p_0.box, p_1.box, p_2.box and 2 more already exist."
     QTimer.singleShot(0, getattr(question, button).click)
     assert question.answer() is allowed
 

@@ -55,7 +55,7 @@ def test_a_selection_goes_back_as_its_rows_and_the_rest_beside_it(
     assert f"--rest {rest} --with-pose" in drawer.command
     drawer.button.click()
     qtbot.waitUntil(lambda: bool(drawer.outcome), timeout=10_000)
-    expected = f"3 particles → {tmp_path / 'three.star'}, verified; the other 197 → {rest}"
+    expected = f"3 particles → {tmp_path / 'three.star'}, verified; the remaining 197 → {rest}"
     assert drawer.outcome == expected
     written = read_table(tmp_path / "three.star")
     assert list(written.column("rlnAnglePsiOriginal")) == ["-96.50", "-94.50", "-91.50"]

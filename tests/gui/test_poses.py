@@ -229,7 +229,7 @@ def test_images_that_moved_are_asked_for(
         window.poses.open()
         window.poses.test(False)
         qtbot.waitUntil(lambda: "no such file" in card.text.lower(), timeout=60_000)
-        find = next(b for b in card.findChildren(type(card.visit)) if "Find" in b.text())
+        find = next(b for b in card.findChildren(type(card.visit)) if "Locate" in b.text())
         assert find.isVisible()
         window.poses.ask_images = lambda: str(elsewhere)  # type: ignore[method-assign]
         find.click()

@@ -85,7 +85,7 @@ def test_a_damaged_sidecar_does_not_keep_the_run_from_opening(
 
 
 def test_moved_images_are_told_and_everything_else_works(window: MainWindow) -> None:
-    assert "have moved" in window.message_bar.text
+    assert "were not found" in window.message_bar.text
 
 
 def test_a_decoder_that_fails_is_told_once_in_words(

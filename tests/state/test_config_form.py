@@ -50,10 +50,10 @@ def test_the_settings_lead_back_to_the_config(form: FormState) -> None:
 @pytest.mark.parametrize(
     ("key", "text", "words"),
     [
-        ("model.z_dim", "0", "0 does not do: give a whole number between 1 and 512"),
-        ("model.z_dim", "two", "two does not do: give a whole number between 1 and 512"),
+        ("model.z_dim", "0", "0 is not allowed: give a whole number between 1 and 512"),
+        ("model.z_dim", "two", "two is not allowed: give a whole number between 1 and 512"),
         ("model.z_dim", "", "Give a whole number between 1 and 512"),
-        ("train.learning_rate", "0", "0 does not do: give a number above 0 and at most 1"),
+        ("train.learning_rate", "0", "0 is not allowed: give a number above 0 and at most 1"),
         ("model.kernel_px", "28", "Must be odd, 28 moves the output half a pixel: take 29"),
     ],
 )

@@ -98,9 +98,9 @@ def test_why_nothing_is_marked_is_said(state: ExplorerState) -> None:
     none = mirror_place(state, _mirrors(state, False), atlas)
     assert "best 0.95" in none.words
     empty = mirror_place(state, AtlasMirrors({}, [], 0), atlas)
-    assert "No images" in empty.words
+    assert "no images" in empty.words
     state.set_probe_z(flat[0] + 100)
-    assert "not on the plane" in mirror_place(state, _mirrors(state), atlas).words
+    assert "outside the decoded images" in mirror_place(state, _mirrors(state), atlas).words
 
 
 def test_a_plane_with_no_way_back_marks_no_place(state: ExplorerState) -> None:

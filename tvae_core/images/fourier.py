@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 
 def fourier_crop(
@@ -29,6 +28,8 @@ def fourier_crop(
     (..., side, side) float32
         out(y) = sum F_k exp(2 pi i k (y S / side + (S - 1) / 2 + offset) / S), |k| < side / 2.
     """
+    from scipy import fft  # heavy: the window reads this file and transforms nothing
+
     size = images.shape[-1]
     spectrum = fft.rfft2(images)
     rows = np.rint(fft.fftfreq(side) * side).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The card of fields, wired: objects found beside the window, picks shown, one put on the plane."""
+"""The card of fields, wired: objects found in the background, picks shown, one put on the plane."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class FieldPresenter:
     def ask_open(self) -> None:
         """Ask for an image and look for objects on it."""
         name, _ = QFileDialog.getOpenFileName(
-            self._window, "Open an image of many objects", "", image_filters()
+            self._window, "Open an image with many objects", "", image_filters()
         )
         if name:
             self.search(Path(name))
 
     def search(self, path: Path) -> None:
-        """Look for objects in the images of a file, beside the window."""
+        """Look for objects in the images of a file in the background."""
         store = self._state.store
         if store is None:
             return
@@ -71,7 +71,7 @@ class FieldPresenter:
         def work(progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> Detected:
             return run_detect(source, path, progress, cancelled)
 
-        words = "Finding the threshold on the run's own images, then looking …"
+        words = "Calibrating the threshold on the run's own images, then searching …"
         self._job.run("objects", work, self._on_found, words=words, failed=self._on_failed)
 
     def cancel(self) -> None:
@@ -94,11 +94,11 @@ class FieldPresenter:
     def _show_picks(self) -> None:
         picture, picks = self.state.picture(), self.state.picks
         if picture is None or picks is None or self.state.calibration is None:
-            self.drawer.show_words("Any image larger than the run's own: a micrograph, a stack")
+            self.drawer.show_words("Any image larger than the run's own, such as a micrograph")
             return
         image = picture_of(*picture, self._state.options.image_map)
         self.drawer.picture.show_field(image, self.state.circles(), self.state.chosen)
-        words = f"{count(len(picks), 'object')}. By itself: {self.state.calibration.words()}."
+        words = f"{count(len(picks), 'object')}. Automatic: {self.state.calibration.words()}."
         number = self.state.chosen
         if number is not None:
             words = (

@@ -20,7 +20,7 @@ class ReplaceQuestion(QMessageBox):
         names = ", ".join(file.name for file in files[:_NAMED])
         more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
         self.setWindowTitle("Replace files")
-        self.setText(f"{names}{more} {'is' if len(files) == 1 else 'are'} there already.")
+        self.setText(f"{names}{more} already exist{'s' if len(files) == 1 else ''}.")
         self.replace = self.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
         self.keep = self.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
         self.setDefaultButton(self.keep)

@@ -50,8 +50,8 @@ class StartPage(QWidget):
         head.setFont(font(strong=True))
         column.addWidget(head)
         words = muted(
-            "Open a run and move through its latent space: every place shows the object it stands "
-            "for, free of rotation and translation. Or drop a file here."
+            "Open a run to explore its latent space: each point shows the object it represents, "
+            "with rotation and translation removed. You can also drop a file here."
         )
         words.setWordWrap(True)
         column.addWidget(words)
@@ -61,7 +61,7 @@ class StartPage(QWidget):
         lists = QHBoxLayout()
         lists.setSpacing(3 * GRID)
         for name, view, words in (
-            ("Explored last", self.recent, self._none),
+            ("Recently explored", self.recent, self._none),
             ("Training runs", self.runs, self._no_runs),
         ):
             lists.addLayout(_named_list(name, view, words), 1)

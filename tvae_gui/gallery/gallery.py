@@ -13,6 +13,7 @@ from tvae_core.words import count
 from tvae_gui.theme import GRID, SMALL_PX, colour, font, set_role
 from tvae_gui.widgets.controls import muted, panel, row, title
 from tvae_gui.widgets.image_panel import PictureRow
+from tvae_gui.words import NO_RUN
 
 Array = NDArray[Any]
 SIDE = 96
@@ -72,7 +73,7 @@ class Gallery(QWidget):
         self.average = Captioned("average", "Pose-aligned mean of the selected images")
         self.spread = Captioned("spread", "Standard deviation of the upright images at each pixel")
         self.residual = Captioned(
-            "residual", "Average minus what the model decodes there: mid grey is no difference"
+            "residual", "Average minus the decoded image; mid-grey means no difference"
         )
         self.images = PictureRow(46, rows=2)
         self.images.clicked.connect(self.image_picked)
@@ -100,7 +101,7 @@ class Gallery(QWidget):
         set_role(self._count, "strong")
         self._of = muted()
         self._of.setWordWrap(True)
-        self.save = QPushButton("Keep as set…")
+        self.save = QPushButton("Save as set…")
         self.save.clicked.connect(lambda: self.save_wanted.emit())
         self.export = QPushButton("Export…")
         self.export.clicked.connect(lambda: self.export_wanted.emit())
@@ -126,11 +127,11 @@ class Gallery(QWidget):
             f"of {count(total, 'image')} · {share:.1f} %" if some else "Draw around images (L)"
         )
         self.save.setEnabled(some)
-        self.save.setToolTip("Keep the selection under a name (Ctrl+S)" if some else _WHY)
+        self.save.setToolTip("Save the selection under a name (Ctrl+S)" if some else _WHY)
         self.export.setEnabled(total > 0)
         words = f"Export {count(selected, 'image')}…" if some else "Export…"
         self.export.setText(words)
-        why = "Write images, tables or figures (Ctrl+E)" if total else "Open a run first"
+        why = "Write images, tables or figures (Ctrl+E)" if total else NO_RUN
         self.export.setToolTip(why)
 
     @property
@@ -151,4 +152,4 @@ class Gallery(QWidget):
         self.spread.set_image(spread)
 
 
-_WHY = "Select images first: draw around them with L, or click a cluster"
+_WHY = "Select images first: press L and draw around them, or click a cluster"

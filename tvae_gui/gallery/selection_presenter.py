@@ -14,6 +14,7 @@ from tvae_gui.jobs.decode_job import EXTRA, DecodedMany
 from tvae_gui.jobs.picture_job import SelectionPictures
 from tvae_gui.state.atlas_view import blend_at
 from tvae_gui.widgets.image_panel import picture_of
+from tvae_gui.words import NO_THUMBNAILS
 
 Array = NDArray[Any]
 SHOWN = 64
@@ -39,7 +40,7 @@ class SelectionPresenter:
             self._gallery.residual.set_image(None)
             return
         if not state.store.has_thumbnails:
-            self._gallery.show_pictures([], [], "", "This run keeps no thumbnails")
+            self._gallery.show_pictures([], [], "", NO_THUMBNAILS)
             return
         everything = np.ones(state.images, dtype=bool) if state.visible is None else state.visible
         mask = selection.mask if selection.count else everything
@@ -68,7 +69,7 @@ class SelectionPresenter:
 
     def _caption(self, answer: SelectionPictures) -> str:
         if not self._state.selection.count:
-            return f"a sample of all {count(answer.selected, 'image')}, turned upright"
+            return f"a sample of all {count(answer.selected, 'image')}, upright"
         if answer.summed < answer.selected:
             return f"upright · average of {count(answer.summed)} of {count(answer.selected)} so far"
         return f"upright · average of {count(answer.selected, 'image')}"

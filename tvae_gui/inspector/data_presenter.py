@@ -31,7 +31,7 @@ class DataPresenter:
 
     # --- UMAP ----------------------------------------------------------------------------------
     def compute_umap(self) -> None:
-        """Compute a UMAP beside the window, then show it."""
+        """Compute a UMAP in the background, then show it."""
         store = self._state.store
         if store is None:
             return

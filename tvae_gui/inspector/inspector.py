@@ -143,11 +143,11 @@ class Inspector(QScrollArea):
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         head.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.sets.setAccessibleName("Named sets")
-        self.sets.setToolTip("Click selects, shift-click adds, alt-click takes away")
+        self.sets.setToolTip("Click to select, Shift+click to add, Alt+click to subtract")
         self.sets.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.sets.customContextMenuRequested.connect(self._on_set_menu)
         self.sets.itemClicked.connect(self._on_set_clicked)
-        self._no_sets = muted("Select images, then keep them with Ctrl+S")
+        self._no_sets = muted("Select images, then save them as a set with Ctrl+S")
         self._no_sets.setWordWrap(True)
         self._section("Sets", self._no_sets, self.sets)
         self.sets.hide()
@@ -184,7 +184,7 @@ class Inspector(QScrollArea):
     def show_filter(self, shown: int, total: int, filtered: bool) -> None:
         """Say how many images pass."""
         self._clear.setEnabled(filtered)
-        self._clear.setToolTip("Drop all filters" if filtered else "No filter: all are shown")
+        self._clear.setToolTip("Remove all filters" if filtered else "No filter is set")
         words = f"{count(shown)} of {count(total)} shown" if filtered else "all shown"
         self._filter_words.setText(words)
 
@@ -195,7 +195,7 @@ class Inspector(QScrollArea):
         entries: list[tuple[str, Any]] = [("latent axes" if z_dim > 1 else "latent axis", "z")]
         entries += [(name.upper(), name) for name in planes]
         if not has_umap:
-            entries.append(("UMAP, compute…", "compute umap"))
+            entries.append(("compute UMAP…", "compute umap"))
         self._fill(self.plane_box, entries, choice.kind)
         axes = [(f"z{d + 1}", d) for d in range(min(z_dim, MOST_AXES))]
         self._fill(self.x_box, axes, choice.first)

@@ -8,7 +8,7 @@ from tvae_gui.context import Context
 from tvae_gui.inspector.inspector import Inspector
 from tvae_gui.state.scatter_frame import legend
 from tvae_gui.theme import theme
-from tvae_gui.words import CLUSTER_METHODS
+from tvae_gui.words import CLUSTER_METHODS, NO_RUN
 
 FIRST_FILTER = "error"
 
@@ -83,7 +83,7 @@ class InspectorPresenter:
     def why_no_colour(self, number: int) -> str:
         """Return why there is no n-th entry of the list; empty where there is one."""
         if self._state.store is None:
-            return "Open a run first"
+            return NO_RUN
         columns = len(self._state.columns)
         return "" if number <= columns else f"This run has {columns} columns"
 

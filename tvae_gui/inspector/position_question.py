@@ -17,7 +17,10 @@ class PositionQuestion(QMessageBox):
         super().__init__(parent)
         self.setWindowTitle("Join a table")
         self.setText(f"{path.name} {what}.")
-        self.setInformativeText("Is its first row of the first image of the run, and so on?")
+        self.setInformativeText(
+            "Does its first row belong to the first image of the run, its second row to the "
+            "second, and so on?"
+        )
         self.join = self.addButton("Join by position", QMessageBox.ButtonRole.AcceptRole)
         self.keep = self.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
         self.setDefaultButton(self.keep)

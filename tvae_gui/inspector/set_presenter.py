@@ -38,13 +38,13 @@ class SetPresenter:
         """Keep the selection under a name."""
         if not self._state.selection.count:
             return
-        name = self.ask("Keep as set", "Name of the set", f"set {len(self._state.sets) + 1}")
+        name = self.ask("Save as set", "Name of the set", f"set {len(self._state.sets) + 1}")
         if name:
             self._state.add_set(name)
 
     def select_nearest(self) -> None:
         """Ask how many, and select those nearest to the probe."""
-        text = self.ask("Nearest images", "How many, nearest to the probe", "100")
+        text = self.ask("Nearest images", "How many images nearest to the probe?", "100")
         if text and text.isdigit():
             self._state.select_nearest(int(text))
 
@@ -61,8 +61,8 @@ class SetPresenter:
             ("Rename…", self.rename),
             ("Colour…", self.recolour),
             ("Note…", self.annotate),
-            ("Apply its rule again", self.reapply),
-            ("Say its rule", self.say_rule),
+            ("Update from its rule", self.reapply),
+            ("Show how it was made", self.say_rule),
             ("Export…", lambda n: self._export(("set", n))),
             ("Average…", self._average),
             ("Delete", self.delete),
@@ -80,7 +80,7 @@ class SetPresenter:
         if new and new != name and self._find(new) is None:
             self._change(name, name=new)
         elif new and new != name:
-            self._messages.notice(f"There is a set called “{new}” already.")
+            self._messages.notice(f"A set called “{new}” already exists.")
 
     def recolour(self, name: str) -> None:
         """Give a set another colour."""
@@ -107,7 +107,7 @@ class SetPresenter:
             self._messages.error(error)
             return
         self._put(name, fresh)
-        self._messages.notice(f"“{name}” holds {fresh.count:,} images, before {named.count:,}.")
+        self._messages.notice(f"“{name}” now holds {fresh.count:,} images, {named.count:,} before.")
 
     def say_rule(self, name: str) -> None:
         """Say how a set was made."""

@@ -1,4 +1,4 @@
-"""Class averages as work beside the window: what is asked for, and what came of it."""
+"""Class averages as work in the background: what is asked for, and what came of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long work beside the window, with progress and a cancel that is obeyed."""
+"""Long work in the background, with progress and a cancel that is obeyed."""
 
 from __future__ import annotations
 

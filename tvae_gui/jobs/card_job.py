@@ -12,7 +12,7 @@ from tvae_gui.jobs.background_job import BackgroundJob, BackgroundJobs, Work
 from tvae_gui.messages import Messages, sentence_of
 from tvae_gui.state.explorer_state import ExplorerState
 
-CHANGED = "What was asked about has changed meanwhile. Ask again."
+CHANGED = "The data changed while this was running. Start it again."
 
 
 class JobCard(Protocol):

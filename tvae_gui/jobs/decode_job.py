@@ -1,4 +1,4 @@
-"""Decoding beside the window: coarse at once, full at rest, the latest request wins."""
+"""Decoding in the background: coarse at once, full at rest, the latest request wins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thumbnails and averages, read and summed beside the window; the latest question wins."""
+"""Thumbnails and averages, read and summed in the background; the latest question wins."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Asked = Callable[[], bool]
 def run_selftest(
     path: Path, thorough: bool, images_at: str, progress: Progress, cancelled: Asked
 ) -> InvarianceReport:
-    """Turn and shift the run's own images and report; this is where torch is imported.
+    """Rotate and shift the run's own images and report; this is where torch is imported.
 
     Raises
     ------

@@ -71,7 +71,7 @@ class TrainJob(QObject):
         """
         folder = self.state.folder
         if folder.process() is not None:
-            raise TrainingError("this run is running already", folder.path, "stop it first")
+            raise TrainingError("this run is already training", folder.path, "stop it first")
         self._look()
         folder.pid_file.unlink(missing_ok=True)  # of a dead process; a zombie's would look alive
         start_detached(folder, self._command, resume)

@@ -13,6 +13,7 @@ from tvae_gui.plane.path_bar import SAVES
 from tvae_gui.plane.plane_view import CIRCLE, LASSO, PATH, PROBE, RECTANGLE
 from tvae_gui.session.demo import demo_path, why_no_demo
 from tvae_gui.state.evaluation_view import why_no_evaluation
+from tvae_gui.words import ATLAS, NO_RUN
 
 
 def command_table(w: Rooms) -> list[Command]:
@@ -26,7 +27,7 @@ def _file(w: Rooms) -> list[Command]:
         Command("train", "Train on images…", "File", w.training.open_dialog, ("Ctrl+T",)),
         Command("runs", "Runs…", "File", w.training.open_runs, ("Ctrl+R",)),
         Command("demo", "Explore the demo", "File", lambda: w.open(demo_path()), (), why_no_demo),
-        Command("join", "Join a table of columns…", "File", w.data.ask_join, (),
+        Command("join", "Join a table…", "File", w.data.ask_join, (),
                 lambda: _no_run(w), separated=True),
         Command("field", "Find objects in an image…", "File", w.fields.open, ("Ctrl+F",),
                 lambda: _no_run(w)),
@@ -50,11 +51,11 @@ def _select(w: Rooms) -> list[Command]:
                 lambda: _no_selection(w)),
         Command("invert", "Invert the selection", "Select", s.invert_selection, ("I",),
                 lambda: _no_run(w)),
-        Command("nearest", "Select the nearest to the probe…", "Select",
+        Command("nearest", "Select images nearest to the probe…", "Select",
                 w.sets.select_nearest, ("N",), lambda: _no_run(w)),
-        Command("around", "Select what is near the probe", "Select",
+        Command("around", "Select images around the probe", "Select",
                 s.select_around_probe, ("Shift+N",), lambda: _no_run(w)),
-        Command("keep", "Keep the selection as a set…", "Select", w.sets.keep, ("Ctrl+S",),
+        Command("keep", "Save the selection as a set…", "Select", w.sets.keep, ("Ctrl+S",),
                 lambda: _no_selection(w)),
         Command("averages", "Class averages…", "Select", w.averages.open, ("Ctrl+G",),
                 lambda: _no_run(w)),
@@ -68,12 +69,12 @@ def _select(w: Rooms) -> list[Command]:
 def _view(w: Rooms) -> list[Command]:
     s = w.state
     made = [
-        Command("fit", "Show everything", "View", w.plane.fit, ("F",), lambda: _no_run(w)),
+        Command("fit", "Zoom to fit", "View", w.plane.fit, ("F",), lambda: _no_run(w)),
         Command("zoom in", "Zoom in", "View", lambda: w.plane.zoom(0.7), ("+", "="),
                 lambda: _no_run(w)),
         Command("zoom out", "Zoom out", "View", lambda: w.plane.zoom(1 / 0.7), ("-",),
                 lambda: _no_run(w)),
-        Command("atlas", "Decoded images as background", "View",
+        Command("atlas", ATLAS, "View",
                 lambda: s.set_options(atlas=not s.options.atlas), ("A",),
                 w.plane_presenter.why_no_tiles),
         Command("clusters", "Find clusters…", "View", w.cluster_drawer.open_drawer, ("K",),
@@ -99,7 +100,7 @@ def _view(w: Rooms) -> list[Command]:
 def _probe(w: Rooms) -> list[Command]:
     s = w.state
     return [
-        Command("pose zero", "Put the pose back to zero", "Probe",
+        Command("pose zero", "Reset the pose to zero", "Probe",
                 lambda: s.set_probe_pose(0.0, (0.0, 0.0)), ("0",), lambda: _no_run(w)),
         Command("mirror", "Mark the mirror image", "Probe", w.poses.toggle_mirror, ("M",),
                 w.poses.why_no_mirror),
@@ -108,7 +109,7 @@ def _probe(w: Rooms) -> list[Command]:
         Command("save image", "Save the decoded image…", "Probe", w.probe.ask_save_image, (),
                 lambda: _no_run(w)),
         *[
-            Command(f"grid {n}", f"Decode at {n}× the pixels", "Probe",
+            Command(f"grid {n}", f"Decode at {n}× sampling", "Probe",
                     partial(s.set_options, grid=n), (f"Ctrl+{n}",), lambda: _no_run(w),
                     separated=n == 1)
             for n in (1, 2, 4)
@@ -120,7 +121,7 @@ def _path(w: Rooms) -> list[Command]:
     t = w.path_state
 
     def why() -> str:
-        return "" if t.exists else "Draw a path first: P, then click points or drag"
+        return "" if t.exists else "Draw a path first: press P, then click points or drag"
 
     def why_mp4() -> str:
         return why_no_mp4() or why()
@@ -151,7 +152,7 @@ def _show_keys(w: Rooms) -> None:
 
 
 def _no_run(w: Rooms) -> str:
-    return "" if w.state.store is not None else "Open a run first"
+    return "" if w.state.store is not None else NO_RUN
 
 
 def _no_selection(w: Rooms) -> str:

@@ -136,7 +136,7 @@ class Rooms(QMainWindow):
     def open(self, path: Path) -> bool:
         """Open a store, or a run's folder; a run that made no store yet shows how it goes.
 
-        What is wrong is said, the window lives.
+        Whatever is wrong with it goes to the messages.
         """
         if self.training.is_without_store(path):
             self.training.open_monitor(path)

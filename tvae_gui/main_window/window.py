@@ -294,7 +294,7 @@ class MainWindow(Rooms):
 
     def _on_no_decoder(self, error: Exception) -> None:
         if isinstance(error, ImportError):
-            self.messages.notice("Decoding needs torch, which is not installed: previews only.")
+            self.messages.notice("Decoding needs torch, which is not installed: only previews.")
         else:
             self.messages.error(error)
         self.probe.on_no_decoder()

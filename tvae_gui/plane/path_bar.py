@@ -11,11 +11,11 @@ from tvae_gui.widgets.controls import muted, tool_button
 from tvae_gui.widgets.icons import icon
 
 SAVES = (
-    ("movie, GIF…", "gif"),
-    ("movie, MP4…", "mp4"),
-    ("frames, PNG…", "png"),
-    ("stack, MRC…", "mrcs"),
-    ("z of each frame, CSV…", "csv"),
+    ("movie as GIF…", "gif"),
+    ("movie as MP4…", "mp4"),
+    ("frames as PNG…", "png"),
+    ("stack as MRC…", "mrcs"),
+    ("z of each frame as CSV…", "csv"),
 )
 _SPEEDS = ((0.25, "¼×"), (0.5, "½×"), (1.0, "1×"), (2.0, "2×"), (4.0, "4×"))
 _MODES = ("back and forth", "loop", "once")
@@ -58,7 +58,7 @@ class PathBar(QFrame):
         self._save.setMenu(self._save_menu())
         clear = tool_button("Clear")
         set_role(clear, "quiet")
-        clear.setToolTip("Take the path off the plane")
+        clear.setToolTip("Remove the path from the plane")
         clear.clicked.connect(lambda: self.clear_wanted.emit())
         line = QHBoxLayout(self)
         line.setContentsMargins(GRID, 4, GRID, 4)
@@ -94,7 +94,7 @@ class PathBar(QFrame):
         self.setVisible(anchors > 0)
         for widget, tip in (
             (self._play, "Play along the path (Ctrl+Space)"),
-            (self._slider, "Where on the path the probe is"),
+            (self._slider, "Position of the probe on the path"),
             (self._save, "Save the decoded path"),
         ):
             widget.setEnabled(exists)

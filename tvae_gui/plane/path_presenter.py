@@ -93,7 +93,7 @@ class PathPresenter:
             self.save(kind, Path(name).with_suffix(suffix))
 
     def save(self, kind: str, target: Path) -> None:
-        """Save the path as gif, mp4, png (a folder), mrcs or csv, beside the window."""
+        """Save the path as gif, mp4, png (a folder), mrcs or csv in the background."""
         z = self.z_list()
         places, decode = self._path.places(), self._decoder.decode_all(self._state.options.grid)
         bounce = self._path.mode == "back and forth"

@@ -29,6 +29,7 @@ from tvae_gui.state.raster import Picture, ScatterFrame, Window
 from tvae_gui.state.scatter_frame import scatter_frame
 from tvae_gui.theme import colour, theme
 from tvae_gui.widgets.image_panel import picture_of
+from tvae_gui.words import NO_RUN
 
 Array = NDArray[Any]
 Place = tuple[float, float]
@@ -96,11 +97,11 @@ class PlanePresenter:
     def why_no_tiles(self) -> str:
         """Return why there can be no background; empty when there can."""
         if self._state.store is None:
-            return "Open a run first"
+            return NO_RUN
         if self._state.shown is not None and self._state.shown.is_line:
-            return "" if self._blendable() is not None else "This run has no stored atlas"
+            return "" if self._blendable() is not None else "This run has no stored decoded images"
         if self._blendable() is None and not self._decoder.is_ready:
-            return "This plane has no stored atlas and there is no decoder"
+            return "This plane has no stored decoded images, and the model is not loaded"
         return ""
 
     def _blendable(self) -> Atlas | None:

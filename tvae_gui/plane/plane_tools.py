@@ -7,10 +7,11 @@ from PyQt6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QToolButton, QWid
 
 from tvae_gui.theme import set_role
 from tvae_gui.widgets.icons import icon
+from tvae_gui.words import ATLAS
 
 _TOOLS = (
-    ("probe", "Probe (V): drag to see what each place stands for"),
-    ("lasso", "Lasso (L): draw around images. Shift adds, alt takes away, both intersect"),
+    ("probe", "Probe (V): drag to see the object at each point"),
+    ("lasso", "Lasso (L): draw around images. Shift adds, Alt subtracts, both intersect"),
     ("rectangle", "Rectangle (R): select from corner to corner"),
     ("circle", "Circle (C): select outwards from the centre"),
     ("path", "Path (P): click points or draw freehand, then play"),
@@ -36,9 +37,9 @@ class PlaneTools(QFrame):
             self._group.addButton(button)
             button.clicked.connect(lambda _=False, n=name: self.tool_chosen.emit(n))
         self._row.addSpacing(8)
-        self.atlas = self._button("atlas", "Decoded images as background (A)", True)
+        self.atlas = self._button("atlas", f"{ATLAS} (A)", True)
         self.atlas.toggled.connect(self.atlas_toggled)
-        self._fit = self._button("fit", "Show everything (F)", False)
+        self._fit = self._button("fit", "Zoom to fit (F)", False)
         self._fit.clicked.connect(lambda: self.fit_wanted.emit())
         self.show_tool("probe")
 
@@ -52,7 +53,7 @@ class PlaneTools(QFrame):
         self.atlas.setChecked(shown)
         self.atlas.blockSignals(False)
         self.atlas.setEnabled(not why_not)
-        self.atlas.setToolTip(why_not or "Decoded images as background (A)")
+        self.atlas.setToolTip(why_not or f"{ATLAS} (A)")
 
     def apply_theme(self) -> None:
         """Take the colours of the theme in use."""

@@ -154,7 +154,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
         return Window(view.left(), view.right(), view.top(), view.bottom(), width, height)
 
     def fit(self) -> None:
-        """Show everything."""
+        """Zoom to fit."""
         x0, x1, y0, y1 = self._home
         self.box.setRange(xRange=(x0, x1), yRange=(y0, y1), padding=0)
 

@@ -26,6 +26,7 @@ from tvae_gui.theme import GRID, set_role
 from tvae_gui.widgets.controls import AngleDial, ValueSlider, muted, panel, title, tool_button
 from tvae_gui.widgets.histogram import RangeHistogram
 from tvae_gui.widgets.image_panel import ImagePanel, PictureRow
+from tvae_gui.words import OVERLAY
 
 Array = NDArray[Any]
 MOST_SLIDERS = 64
@@ -97,7 +98,7 @@ class ProbePanel(QFrame):
         column.addLayout(self._display_row())
         self.contrast = RangeHistogram()
         self.contrast.setAccessibleName("Contrast")
-        self.contrast.setToolTip("Values shown black and white; double-click for the run's own")
+        self.contrast.setToolTip("Values shown as black and white; double-click to reset")
         self.contrast.range_changed.connect(self.contrast_chosen)
         self.contrast.range_cleared.connect(self.contrast_reset)
         column.addWidget(self.contrast)
@@ -115,7 +116,7 @@ class ProbePanel(QFrame):
         self.shift_x = ValueSlider("x", -10, 10, "px")
         self.shift_y = ValueSlider("y", -10, 10, "px")
         for slider in (self.shift_x, self.shift_y):
-            slider.setToolTip("Shift put back into the decoded image; double-click for 0")
+            slider.setToolTip("Shift applied to the decoded image; double-click for 0")
             slider.moved.connect(self._on_shift)
         sliders = QVBoxLayout()
         sliders.setSpacing(4)
@@ -136,7 +137,7 @@ class ProbePanel(QFrame):
             self._grid.addItem(words, times)
         self._grid.setAccessibleName("Pixels of the decoded image")
         self._grid.setToolTip(
-            "The generator draws on any grid. Beyond 1× it interpolates: no new data."
+            "The generator can draw on any grid. Beyond 1× it interpolates and adds no detail."
         )
         self._grid.activated.connect(lambda: self.grid_chosen.emit(self._grid.currentData()))
         made = QHBoxLayout()
@@ -145,8 +146,8 @@ class ProbePanel(QFrame):
         return made
 
     def _switches(self) -> QHBoxLayout:
-        self._overlay = QCheckBox("raw over it")
-        self._overlay.setToolTip("Lay the nearest raw image over its decoded one, in its own pose")
+        self._overlay = QCheckBox("raw overlay")
+        self._overlay.setToolTip(OVERLAY)
         self._overlay.toggled.connect(self.overlay_toggled)
         self._smooth = QCheckBox("smooth")
         self._smooth.setChecked(True)
@@ -188,7 +189,7 @@ class ProbePanel(QFrame):
         for slider in (self.shift_x, self.shift_y):
             slider.set_bounds(-side / 4, side / 4)
         self._overlay.setEnabled(has_raw)
-        self._overlay.setToolTip(_OVERLAY if has_raw else "This run keeps no raw thumbnails")
+        self._overlay.setToolTip(OVERLAY if has_raw else "This run has no raw thumbnails")
 
     def show_numbers(self, z: Array, angle_rad: float, shift_px: tuple[float, float]) -> None:
         """Show z and pose."""
@@ -200,7 +201,7 @@ class ProbePanel(QFrame):
 
     def show_support(self, near: int, how: str) -> None:
         """Say how many real images are near, and how the plane leads to z."""
-        self._near.setText(f"{count(near, 'image')} near" if near else "no image near")
+        self._near.setText(f"{count(near, 'image')} nearby" if near else "no images nearby")
         self._how.setText(how)
         self._how.setVisible(how.startswith("estimate"))
 
@@ -221,9 +222,6 @@ class ProbePanel(QFrame):
 
     def _on_shift(self, _: float) -> None:
         self.shift_moved.emit(self.shift_x.value, self.shift_y.value)
-
-
-_OVERLAY = "Lay the nearest raw image over its decoded one, in its own pose"
 
 
 def scale_bar(side: int, pixel_size_angstrom: float | None) -> tuple[float, str]:

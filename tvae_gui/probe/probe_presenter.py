@@ -19,6 +19,7 @@ from tvae_gui.jobs.decode_job import Decoded
 from tvae_gui.jobs.picture_job import NEAREST, Thumbnails
 from tvae_gui.probe.probe_panel import ProbePanel, scale_bar
 from tvae_gui.state.atlas_view import blend_at
+from tvae_gui.words import SEE_DECODED
 
 Array = NDArray[Any]
 
@@ -41,7 +42,7 @@ class ProbePresenter:
         self._values = None
         self._tones.choose(None)
         if store is None:
-            self._panel.image.show_words("Open a run to see what the plane holds")
+            self._panel.image.show_words(SEE_DECODED)
             return
         z = store.z_mean[:: max(1, len(store) // 100_000)]
         low, high = np.quantile(z, [0.001, 0.999], axis=0) if len(z) else (z, z)
@@ -106,7 +107,7 @@ class ProbePresenter:
         if self._values is None:
             self._panel.image.show_words(
                 "The model of this run could not be loaded, so nothing new can be decoded. "
-                "Colours, selections and export work."
+                "Colours, selections and exports still work."
             )
 
     def on_nearest(self, answer: Thumbnails) -> None:
@@ -162,7 +163,7 @@ class ProbePresenter:
         data.setImageData(self._tones.decoded(values))
         data.setText(self.numbers())
         clipboard.setMimeData(data)
-        self._messages.notice("The image and its numbers are on the clipboard.")
+        self._messages.notice("Copied the image and its numbers to the clipboard.")
 
     def ask_save_image(self) -> None:
         """Ask where to save the decoded image."""
@@ -198,7 +199,7 @@ class ProbePresenter:
         exact = "exact" if self._exact else "preview"
         return (
             f"z = ({z}); angle {degrees(probe.angle_rad)}; shift ({shift}) px; "
-            f"{probe.near:,} images near; {exact}"
+            f"{probe.near:,} images nearby; {exact}"
         )
 
 

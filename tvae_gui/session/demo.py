@@ -13,4 +13,4 @@ def demo_path() -> Path:
 
 def why_no_demo() -> str:
     """Return why there is no example; empty when there is one."""
-    return "" if demo_path().exists() else "The example is made by `tvae demo --rebuild`"
+    return "" if demo_path().exists() else "Create the example with `tvae demo --rebuild`"

@@ -67,8 +67,8 @@ class Session:
         try:
             save_sidecar(self._sidecar(store), store)
         except (TvaeError, OSError) as error:
-            failed = StoreError(f"the notes on this run could not be saved ({error})", store.path)
-            self._messages.error(failed)
+            what = f"sets, clusters and view of this run could not be saved ({error})"
+            self._messages.error(StoreError(what, store.path))
 
     def _sidecar(self, store: EmbeddingStore) -> Sidecar:
         state = self._state
@@ -108,8 +108,8 @@ class Session:
         if Path(images).exists() or store.path.resolve() == demo_path().resolve():
             return  # the example ships without its images
         self._messages.notice(
-            f"The original images have moved ({images}). You can explore everything; an export "
-            "asks where they are."
+            f"The original images were not found at {images}. You can still explore the run; to "
+            "export images, give their new location."
         )
 
 

@@ -227,7 +227,7 @@ class FormState:
             return "Choose " + " or ".join(field.choices)
         if str(value).strip() == "":
             return f"Give {noun} {field.bounds}".strip()
-        return f"{str(value)[:20]} does not do: give {noun} {field.bounds}".strip()
+        return f"{str(value)[:20]} is not allowed: give {noun} {field.bounds}".strip()
 
 
 def _field(section: str, name: str, info: FieldInfo) -> FormField:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tvae_core.evaluation.file import NAME, Evaluation, load_evaluation, shown
 from tvae_core.store import EmbeddingStore
 from tvae_core.words import count
+from tvae_gui.words import NO_RUN
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class EvaluationView:
 def why_no_evaluation(store: EmbeddingStore | None) -> str:
     """Return why a store has nothing to show, empty when it has."""
     if store is None:
-        return "Open a run first"
+        return NO_RUN
     if not (store.path.parent / NAME).exists():
         return f"Not evaluated yet: tvae evaluate {store.path.parent}"
     return ""

@@ -23,7 +23,7 @@ class LatentPlane:
 
 
 def read_latents(path: Path) -> LatentPlane | None:
-    """Return the plane of a `latents_EPOCH.npz`; None when the file is missing or broken.
+    """Return the plane of a `latents_EPOCH.npz`; None when the file is missing or damaged.
 
     Two dimensions are shown as they are, more by their first principal components, one against
     its rank.

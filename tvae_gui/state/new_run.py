@@ -80,12 +80,12 @@ class NewRunState:
         if not self.form.data_path:
             return "Choose images first."
         if self.is_looking:
-            return "The images are being looked at."
+            return "The images are still being read."
         if self.look_error is not None:
             return "The images cannot be read."
         if problems := self.form.problems():
             label = self.form.fields[next(iter(problems))].label
-            return f"A setting needs mending: {label}."
+            return f"Correct this setting first: {label}."
         return self._place_problem() or self._blocking_words()
 
     def choose_images(self, path: str) -> None:
@@ -169,7 +169,7 @@ class NewRunState:
         if not self.name or "/" in self.name or self.name in (".", ".."):
             return "Give the run a name without slashes."
         if RunFolder(self.run).is_used():
-            return f"There is something called {self.name} already: choose another name."
+            return f"{self.name} already exists: choose another name."
         return ""
 
     def _blocking_words(self) -> str:

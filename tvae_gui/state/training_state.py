@@ -41,8 +41,8 @@ METRICS: dict[str, str] = {
 _LOG_LINES = 2000
 _STEP_START = '{"kind": "step"'
 _PREVIEW_KINDS = ("decoded_grid", "pairs", "latents")
-_RESUME = "Resume goes on from the last checkpoint."
-_RESTART = "Resume begins again: there is no checkpoint yet."
+_RESUME = "Resume continues from the last checkpoint."
+_RESTART = "Resume starts from the beginning: there is no checkpoint yet."
 
 
 class TrainingState:
@@ -227,7 +227,7 @@ class TrainingState:
                 return f"Finished after {self._epoch_words()}"
             case RunStatus.FAILED:
                 if not self._epochs_done():
-                    return "Failed before the first epoch was done"
+                    return "Failed before the first epoch finished"
                 return f"Failed after {self._epoch_words()}"
         if self.embedded is not None:
             total = words.count(self.embedded.total, "image")
@@ -332,15 +332,15 @@ class TrainingState:
 
     def _death_words(self) -> str:
         last = last_words(self.folder.log_file)
-        said = f" Its last words: {last}" if last else ""
+        said = f" Its last output: {last}" if last else ""
         if self.folder.never_spoke():
-            return f"The training process ended before it began to train.{said}"
-        return f"The training process was killed, or ended without saying why.{said}"
+            return f"The training process ended before training began.{said}"
+        return f"The training process was killed, or ended without an error message.{said}"
 
     def _death_remedy(self) -> str:
         if self.folder.never_spoke():
-            return "The log below tells more."
-        cause = "Often the memory was full: a smaller batch or smaller images need less."
+            return "See the log below for details."
+        cause = "The usual cause is too little memory: try a smaller batch or smaller images."
         return f"{cause} {_RESUME if self.folder.has_checkpoint() else _RESTART}"
 
     def _epochs_done(self) -> int:

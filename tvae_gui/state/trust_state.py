@@ -24,7 +24,7 @@ _SHORT = {GOOD: "trusted", CARE: "trusted with care", BAD: "not to be trusted"}
 
 @dataclass(frozen=True)
 class Subject:
-    """Whose symmetry is shown: kind PROBE, SELECTION, EVERYTHING or `set` with a name."""
+    """Object whose symmetry is shown: kind PROBE, SELECTION, EVERYTHING or `set` with a name."""
 
     kind: str = PROBE
     name: str = ""
@@ -141,15 +141,15 @@ def mirror_place(state: ExplorerState, mirrors: AtlasMirrors, atlas: Atlas) -> M
     """Return where the mirror image of the object at the probe lies."""
     at = _on_atlas(state, atlas)
     if at is None or state.shown is None:
-        return MirrorPlace("The probe is not on the plane of the decoded background.")
+        return MirrorPlace("The probe is outside the decoded images of this plane.")
     node = nearest_node(atlas.x, atlas.y, at)
     partner = mirrors.partners.get(node)
     if partner is None:
-        return MirrorPlace("No images lie at the probe.")
+        return MirrorPlace("There are no images at the probe.")
     if not partner.is_pair:
         if partner.own > partner.score - 0.02:
             return MirrorPlace(f"The object is its own mirror image ({partner.own:.2f}).")
-        return MirrorPlace(f"No mirror image among the decoded ones (best {partner.score:.2f}).")
+        return MirrorPlace(f"No decoded image is its mirror image (best {partner.score:.2f}).")
     z = atlas.z.reshape(-1, atlas.z.shape[-1])[partner.partner]
     place = to_plane(state.shown, z)
     xy = (float(place[0]), float(place[1])) if np.isfinite(place).all() else None

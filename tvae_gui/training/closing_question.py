@@ -18,12 +18,12 @@ class ClosingQuestion(QMessageBox):
     def __init__(self, names: list[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         one = len(names) == 1
-        self.setWindowTitle("Training goes on")
+        self.setWindowTitle("Training is still running")
         self.setText(f"{names[0]} is training." if one else f"{len(names)} runs are training.")
         self.setInformativeText(
-            f"{'It' if one else 'They'} can go on without the window and "
-            f"{'is' if one else 'are'} found again when it opens. "
-            f"Stopping writes a checkpoint to resume from."
+            f"{'It' if one else 'They'} can continue without the window, which finds "
+            f"{'it' if one else 'them'} again when you reopen it. "
+            f"Stopping writes a checkpoint, so that you can resume later."
         )
         self.leave = self.addButton("Leave running", QMessageBox.ButtonRole.AcceptRole)
         self.stop = self.addButton("Stop training", QMessageBox.ButtonRole.DestructiveRole)

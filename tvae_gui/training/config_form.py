@@ -22,6 +22,8 @@ from tvae_gui.widgets import ink
 
 _EDITOR_WIDTH = 136
 
+_HINT = "● differs from the preset. Help for the selected setting appears here."
+
 
 class ConfigForm(QWidget):
     """Every setting of a run, in sections; what differs from the preset has a dot.
@@ -44,7 +46,7 @@ class ConfigForm(QWidget):
     def show_help(self, field: FormField | None) -> None:
         """Show a setting's help below the form; None tells what the form does."""
         if field is None:
-            self.help.setText("● differs from the preset. Help for the setting in use stands here.")
+            self.help.setText(_HINT)
             return
         bounds = f" Give {field.bounds}." if field.bounds and field.kind != "choice" else ""
         self.help.setText(f"{field.help}.{bounds}")
@@ -92,7 +94,7 @@ class ConfigForm(QWidget):
         column.setSpacing(16)
         for name, text in SECTION_TITLES.items():
             column.addWidget(self._section(name, text))
-        self._nothing = ink.QuietLabel("No setting is called that.")
+        self._nothing = ink.QuietLabel("No setting matches.")
         self._nothing.hide()
         column.addWidget(self._nothing)
         column.addStretch(1)
@@ -219,7 +221,7 @@ class SettingRow(QObject):
         self.back.setText("↺" if differs else "")
         self.back.setEnabled(differs)
         base = setting(self.state.base(key)) or "nothing"
-        self.back.setToolTip(f"Back to {base}" if differs else "As in the preset")
+        self.back.setToolTip(f"Reset to {base}" if differs else "As in the preset")
         problem = self.state.problem(key)
         self.note.setText(problem)
         self.note.setVisible(bool(problem) and not self.editor.isHidden())

@@ -142,10 +142,10 @@ def mosaic(look: ImageLook) -> QImage:
 def _numbers(look: ImageLook) -> str:
     parts = [f"mean {figure(look.mean)}", f"deviation {figure(look.deviation)}"]
     if look.bad_pixels:
-        parts.append(f"{look.bad_pixels:,} pixels are no numbers")
+        parts.append(f"{look.bad_pixels:,} pixels are not numbers")
     if look.object_px:
-        parts.append(f"what varies is about {look.object_px} px wide")
+        parts.append(f"the varying part is about {look.object_px} px wide")
     if look.pixel_size_angstrom:
-        parts.append(f"{figure(look.pixel_size_angstrom)} Å a pixel")
-    text = " · ".join(parts) + f" (of {look.sampled:,} images looked at)"
+        parts.append(f"{figure(look.pixel_size_angstrom)} Å per pixel")
+    text = " · ".join(parts) + f" (from {look.sampled:,} images)"
     return "\n".join([text, *look.remarks[:3]])

@@ -34,7 +34,7 @@ class PreflightPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        column.addWidget(ink.title("Before it runs"))
+        column.addWidget(ink.title("Before you start"))
         column.addLayout(self._table())
         column.addWidget(self.basis)
         column.addSpacing(8)
@@ -49,7 +49,7 @@ class PreflightPanel(QWidget):
             for name in _ROWS:
                 self.values[name].setText("–")
                 self.frees[name].setText("")
-            self.basis.setText("Estimates appear once the images were looked at.")
+            self.basis.setText("Estimates appear once the images have been read.")
             return
         self.values["Memory"].setText(f"about {size(preflight.memory_bytes)}")
         self.values["Disk"].setText(f"about {size(preflight.disk_bytes)}")

@@ -177,7 +177,7 @@ class RunListView(QWidget):
         if run.path in self.state.compared:
             dot.setText("●")
             dot.setForeground(ink.series(self.palette(), self.state.compared.index(run.path)))
-            dot.setToolTip("Compare no longer (space)")
+            dot.setToolTip("Stop comparing (space)")
 
     def _toggle(self, run: Path) -> None:
         compared = self.state.compared
@@ -209,7 +209,7 @@ class RunListView(QWidget):
         menu = QMenu(self)
         menu.addAction("Open", lambda: self.run_opened.emit(run))
         menu.addAction("New run with these settings…", lambda: self.copy_requested.emit(run))
-        menu.addAction("Take off the list (its files stay)", lambda: self.state.forget(run))
+        menu.addAction("Remove from the list (files are kept)", lambda: self.state.forget(run))
         viewport = self.table.viewport()
         if viewport is not None:
             menu.exec(viewport.mapToGlobal(place))
@@ -235,7 +235,7 @@ class RunComparison(QWidget):
     def __init__(self, state: RunList) -> None:
         super().__init__()
         self.state = state
-        self.chart = CurveChart("ELBO of the runs", "nats per image, validation where there is one")
+        self.chart = CurveChart("ELBO of the runs", "nats per image, validation where available")
         self.differences = QTableWidget()
         _set_up_differences(self.differences)
         self.same = ink.QuietLabel("These runs have the same settings.")

@@ -111,7 +111,7 @@ class RunMonitor(QWidget):
         self.log.setMaximumBlockCount(2000)
         self.log.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.log.setFrameShape(QPlainTextEdit.Shape.NoFrame)
-        self.log.setPlaceholderText("Nothing said yet")
+        self.log.setPlaceholderText("No output yet")
         self.log.setAccessibleName("Log")
 
     def _lay_out(self) -> None:
@@ -234,14 +234,14 @@ class RunMonitor(QWidget):
         live = status.is_live or starting
         why_not_stop = "" if live else "Nothing is running."
         if status is RunStatus.STOPPING:
-            why_not_stop = "It is stopping: at most 10 s."
-        why_not_resume = "The run is at work." if live else ""
+            why_not_stop = "Stopping, within 10 s."
+        why_not_resume = "The run is already training." if live else ""
         if status is RunStatus.FINISHED:
             why_not_resume = "The run is finished: start a new one with more epochs."
         has_store = self.state.folder.store.is_file()
         why_not_explore = "" if has_store else "The run has made no embeddings yet."
-        ink.explain(self.stop, "Write a checkpoint and end", why_not_stop)
-        ink.explain(self.resume, "Go on from the last checkpoint", why_not_resume)
+        ink.explain(self.stop, "Write a checkpoint and stop", why_not_stop)
+        ink.explain(self.resume, "Continue from the last checkpoint", why_not_resume)
         ink.explain(self.explore, "Open the latent space of this run", why_not_explore)
         self.resume.setText("Resume" if self.state.folder.begun else "Start")
         self.explore.setDefault(has_store)
@@ -271,7 +271,7 @@ class RunMonitor(QWidget):
         preview = previews[index]
         self.grid.show_file(self.state.path_of(preview.decoded_grid))
         path = self.state.path_of(preview.latents)
-        self.latents.show_plane(read_latents(path), f"{path.name} is missing or broken")
+        self.latents.show_plane(read_latents(path), f"{path.name} is missing or damaged")
         self.epoch_words.setText(f"epoch {preview.epoch + 1:,}")
 
     # ------------------------------------------------------------------------------- hearing

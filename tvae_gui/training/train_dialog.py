@@ -82,7 +82,7 @@ class TrainDialog(QDialog):
         self.preset = QComboBox()
         self.preset.addItems(preset_names())
         self.preset.setCurrentText(self.state.form.preset)
-        self.preset.setToolTip("Settings to begin with; choosing another resets the form")
+        self.preset.setToolTip("Starting values; choosing another preset resets the form")
         self.reset = QPushButton("Reset all")
         self.form = ConfigForm(self.state.form)
         self.preflight = PreflightPanel()
@@ -92,7 +92,7 @@ class TrainDialog(QDialog):
         self.command = QLineEdit()
         self.command.setReadOnly(True)
         self.command.setAccessibleName("Command")
-        self.command.setToolTip("Does in a shell what Start does here")
+        self.command.setToolTip("Runs the same training from a shell")
         self.copy = QPushButton("Copy")
         self.reason = ink.QuietLabel()
         self.cancel, self.start = QPushButton("Close"), QPushButton("Start training")
@@ -216,10 +216,10 @@ class TrainDialog(QDialog):
         changed = len(state.form.changed_keys())
         ink.explain(
             self.reset,
-            f"Take all settings of {state.form.preset} again",
-            "" if changed or state.form.problems() else "Every setting is the preset's.",
+            f"Reset all settings to {state.form.preset}",
+            "" if changed or state.form.problems() else "All settings are those of the preset.",
         )
-        ink.explain(self.start, "Start the run as a process of its own", state.why_not)
+        ink.explain(self.start, "Start the run as a separate process", state.why_not)
         self.reason.setText(state.why_not)
 
     def _on_path_edited(self) -> None:

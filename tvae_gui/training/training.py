@@ -179,7 +179,7 @@ class Training:
             if answer == "stop":
                 self._stopping = True
                 words = "The run writes" if len(working) == 1 else "The runs write"
-                self._messages.notice(f"{words} a checkpoint; then the window closes.")
+                self._messages.notice(f"{words} a checkpoint, then the window closes.")
                 self._keeper.stop_all()
             if answer != "leave":
                 return False

@@ -127,7 +127,7 @@ class AngleDial(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Angle")
-        self.setToolTip("Angle put back into the decoded image; double-click for 0°")
+        self.setToolTip("Angle applied to the decoded image; double-click for 0°")
         self.setFixedSize(QSize(64, 64))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._angle = 0.0

@@ -12,6 +12,7 @@ from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from tvae_core.colours import colour_map, to_bytes
 from tvae_gui.theme import GRID, SMALL_PX, colour, font
+from tvae_gui.words import SEE_DECODED
 
 Array = NDArray[Any]
 
@@ -47,7 +48,7 @@ class ImagePanel(QWidget):
         self._support = 1.0
         self._smooth = True
         self._bar: tuple[float, str] | None = None
-        self._words = "Open a run to see what the plane holds"
+        self._words = SEE_DECODED
 
     def heightForWidth(self, width: int) -> int:
         """Stay square."""

@@ -40,7 +40,7 @@ class PictureView(QWidget):
         """Show an image file; say so when it cannot be read."""
         self._image = QImage(str(path))
         if self._image.isNull():
-            self._words = f"{path.name} is missing or broken"
+            self._words = f"{path.name} is missing or damaged"
         elif words:
             self._words = words
         self.update()

@@ -174,7 +174,7 @@ def test_a_second_start_of_a_working_run_is_refused(
     keeper.resume(run)
     with qtbot.waitSignal(keeper.failed, timeout=20_000) as caught:
         assert keeper.resume(run) is None
-    assert "running already" in str(caught.args[0])
+    assert "already training" in str(caught.args[0])
 
 
 def test_a_new_run_never_mixes_with_what_is_there(

@@ -143,7 +143,7 @@ def test_a_wrong_value_is_told_beside_its_field_and_greys_start(
     qtbot.keyClicks(row.editor, "0")
     assert row.note.isVisible()
     assert "between 1 and 512" in row.note.text()
-    assert ready.reason.text() == "A setting needs mending: z dimensions."
+    assert ready.reason.text() == "Correct this setting first: z dimensions."
     row.back.click()
     assert not row.note.isVisible()
     assert ready.start.isEnabled()
@@ -155,7 +155,7 @@ def test_what_differs_from_the_preset_has_a_dot_and_a_way_back(dialog: TrainDial
     assert row.dot.text() == ""
     dialog.state.form.set("train.batch_size", "50")
     preset = str(load_preset("fast-cpu").train.batch_size)
-    assert (row.dot.text(), row.back.toolTip()) == ("●", f"Back to {preset}")
+    assert (row.dot.text(), row.back.toolTip()) == ("●", f"Reset to {preset}")
     row.back.click()
     assert row.dot.text() == ""
     assert isinstance(row.editor, QLineEdit)
@@ -267,7 +267,7 @@ def test_grey_buttons_say_why(monitor: RunMonitor) -> None:
     monitor.state.feed_lines([started_line(), epoch_line(0)])
     monitor.redraw()
     assert monitor.stop.isEnabled()
-    assert monitor.resume.toolTip() == "The run is at work."
+    assert monitor.resume.toolTip() == "The run is already training."
 
 
 def test_a_failed_run_says_what_happened_and_what_to_do(

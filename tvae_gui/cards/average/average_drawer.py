@@ -28,15 +28,23 @@ from tvae_gui.cards.average.frc_chart import FrcChart
 from tvae_gui.theme import set_role
 from tvae_gui.widgets.controls import muted, row, tool_button
 from tvae_gui.widgets.drawer import Drawer
+from tvae_gui.words import (
+    CHOOSE_OUTPUT,
+    FILE_EXISTS,
+    NO_IMAGES,
+    ORIGINAL_LOCATION,
+    OUTPUT_FILE,
+    REPLACE,
+)
 
 _PICTURE = 56
 _MEAN, _DEVIATION, _NAME, _SIZE, _RESOLUTION = range(5)
 _REALIGN = (
-    "The model may call another angle and place zero for each content. Found from what it decodes, "
-    "this is taken out before the images are averaged."
+    "The model may choose a different zero of angle and position for each content. This drift is "
+    "measured on decoded images and removed before averaging."
 )
 CORRECTIONS = (
-    ("left alone", "none"),
+    ("not corrected", "none"),
     ("phases flipped", "flip"),
     ("weighted", "wiener"),
 )
@@ -111,11 +119,11 @@ class AverageDrawer(Drawer):
         self._size.addItem("original size", False)
         self._size.addItem("model's size", True)
         self._size.setToolTip("As in their files, or as the model sees them")
-        self.realign = QCheckBox("take out the drift of the zero pose")
+        self.realign = QCheckBox("correct the drift of the zero pose")
         self.realign.setToolTip(_REALIGN)
         self.images_at = QLineEdit()
-        self.images_at.setPlaceholderText("where they were")
-        self.images_at.setToolTip("Only if the original images have moved: where they are now")
+        self.images_at.setPlaceholderText(ORIGINAL_LOCATION)
+        self.images_at.setToolTip("Only if the original images have moved: their new location")
         for name, box in (("Of", self.source), ("CTF", self.correction), ("Size", self._size)):
             box.setAccessibleName(name)
             box.setSizeAdjustPolicy(
@@ -132,7 +140,7 @@ class AverageDrawer(Drawer):
         table = QTableWidget(0, 5)
         table.setHorizontalHeaderLabels(["mean", "deviation", "name", "images", "FRC"])
         if (item := table.horizontalHeaderItem(_RESOLUTION)) is not None:
-            item.setToolTip("Where two random halves stop to agree (ring correlation of 0.143)")
+            item.setToolTip("Resolution at which two random halves still agree (FRC 0.143)")
         table.setAccessibleName("Averages")
         table.setShowGrid(False)
         table.setWordWrap(False)
@@ -153,12 +161,12 @@ class AverageDrawer(Drawer):
 
     def _saving(self) -> None:
         self.target = QLineEdit()
-        self.target.setAccessibleName("Where to")
+        self.target.setAccessibleName(OUTPUT_FILE)
         self.target.textChanged.connect(self._grey)
         self._browse = tool_button("…")
-        self._browse.setToolTip("Choose where to write")
+        self._browse.setToolTip(CHOOSE_OUTPUT)
         self._browse.clicked.connect(self._on_browse)
-        self.overwrite = QCheckBox("replace existing files")
+        self.overwrite = QCheckBox(REPLACE)
         self.overwrite.toggled.connect(self._grey)
         self.save = QPushButton("Save .mrcs + .star")
         self.save.clicked.connect(
@@ -213,7 +221,7 @@ class AverageDrawer(Drawer):
         """Tell the command that does the same, as the tip of the button."""
         self.save.setStatusTip(command)
         if command:
-            self.save.setToolTip(f"Write, read back and count. As a command: {command}")
+            self.save.setToolTip(f"Write and verify the files. The same as a command: {command}")
 
     def show_rows(self, rows: list[AverageRow]) -> None:
         """List averages."""
@@ -283,13 +291,13 @@ class AverageDrawer(Drawer):
         if self._running:
             self.button.setText("Stop")
             self.button.setEnabled(True)
-            self.button.setToolTip("Stop; nothing is lost but the work so far")
+            self.button.setToolTip("Stop averaging")
         else:
             data = self.source.currentData()
             images = data[1] if data is not None else 0
             self.button.setText(f"Average {count(images, 'image')}")
             self.button.setEnabled(images > 0)
-            self.button.setToolTip("" if images else "There are no images in it")
+            self.button.setToolTip("" if images else NO_IMAGES)
         reason = self._why_not_save()
         self.save.setEnabled(not reason)
         if reason:
@@ -297,13 +305,13 @@ class AverageDrawer(Drawer):
 
     def _why_not_save(self) -> str:
         if self._running:
-            return "Wait for the averages first"
+            return "Wait until averaging has finished"
         target = self._target()
         if target.suffix.lower() != ".mrcs":
-            return "The name has to end in .mrcs"
+            return "The file name must end in .mrcs"
         there = [p for p in (target, target.with_suffix(".star")) if p.exists()]
         if there and not self.overwrite.isChecked():
-            return "This name is taken: tick “replace existing files”"
+            return FILE_EXISTS
         return ""
 
     # --- hands -------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ _CURVES = 6  # drawn at once when no row is picked
 
 
 class AveragePresenter:
-    """Runs averages beside the window and shows them on their drawer."""
+    """Runs averages in the background and shows them on their drawer."""
 
     def __init__(self, context: Context, drawer: AverageDrawer) -> None:
         self._state, self._drawer = context.state, drawer
@@ -87,7 +87,7 @@ class AveragePresenter:
 
     # --- averaging -----------------------------------------------------------------------------
     def run(self, choice: AverageChoice) -> None:
-        """Average beside the window."""
+        """Average in the background."""
         store = self._state.store
         if store is None or self._job.is_running:
             return
@@ -168,7 +168,7 @@ class AveragePresenter:
 
     # --- saving --------------------------------------------------------------------------------
     def save(self, target: Path, overwrite: bool) -> None:
-        """Write averages, deviations and table beside the window."""
+        """Write averages, deviations and table in the background."""
         averaged = self.averaged
         if averaged is None:
             return
@@ -192,7 +192,7 @@ def _words(averaged: Averaged) -> str:
     side = averaged.averages[0].mean.shape[0]
     size = f"{side} px of {figure(pixel, 'Å')}" if pixel else f"{side} px"
     if averaged.size == "thumbnails":
-        return f"The original images are not there: averages of the run's thumbnails, {size}."
+        return f"The original images were not found: averages of the run's thumbnails, {size}."
     return f"{'As the model sees them' if averaged.size == 'model' else 'Original size'}, {size}."
 
 

@@ -28,7 +28,8 @@ from tvae_gui.widgets.controls import muted, row, tool_button
 from tvae_gui.widgets.drawer import Drawer
 from tvae_gui.words import CLUSTER_METHODS
 
-_HOW_MANY = "Number of clusters: type it, or use the arrow keys"
+_HOW_MANY = "Number of clusters: type a number or use the arrow keys"
+_FINDS_NUMBER = "HDBSCAN chooses the number of clusters itself"
 _PICTURE = 40
 UNASSIGNED_NUMBER = -1
 _DECODED, _AVERAGE, _NAME, _SIZE = range(4)
@@ -88,7 +89,7 @@ class ClusterDrawer(Drawer):
         self._count.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self._count.setToolTip(_HOW_MANY)
         self._count.setAccessibleName("Number of clusters")
-        self._space.addItem("on z", False)
+        self._space.addItem("in z", False)
         self._space.addItem("on the plane", True)
         self._space.setToolTip("All dimensions of z, or only the two that are shown")
         self._run = QPushButton("Find")
@@ -105,7 +106,7 @@ class ClusterDrawer(Drawer):
     def _build_table(self) -> QTableWidget:
         table = QTableWidget(0, 4)
         table.setHorizontalHeaderLabels(["decoded", "average", "name", "images"])
-        tips = ("Its centre, decoded", "Average of its images, turned upright", "", "")
+        tips = ("Cluster centre, decoded", "Average of its images, upright", "", "")
         for column, tip in enumerate(tips):
             if (item := table.horizontalHeaderItem(column)) is not None:
                 item.setToolTip(tip)
@@ -131,10 +132,10 @@ class ClusterDrawer(Drawer):
         made = QHBoxLayout()
         made.setSpacing(4)
         for key, tip, act in (
-            ("Merge", "Make one cluster of those picked", self._on_merge),
-            ("Split", "Cut the picked cluster in two", self._on_split),
-            ("Colour…", "Give the picked cluster another colour", self._on_recolour),
-            ("Forget", "Drop this clustering", self.clear_wanted.emit),
+            ("Merge", "Merge the selected clusters", self._on_merge),
+            ("Split", "Split the selected cluster in two", self._on_split),
+            ("Colour…", "Change the colour of the selected cluster", self._on_recolour),
+            ("Remove", "Remove this clustering", self.clear_wanted.emit),
         ):
             button = tool_button(key)
             set_role(button, "quiet")
@@ -232,10 +233,10 @@ class ClusterDrawer(Drawer):
         if UNASSIGNED_NUMBER in self._picked():
             picked = 0  # no cluster: it cannot be merged, split or coloured
         reasons = {
-            "Merge": "" if picked > 1 else "Pick two or more clusters first (Ctrl-click)",
-            "Split": "" if picked == 1 else "Pick one cluster first",
-            "Colour…": "" if picked == 1 else "Pick one cluster first",
-            "Forget": "" if self.table.rowCount() else "There are no clusters yet",
+            "Merge": "" if picked > 1 else "Select two or more clusters first (Ctrl+click)",
+            "Split": "" if picked == 1 else "Select one cluster first",
+            "Colour…": "" if picked == 1 else "Select one cluster first",
+            "Remove": "" if self.table.rowCount() else "There are no clusters yet",
         }
         for key, (button, tip) in self._buttons.items():
             button.setEnabled(not reasons[key])
@@ -249,7 +250,7 @@ class ClusterDrawer(Drawer):
     def _on_method(self) -> None:
         finds = self._method.currentData() == "hdbscan"
         self._count.setEnabled(not finds)
-        self._count.setToolTip("HDBSCAN finds the number itself" if finds else _HOW_MANY)
+        self._count.setToolTip(_FINDS_NUMBER if finds else _HOW_MANY)
 
     def _on_run(self) -> None:
         if self._run.text() == "Stop":

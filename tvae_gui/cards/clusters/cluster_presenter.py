@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 
 class ClusterPresenter:
-    """Runs the methods beside the window and shows the clusters."""
+    """Runs the methods in the background and shows the clusters."""
 
     def __init__(self, context: Context, drawer: ClusterDrawer) -> None:
         self._window, self._state, self._drawer = context.window, context.state, drawer
@@ -34,7 +34,7 @@ class ClusterPresenter:
         self._job = context.card_job(drawer)
 
     def run(self, method: str, how_many: int, on_plane: bool) -> None:
-        """Find clusters beside the window."""
+        """Find clusters in the background."""
         state = self._state
         if state.store is None or state.shown is None:
             return
@@ -55,7 +55,7 @@ class ClusterPresenter:
 
     def _on_found(self, found: Clustering) -> None:
         if not found.count:
-            self._drawer.show_running(False, "No clusters: everything looks like one crowd.")
+            self._drawer.show_running(False, "No clusters found: the images form a single group.")
             return
         names = tuple(f"cluster {n + 1}" for n in range(found.count))
         self._put(found.labels, names, class_colours(found.count), found.method, found.note)
@@ -148,7 +148,7 @@ class ClusterPresenter:
         self._put(labels, names, colours, clusters.method, clusters.note)
 
     def split(self, number: int) -> None:
-        """Cut a cluster in two, beside the window."""
+        """Cut a cluster in two in the background."""
         clusters, store = self._state.clusters, self._state.store
         if clusters is None or store is None:
             return

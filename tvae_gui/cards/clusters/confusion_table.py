@@ -25,6 +25,8 @@ _ROW_PX = 24
 _MOST_ROWS = 6
 _MANY = 0.5  # a label's share that is written in the stronger ink
 
+_MATCHED = ", clusters matched to labels one to one"
+
 
 class ConfusionTable(QWidget):
     """One row a label, one column a cluster: how many per cent of the label are in the cluster.
@@ -35,7 +37,7 @@ class ConfusionTable(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.table = QTableWidget()
-        self.table.setAccessibleName("Labels in the clusters")
+        self.table.setAccessibleName("Labels by cluster")
         self.table.setShowGrid(False)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -44,7 +46,7 @@ class ConfusionTable(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        column.addWidget(title("Labels in the clusters, %"))
+        column.addWidget(title("Labels by cluster, %"))
         column.addWidget(self.table)
         column.addWidget(self._agreement)
         self.hide()
@@ -78,7 +80,7 @@ class ConfusionTable(QWidget):
             words = f"{count(int(number), 'image')} of {labels[row]} in {clusters[place]}"
             self.table.setItem(row, place, _cell(float(number) / float(total[row, 0]), words))
         self._fit()
-        self._agreement.setText(f"{100 * agreement:.0f} % of the images agree, matched one to one")
+        self._agreement.setText(f"{100 * agreement:.0f} % of the images agree{_MATCHED}")
 
     def _fit(self) -> None:
         head, side = self.table.horizontalHeader(), self.table.verticalHeader()

@@ -69,7 +69,7 @@ class EvaluationDrawer(Drawer):
 
     def _table(self) -> QTableWidget:
         table = QTableWidget(0, 2)
-        table.setAccessibleName("Figures of the evaluation")
+        table.setAccessibleName("Evaluation metrics")
         table.setShowGrid(False)
         table.setMinimumHeight(_FEWEST_ROWS * _ROW_PX)
         table.setSizeAdjustPolicy(QTableWidget.SizeAdjustPolicy.AdjustToContents)

@@ -26,11 +26,19 @@ from tvae_core.words import count
 from tvae_gui.theme import set_role
 from tvae_gui.widgets.controls import muted, row, tool_button
 from tvae_gui.widgets.drawer import Drawer
+from tvae_gui.words import (
+    CHOOSE_OUTPUT,
+    FILE_EXISTS,
+    NO_IMAGES,
+    ORIGINAL_LOCATION,
+    OUTPUT_FILE,
+    REPLACE,
+)
 
-_MOVED = "Only if the original images, or their table, have moved: where they are now"
-_NOT_HERE = "Only for images and particles: choose such a format above"
-_POSE = "Angle, shift, cluster and confidence as new columns; what they replace is kept"
-_REST = "The rows that are not chosen, in a second file"
+_MOVED = "Only if the original images or their table have moved: their new location"
+_NOT_HERE = "Only for images and particles: choose one of those formats above"
+_POSE = "Add angle, shift, cluster and confidence as columns; the values they replace are kept"
+_REST = "Also write the remaining rows to a second file"
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class ExportDrawer(Drawer):
         copy.setToolTip("Copy the command")
         set_role(copy, "quiet")
         copy.clicked.connect(self._on_copy)
-        head = row(muted("the same as a command"))
+        head = row(muted("equivalent command"))
         head.addStretch(1)
         head.addWidget(copy)
         self.column.addLayout(head)
@@ -95,26 +103,26 @@ class ExportDrawer(Drawer):
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(8)
         self.source, self.format = QComboBox(), QComboBox()
-        self.source.setAccessibleName("Which images")
-        self.format.setAccessibleName("As what")
+        self.source.setAccessibleName("Images")
+        self.format.setAccessibleName("Format")
         for kind in registry.KINDS:
             self.format.addItem(kind.words, (kind.what, kind.ending))
         self._pose = QComboBox()
-        self._pose.addItem("as found", False)
-        self._pose.addItem("upright, by the inferred pose", True)
+        self._pose.addItem("as recorded", False)
+        self._pose.addItem("upright, inferred pose removed", True)
         self._size = QComboBox()
         self._size.addItem("original", False)
         self._size.addItem("as the model sees them", True)
         self.target = QLineEdit()
-        self.target.setAccessibleName("Where to")
+        self.target.setAccessibleName(OUTPUT_FILE)
         browse = tool_button("…")
-        browse.setToolTip("Choose where to write")
+        browse.setToolTip(CHOOSE_OUTPUT)
         browse.clicked.connect(self._on_browse)
         self.images_at = QLineEdit()
-        self.images_at.setPlaceholderText("where they were")
+        self.images_at.setPlaceholderText(ORIGINAL_LOCATION)
         self.images_at.setToolTip(_MOVED)
-        self.overwrite = QCheckBox("replace existing files")
-        self.rest = QCheckBox("the others too, beside it as …-rest")
+        self.overwrite = QCheckBox(REPLACE)
+        self.rest = QCheckBox("also write the others, as …-rest")
         self.with_pose = QCheckBox("add the inferred poses and clusters")
         for words, widget in (
             ("Images", self.source),
@@ -226,8 +234,8 @@ class ExportDrawer(Drawer):
         only_images = "Only for images: choose an image format above"
         only_particles = "Only for particles: choose a particle table above"
         for widget, usable, tip, why in (
-            (self._pose, images, "Turned upright, or as they are in their files", only_images),
-            (self._size, images, "At the size of their files, or the model's", only_images),
+            (self._pose, images, "Upright, or as in the original files", only_images),
+            (self._size, images, "At their original size, or at the model's", only_images),
             (self.images_at, images or particles, _MOVED, _NOT_HERE),
             (self.rest, particles, _REST, only_particles),
             (self.with_pose, particles, _POSE, only_particles),
@@ -241,7 +249,7 @@ class ExportDrawer(Drawer):
         if self._running:
             self.button.setText("Stop")
             self.button.setEnabled(True)
-            self.button.setToolTip("Stop; nothing half-written is left behind")
+            self.button.setToolTip("Stop; no partial file is left")
             return
         if choice is None:
             return
@@ -251,7 +259,7 @@ class ExportDrawer(Drawer):
         self.button.setText(words)
         reason = self._reasons.get(self.format.currentData()[1], "") or _why_not(choice, images)
         self.button.setEnabled(not reason)
-        self.button.setToolTip(reason or "Write it, read it back and count it")
+        self.button.setToolTip(reason or "Write the file and verify it")
         self.changed.emit(choice)
 
     def _on_button(self) -> None:
@@ -276,9 +284,9 @@ class ExportDrawer(Drawer):
 
 def _why_not(choice: ExportChoice, images: int) -> str:
     if not images:
-        return "There are no images in it"
+        return NO_IMAGES
     if not choice.target.name or (choice.target.is_dir() and choice.what != "images"):
-        return "Say where to write"
+        return "Choose where to write"
     if choice.target.exists() and not choice.overwrite:
-        return "This name is taken: tick “replace existing files”, or change the name"
+        return FILE_EXISTS
     return ""

@@ -71,7 +71,7 @@ class ExportPresenter:
             return
         name = self._set_name(choice)
         if choice.source[0] == "selection" and choice.what != "figure":
-            self._state.add_set(name, f"kept for the export to {choice.target}")
+            self._state.add_set(name, f"saved for the export to {choice.target}")
             self._session.touch()
             self._session.save()
         request = self._request(choice, name)
@@ -91,7 +91,7 @@ class ExportPresenter:
         noun = {"table": "row", "particles": "particle"}.get(request.what, "image")
         words = f"{count(done.count, noun)} → {done.path}, verified"
         if request.rest is not None:
-            words += f"; the other {count(others)} → {request.rest}"
+            words += f"; the remaining {count(others)} → {request.rest}"
         if request.what == "figure":
             words = f"figure → {done.path}"
         self._drawer.show_running(False, words)

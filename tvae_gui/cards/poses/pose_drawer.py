@@ -71,32 +71,30 @@ class PoseDrawer(Drawer):
         self.test_button = QPushButton("Test")
         set_role(self.test_button, "primary")
         self.test_button.clicked.connect(self._on_test)
-        self.thorough = QCheckBox("thorough: 160 turns an image")
+        self.thorough = QCheckBox("thorough: 160 rotations per image")
         self.thorough.setToolTip("64 images, as in the paper's appendix A.3; takes minutes")
         self._progress = QProgressBar()
         self._progress.setRange(0, 1000)
         self._progress.hide()
         self._verdict = _wrapped("strong")
         self._words = _wrapped("small")
-        self._find = tool_button("Find the images…")
-        self._find.setToolTip("The original images have moved: say where they are now")
+        self._find = tool_button("Locate the images…")
+        self._find.setToolTip("The original images have moved: choose their new location")
         self._find.clicked.connect(lambda: self.images_wanted.emit())
         self._find.hide()
-        self.table = _plain_table(
-            ("root mean square", "z", "angle", "shift"), "What the self-test found"
-        )
+        self.table = _plain_table(("root mean square", "z", "angle", "shift"), "Self-test results")
         line = row(self.thorough)
         line.addStretch(1)
         line.addWidget(self.test_button)
-        self._inside.addWidget(title("Can they be trusted?"))
+        self._inside.addWidget(title("Can the poses be trusted?"))
         self._inside.addLayout(line)
         for widget in (self._progress, self._verdict, self._words, self._find, self.table):
             self._inside.addWidget(widget)
 
     def _build_symmetry(self) -> None:
         self.subject = QComboBox()
-        self.subject.setAccessibleName("Whose symmetry")
-        self.subject.setToolTip("Whose symmetry is shown")
+        self.subject.setAccessibleName("Symmetry of")
+        self.subject.setToolTip("Object whose symmetry is shown")
         self.subject.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -117,7 +115,7 @@ class PoseDrawer(Drawer):
         self._inside.addLayout(line)
 
     def _build_mirror(self) -> None:
-        self.mirror = QCheckBox("mark the probe's mirror image (M)")
+        self.mirror = QCheckBox("mark the mirror image of the probe (M)")
         self.mirror.toggled.connect(self.mirror_toggled)
         self._mirror_words = _wrapped()
         self.visit = tool_button("Go there")
@@ -139,8 +137,8 @@ class PoseDrawer(Drawer):
         if report is None:
             self._verdict.hide()
             self._say(
-                "Turns and shifts some of the run's own images by known amounts and asks the "
-                "encoder again."
+                "Rotates and shifts some of the run's own images by known amounts and encodes "
+                "them again."
             )
             return
         self._verdict.setText(report.verdict)
@@ -194,7 +192,7 @@ class PoseDrawer(Drawer):
     def grey_test(self, reason: str) -> None:
         """Grey the test, with the reason."""
         for widget, tip in (
-            (self.test_button, "Turn and shift the run's own images"),
+            (self.test_button, "Rotate and shift the run's own images"),
             (self.thorough, "64 images, as in the paper's appendix A.3; takes minutes"),
         ):
             widget.setEnabled(not reason)
@@ -224,12 +222,13 @@ class PoseDrawer(Drawer):
         self.mirror.setChecked(on)
         self.mirror.blockSignals(False)
         self.mirror.setEnabled(not why_not)
-        self.mirror.setToolTip(why_not or "The place whose object is the mirror image of this one")
+        self.mirror.setToolTip(why_not or "The point whose object is the mirror image of this one")
         said = (why_not or words) != self._mirror_words.text() or on != self.visit.isVisible()
         self._mirror_words.setText(why_not or words)
         self.visit.setVisible(on)
         self.visit.setEnabled(can_visit)
-        self.visit.setToolTip("Put the probe there" if can_visit else words or "Nothing is marked")
+        why = "" if can_visit else words or "No mirror image is marked"
+        self.visit.setToolTip(why or "Move the probe there")
         if said:
             self.place()
 

@@ -1,4 +1,4 @@
-"""The card of poses, wired: self-test beside the window, symmetry live, mirror image marked."""
+"""The card of poses, wired: self-test in the background, symmetry live, mirror image marked."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from tvae_gui.state.trust_state import (
     subjects,
 )
 from tvae_gui.widgets.file_filters import image_filters
+from tvae_gui.words import NO_MODEL, NO_RUN
 
 Progress = Callable[[float, str], None]
 Asked = Callable[[], bool]
 ANGLES = 180
 SIDE = 64  # decoded for a symmetry: enough for C24
-NO_MODEL = "The model of this run is not loaded"
 
 
 class PosePresenter:
@@ -93,7 +93,7 @@ class PosePresenter:
 
     # --- self-test -----------------------------------------------------------------------------
     def test(self, thorough: bool) -> None:
-        """Test the run beside the window."""
+        """Test the run in the background."""
         store, images_at = self._state.store, self.trust.images_at
         if store is None:
             return
@@ -102,7 +102,7 @@ class PosePresenter:
         def work(progress: Progress, cancelled: Asked) -> InvarianceReport:
             return run_selftest(path, thorough, images_at, progress, cancelled)
 
-        words = "Turning and shifting images, and asking the encoder again …"
+        words = "Rotating and shifting images, and encoding them again …"
         self._test.run(
             "self-test", work, self.trust.set_report, words=words, failed=self._on_test_failed
         )
@@ -211,8 +211,8 @@ class PosePresenter:
         """Return why no mirror image can be marked; empty when it can."""
         store = self._state.store
         if store is None:
-            return "Open a run first"
-        return "" if store.atlas is not None else "This run keeps no decoded images to search"
+            return NO_RUN
+        return "" if store.atlas is not None else "This run has no stored decoded images"
 
     def toggle_mirror(self) -> None:
         """Mark the mirror image, or mark it no longer."""
