@@ -103,7 +103,9 @@ def to_plane(plane: ShownPlane, z: Array) -> Array:
     if plane.choice.kind == "z":
         return np.array([z[plane.choice.first], z[plane.choice.second]], dtype=np.float64)
     if plane.linear is not None and plane.linear.components is not None:
-        return np.asarray((z - plane.linear.mean) @ plane.linear.components.T, dtype=np.float64)
+        away = np.asarray(z - plane.linear.mean, dtype=np.float64)
+        place = np.einsum("d,kd->k", away, plane.linear.components)  # BLAS warns without cause
+        return np.asarray(place, dtype=np.float64)
     return np.full(2, np.nan)
 
 

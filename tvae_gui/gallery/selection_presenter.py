@@ -82,11 +82,11 @@ class SelectionPresenter:
         preview = blend_at(self._state, z)
         if preview is not None and preview.shape == self._mean.shape:
             self._show_residual(preview)
-        self._decoder.ask_many(EXTRA, z[None], "residual", self._mean.shape[0])
+        self._decoder.ask_many(EXTRA, z[None], self._mean, self._mean.shape[0])
 
     def on_extra(self, answer: DecodedMany) -> None:
-        """Show the residual against the exact image."""
-        if answer.tag == "residual":
+        """Show the residual against the exact image, unless the selection has changed since."""
+        if answer.tag is self._mean:
             self._show_residual(answer.images[0])
 
     def _show_residual(self, decoded: Array) -> None:

@@ -49,13 +49,20 @@ class SelectionPictures:
     selected: int
 
 
+@dataclass(frozen=True)
+class ClusterAverages:
+    """Average (h, w[, 3]) of each cluster of `labels`, thumbnail units; None of an empty one."""
+
+    labels: Array
+    averages: list[Array | None]
+
+
 class PictureJob(QObject):
     """The thread that reads thumbnails of one store.
 
     Signals: selection_ready(SelectionPictures), nearest_ready(Thumbnails),
     hover_ready(Thumbnails), points_ready(Thumbnails), contrast_ready((low, high)) in thumbnail
-    units, clusters_ready(list of averages (h, w[, 3]) in thumbnail units, None for an empty
-    cluster), failed(error).
+    units, clusters_ready(ClusterAverages), failed(error).
     """
 
     selection_ready = pyqtSignal(object)
@@ -133,7 +140,7 @@ class PictureJob(QObject):
                     raise Cancelled("something else is wanted first")
                 some = _spread_out(np.flatnonzero(labels == number), MOST_OF_A_CLUSTER)
                 done.append(reader.read("upright", some).mean(axis=0) if len(some) else None)
-            yield done
+            yield ClusterAverages(labels, done)
 
         self._worker.ask(CLUSTERS, work, patient=True)
 

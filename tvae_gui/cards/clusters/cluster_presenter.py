@@ -17,6 +17,7 @@ from tvae_core.errors import Cancelled
 from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
 from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import CENTRES, DecodedMany
+from tvae_gui.jobs.picture_job import ClusterAverages
 from tvae_gui.state.atlas_view import blend_at
 from tvae_gui.state.explorer_state import Clusters
 from tvae_gui.widgets.questions import ask_colour
@@ -78,19 +79,19 @@ class ClusterPresenter:
         blends = [b for z in centres if (b := blend_at(self._state, z)) is not None]
         if len(blends) == len(centres):
             self._drawer.show_centres([self._tones.decoded(b) for b in blends])
-        self._decoder.ask_many(CENTRES, centres, "centres", 40)
+        self._decoder.ask_many(CENTRES, centres, labels, 40)
         self._pictures.ask_clusters(labels, len(sizes))
 
-    def on_averages(self, averages: list[Array | None]) -> None:
+    def on_averages(self, answer: ClusterAverages) -> None:
         """Show the upright averages, in the contrast of the decoded images beside them."""
-        store = self._state.store
-        if store is None:
+        store, clusters = self._state.store, self._state.clusters
+        if store is None or clusters is None or clusters.labels is not answer.labels:
             return
         low, high = store.thumbnail_range
         self._drawer.show_averages(
             [
                 None if a is None else self._tones.decoded(a / 255 * (high - low) + low)
-                for a in averages
+                for a in answer.averages
             ]
         )
 
@@ -108,7 +109,10 @@ class ClusterPresenter:
         table.show_counts(whole, names, clusters.names, clusters.colours, agreement)
 
     def on_centres(self, answer: DecodedMany) -> None:
-        """Show the decoded centres."""
+        """Show the decoded centres, unless they are of clusters that have changed since."""
+        clusters = self._state.clusters
+        if clusters is None or clusters.labels is not answer.tag:
+            return
         self._drawer.show_centres([self._tones.decoded(i) for i in answer.images])
 
     # --- edits ---------------------------------------------------------------------------------
