@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from tvae_core.config import DataConfig
-from tvae_core.errors import ImageFileError, TvaeError
+from tvae_core.errors import ImageFileError, StoreError, TvaeError
 from tvae_core.images.identity import NAME_THEM, KnownImages
 from tvae_core.images.opening import open_data
 from tvae_core.images.prepared import PreparedStack
 from tvae_core.images.stack import ImageStack
+from tvae_core.sidecar import Sidecar, change_sidecar, load_sidecar
 from tvae_core.store import EmbeddingStore
 
 IMAGES_AT = (
@@ -28,7 +30,8 @@ def open_images_of(store: EmbeddingStore, images_at: str = "") -> KnownImages:
     ----------
     store : EmbeddingStore
     images_at : str
-        Where they are now, when they have moved; see `moved`.
+        Where they are now, when they have moved; see `moved`. It is remembered in the notes on the
+        store: the next time it need not be said.
 
     Raises
     ------
@@ -36,8 +39,34 @@ def open_images_of(store: EmbeddingStore, images_at: str = "") -> KnownImages:
         They cannot be opened, or are not the images of this store. One that is missing or has
         changed is named when it is read.
     """
-    stack = open_moved(moved(store.header.config.data, images_at))
-    return KnownImages(stack, store.images_known_by, "the run embedded them")
+    stack = open_moved(data_of(store, images_at))
+    known = KnownImages(stack, store.images_known_by, "the run embedded them")
+    if images_at:
+        _remember(store, str(Path(images_at).expanduser().absolute()))
+    return known
+
+
+def data_of(store: EmbeddingStore, images_at: str = "") -> DataConfig:
+    """Return how to open a store's images: at `images_at`, else where they were found last."""
+    return moved(store.header.config.data, images_at or remembered(store))
+
+
+def remembered(store: EmbeddingStore) -> str:
+    """Return where a store's images were found last, when they had moved; empty otherwise."""
+    try:
+        place = load_sidecar(store).images_at
+    except StoreError:
+        return ""  # whoever shows the notes says that they cannot be read
+    return place if place and Path(place).exists() else ""
+
+
+def _remember(store: EmbeddingStore, place: str) -> None:
+    def change(sidecar: Sidecar) -> None:
+        sidecar.images_at = place
+
+    if remembered(store) != place:
+        with suppress(StoreError, OSError):  # notes that cannot be written: it is said again
+            change_sidecar(store, change)
 
 
 def open_prepared_of(
@@ -89,7 +118,7 @@ def refuse_sources(store: EmbeddingStore, target: Path, images_at: str = "") -> 
     """Raise an ImageFileError when `target` is, or holds, a file that a store's images lie in."""
     if not target.exists():
         return
-    data, real = moved(store.header.config.data, images_at), target.resolve()
+    data, real = data_of(store, images_at), target.resolve()
     root = Path(data.path).absolute()
     folder = root if root.is_dir() else root.parent
     roots = [folder, *folder.parents]
@@ -103,9 +132,17 @@ def refuse_sources(store: EmbeddingStore, target: Path, images_at: str = "") -> 
         raise ImageFileError(f"{what}; it is not replaced", target, "choose another name")
 
 
-def images_are_there(data: DataConfig) -> bool:
-    """Return whether something is where a run's images were."""
+def images_are_there(store: EmbeddingStore) -> bool:
+    """Return whether something is where a store's images were found last."""
+    data = data_of(store)
     return bool(data.path) and Path(data.path).exists()
+
+
+def table_of(store: EmbeddingStore, images_at: str = "") -> str:
+    """Return where the particle table of a store is, when it has moved; empty where it was."""
+    place = images_at or remembered(store)
+    path = moved(store.header.config.data, place).path if place else ""
+    return path if path.lower().endswith(_TABLES) else images_at
 
 
 def moved(data: DataConfig, images_at: str) -> DataConfig:

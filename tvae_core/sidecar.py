@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,6 +41,7 @@ from tvae_core.store import EmbeddingStore
 
 FORMAT = "tvae-analysis"
 VERSION = 1
+CHANGING = threading.RLock()  # held by whoever loads notes to save them again
 Array = NDArray[Any]
 
 
@@ -150,6 +152,20 @@ def load_sidecar(store: Store, path: Path | str | None = None) -> Sidecar:
         ) from None
     found.identity = store.identity
     return found if places is None else _carried(found, places, store.images, same_planes)
+
+
+def change_sidecar(store: Store, change: Callable[[Sidecar], None]) -> None:
+    """Load what was added to `store`, change it and save it, one thread at a time.
+
+    Raises
+    ------
+    StoreError
+        What is there cannot be read, or what comes out cannot be kept.
+    """
+    with CHANGING:
+        sidecar = load_sidecar(store)
+        change(sidecar)
+        save_sidecar(sidecar, store)
 
 
 def save_sidecar(sidecar: Sidecar, store: Store, path: Path | str | None = None) -> Path:

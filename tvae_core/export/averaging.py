@@ -92,7 +92,7 @@ def open_averaging(
     """
     data = store.header.config.data
     if size is None:
-        there = bool(images_at) or images_are_there(data)
+        there = bool(images_at) or images_are_there(store)
         size = "original" if there or not store.has_thumbnails else "thumbnails"
     if size == "thumbnails":
         yield _thumbnails(store, correction)

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from tvae_core.errors import ConfigError
 from tvae_core.export.registry import FileForm, What, kind_of
 from tvae_core.export.target import Exported, new_file, verify
-from tvae_core.images_of import IMAGES_AT, open_images_of, open_prepared_of, refuse_sources
+from tvae_core.images_of import (
+    IMAGES_AT,
+    open_images_of,
+    open_prepared_of,
+    refuse_sources,
+    table_of,
+)
 from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore
 from tvae_core.work.choosing import labelling_of, named_set, numbers_in
@@ -211,7 +217,7 @@ def _particles(job: _Job) -> ExportDone:
         rest=request.rest or None,
         pose=request.with_pose,
         cluster=cluster,
-        table=request.images_at,
+        table=table_of(job.store, request.images_at),
         overwrite=request.overwrite,
         progress=job.told,
         cancelled=job.cancelled,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tvae_core.errors import StoreError, TvaeError
+from tvae_core.images_of import images_are_there
 from tvae_core.planes import PlaneChoice
 from tvae_core.sidecar import Labelling, Sidecar, load_sidecar, save_sidecar
 from tvae_core.store import EmbeddingStore, Plane
@@ -105,7 +106,7 @@ class Session:
 
     def _note_missing_images(self, store: EmbeddingStore) -> None:
         images = store.header.config.data.path or store.source_files[0]
-        if Path(images).exists() or store.path.resolve() == demo_path().resolve():
+        if images_are_there(store) or store.path.resolve() == demo_path().resolve():
             return  # the example ships without its images
         self._messages.notice(
             f"The original images were not found at {images}. You can still explore the run; to "

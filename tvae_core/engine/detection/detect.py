@@ -256,7 +256,7 @@ def own_images(
     """
     rng = np.random.default_rng([settings.seed, len(store)])
     chosen = np.sort(rng.permutation(len(store))[: settings.images])
-    if not images_at and not images_are_there(store.header.config.data):
+    if not images_at and not images_are_there(store):
         return OwnImages(_drawn_images(store, model, chosen, rng), None)
     with open_prepared_of(store, images_at) as images:
         return OwnImages(torch.from_numpy(images.read(chosen)), images.stack.dtype)
