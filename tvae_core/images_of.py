@@ -42,7 +42,7 @@ def open_images_of(store: EmbeddingStore, images_at: str = "") -> KnownImages:
     stack = open_moved(data_of(store, images_at))
     known = KnownImages(stack, store.images_known_by, "the run embedded them")
     if images_at:
-        _remember(store, str(Path(images_at).expanduser().absolute()))
+        remember(store, images_at)
     return known
 
 
@@ -60,7 +60,10 @@ def remembered(store: EmbeddingStore) -> str:
     return place if place and Path(place).exists() else ""
 
 
-def _remember(store: EmbeddingStore, place: str) -> None:
+def remember(store: EmbeddingStore, images_at: str) -> None:
+    """Keep in the notes on a store where its images were found."""
+    place = str(Path(images_at).expanduser().absolute())
+
     def change(sidecar: Sidecar) -> None:
         sidecar.images_at = place
 

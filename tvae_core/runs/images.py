@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.config import DataConfig
-from tvae_core.errors import CheckpointError, ImageFileError, TvaeError
+from tvae_core.errors import CheckpointError, ImageFileError, StoreError, TvaeError
 from tvae_core.files import write_bytes
 from tvae_core.images.identity import (
     FINGERPRINT,
@@ -24,8 +25,9 @@ from tvae_core.images.identity import (
 )
 from tvae_core.images.prepared import PreparedStack
 from tvae_core.images.stack import Sources
-from tvae_core.images_of import moved, open_moved
+from tvae_core.images_of import moved, open_moved, remembered
 from tvae_core.runs.folder import RunFolder
+from tvae_core.store import EmbeddingStore
 
 _FORMAT, _VERSION = "tvae-images", 1
 _SINCE = "the run was begun"
@@ -80,9 +82,19 @@ def open_images_of_run(run: RunFolder, data: DataConfig, with_ctf: bool = False)
 
 def place_of_images(run: RunFolder, data: DataConfig, images_at: str = "") -> DataConfig:
     """Return how to open the images of a run: at `images_at`, else where they were found last."""
-    kept = None if images_at else load_run_images(run)
-    last = "" if kept is None or not Path(kept.images_at).exists() else kept.images_at
-    return moved(data, images_at or last)
+    return moved(data, images_at or _last_place(run))
+
+
+def _last_place(run: RunFolder) -> str:
+    """Return where training or, later, work on the store found the images; empty if not moved."""
+    kept = load_run_images(run)
+    if kept is not None and kept.images_at and Path(kept.images_at).exists():
+        return kept.images_at
+    if not run.store.exists():
+        return ""
+    with suppress(StoreError), EmbeddingStore(run.store) as store:
+        return remembered(store)
+    return ""
 
 
 def _check_count(known: KnownImages) -> None:

@@ -319,3 +319,39 @@ def test_a_folder_of_other_things_is_not_replaced(particles: Path, capsys: Captu
     assert "holds other things: figures" in line
     assert (results / "notes.txt").read_text() == "three weeks of work\n"
     assert (results / "figures" / "figure.ai").exists()
+
+
+# --- images that moved
+
+
+def test_where_the_images_are_now_is_said_once(particles: Path, capsys: Capture) -> None:
+    run = str(particles / "run")
+    assert exported(particles) == [5, 6, 7]
+    (particles / "old").mkdir()
+    for name in ("s.mrcs", "p.star"):
+        (particles / name).rename(particles / "old" / name)
+    commands = [
+        ["export", run, str(particles / "x.npy")],
+        ["export", run, str(particles / "x.star")],
+        ["selftest", run, "--images", "4", "--turns", "2"],
+        ["evaluate", run],
+        ["train", run, "--resume"],
+    ]
+    for words in commands:
+        assert "--images-at" in error_of(words, capsys), words
+    assert exported(particles, "--images-at", str(particles / "old")) == [5, 6, 7]
+    assert exported(particles) == [5, 6, 7]
+    for words in [*commands[:3], ["average", run, str(particles / "a.mrcs")]]:
+        assert main(words) == 0, words
+    assert "thumbnails" not in capsys.readouterr().out
+    for words in (["evaluate", run], ["train", run, "--resume"]):
+        assert main(words) == 0, words
+
+
+def test_other_images_at_another_place_are_not_remembered(particles: Path, capsys: Capture) -> None:
+    (particles / "old").mkdir()
+    write_stack(particles / "old" / "s.mrcs", numbered(seed=9))
+    write_table(particles / "old" / "p.star", np.arange(COUNT))
+    words = ["export", str(particles / "run"), str(particles / "x.npy")]
+    assert "have changed" in error_of([*words, "--images-at", str(particles / "old")], capsys)
+    assert exported(particles) == [5, 6, 7]

@@ -25,6 +25,7 @@ from tvae_core.evaluation.pictures import draw_figures
 from tvae_core.evaluation.truth import open_truth, truth_beside
 from tvae_core.files import sha256_of_bytes
 from tvae_core.geometry import TWO_PI
+from tvae_core.images_of import remember
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import are_images_of, open_images_of_run, place_of_images
 from tvae_core.store import EmbeddingStore
@@ -96,6 +97,8 @@ def evaluate(
             raise CheckpointError(
                 "the store belongs to another model or to other images", path, todo
             )
+        if images_at:
+            remember(store, images_at)
         split, held = held_out(config, len(images))
         known, source = _truth(truth_file, config, store)
         truth = known.taken(held)
