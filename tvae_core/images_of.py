@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tvae_core.config import DataConfig
 from tvae_core.errors import ImageFileError, StoreError, TvaeError
 from tvae_core.images.identity import NAME_THEM, KnownImages
-from tvae_core.images.opening import open_data
-from tvae_core.images.prepared import PreparedStack
 from tvae_core.images.stack import ImageStack
 from tvae_core.sidecar import Sidecar, change_sidecar, load_sidecar
 from tvae_core.store import EmbeddingStore
+
+if TYPE_CHECKING:
+    from tvae_core.images.prepared import PreparedStack
 
 IMAGES_AT = (
     "where the images are now, if they have moved: a stack, a table, or the folder that holds them"
@@ -84,6 +86,8 @@ def open_prepared_of(
     ConfigError
         The run's settings do not fit the images.
     """
+    from tvae_core.images.prepared import PreparedStack
+
     stack = open_images_of(store, images_at)
     try:
         prepared = PreparedStack(stack, store.header.config.data, with_ctf)
@@ -109,6 +113,8 @@ def open_moved(data: DataConfig) -> ImageStack:
     ImageFileError
         As `open_data`.
     """
+    from tvae_core.images.opening import open_data  # every reader: not before it is needed
+
     try:
         return open_data(data)
     except ImageFileError as error:

@@ -181,6 +181,7 @@ class MainWindow(Rooms):
         c.recolour_wanted.connect(self.clusters.ask_colour)
         c.cluster_picked.connect(self.clusters.select)
         c.clear_wanted.connect(self.clusters.clear)
+        c.clustering_wanted.connect(self.state.show_clustering)
         e.changed.connect(self.export.on_changed)
         e.export_wanted.connect(self.export.run)
         e.cancel_wanted.connect(self.export.cancel)

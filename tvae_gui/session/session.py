@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from tvae_core.colours import class_colours
 from tvae_core.errors import StoreError, TvaeError
 from tvae_core.images_of import images_are_there
 from tvae_core.planes import PlaneChoice
-from tvae_core.sidecar import Labelling, Sidecar, load_sidecar, save_sidecar
+from tvae_core.sidecar import CHANGING, Labelling, Sidecar, load_sidecar, save_sidecar
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.messages import Messages
 from tvae_gui.session.demo import demo_path
-from tvae_gui.state.explorer_state import Clusters, ExplorerState
-
-CLUSTERING = "clusters"
+from tvae_gui.state.explorer_state import CLUSTERING, Clusters, ExplorerState
 
 
 class Session:
@@ -25,6 +24,8 @@ class Session:
     def __init__(self, state: ExplorerState, messages: Messages) -> None:
         self._state, self._messages = state, messages
         self._dirty = False
+        self._images_at = ""
+        self._loaded: dict[str, Clusters] = {}
 
     def open(self, path: Path) -> bool:
         """Open a store with all that was added to it; say what is wrong and return False else."""
@@ -66,7 +67,9 @@ class Session:
             return
         self._dirty = False
         try:
-            save_sidecar(self._sidecar(store), store)
+            with CHANGING:
+                self._take_what_commands_added(store)
+                save_sidecar(self._sidecar(store), store)
         except (TvaeError, OSError) as error:
             what = f"sets, clusters and view of this run could not be saved ({error})"
             self._messages.error(StoreError(what, store.path))
@@ -77,11 +80,39 @@ class Session:
         made.sets = list(state.sets)
         made.planes = {name: plane.coordinates for name, plane in state.planes.items()}
         made.columns = dict(state.joined)
-        if state.clusters is not None:
-            c = state.clusters
-            made.labellings[CLUSTERING] = Labelling(c.labels, c.names, c.colours, c.method, c.note)
+        made.labellings = {
+            name: Labelling(c.labels, c.names, c.colours, c.method, c.note)
+            for name, c in state.clusterings.items()
+        }
+        made.images_at = self._images_at
         made.view = _view_of(state)
         return made
+
+    def _take_what_commands_added(self, store: EmbeddingStore) -> None:
+        """Take what `tvae cluster`, `tvae project` and others wrote while the window was open."""
+        try:
+            disk = load_sidecar(store)
+        except TvaeError:
+            return  # said when the run was opened; the save keeps that file under another name
+        state = self._state
+        self._images_at = disk.images_at
+        for name in disk.planes.keys() - state.planes.keys():
+            state.add_plane(name, Plane(np.asarray(disk.planes[name])))
+        state.keep_clusterings(
+            {
+                name: _clusters_of(kept)
+                for name, kept in disk.labellings.items()
+                if self._is_news(name, kept)
+            }
+        )
+        self._loaded = dict(state.clusterings)
+
+    def _is_news(self, name: str, kept: Labelling) -> bool:
+        """Return whether a clustering on disk is another than was loaded, and not changed here."""
+        before, now = self._loaded.get(name), self._state.clusterings.get(name)
+        if before is not now:
+            return False
+        return before is None or not np.array_equal(before.labels, kept.labels)
 
     def _restore(self, store: EmbeddingStore) -> None:
         try:
@@ -93,11 +124,12 @@ class Session:
         state.join_columns(sidecar.columns)
         for name, coordinates in sidecar.planes.items():
             state.add_plane(name, Plane(np.asarray(coordinates)))
-        if CLUSTERING in sidecar.labellings:
-            kept = sidecar.labellings[CLUSTERING]
-            state.set_clusters(
-                Clusters(kept.labels, kept.names, kept.colours, kept.method, kept.note)
-            )
+        self._images_at = sidecar.images_at
+        found = {name: _clusters_of(kept) for name, kept in sidecar.labellings.items()}
+        self._loaded = dict(found)
+        state.keep_clusterings(found)
+        wanted = [str(sidecar.view.get("clustering", "")), CLUSTERING, *found]
+        state.show_clustering(next((name for name in wanted if name in found), ""))
         state.replace_sets(sidecar.sets)
         try:
             _show_view(state, sidecar.view)
@@ -114,11 +146,20 @@ class Session:
         )
 
 
+def _clusters_of(kept: Labelling) -> Clusters:
+    """Return a clustering with a name and a colour for each cluster, which commands do not give."""
+    count = int(kept.labels.max(initial=-1)) + 1
+    names = (*kept.names, *(f"cluster {n + 1}" for n in range(len(kept.names), count)))
+    colours = (*kept.colours, *class_colours(count)[len(kept.colours) :])
+    return Clusters(kept.labels, names, colours, kept.method, kept.note)
+
+
 def _view_of(state: ExplorerState) -> dict[str, Any]:
     shown, probe = state.shown, state.probe
     return {
         "plane": shown.choice.name if shown is not None and not shown.is_line else "",
         "colour": state.colour.key,
+        "clustering": state.clustering,
         "filters": {k: [float(a), float(b)] for k, (a, b) in state.filters.items()},
         "z": [] if probe is None else [float(v) for v in probe.z],
         "atlas": state.options.atlas,

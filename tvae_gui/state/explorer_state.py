@@ -24,6 +24,7 @@ from tvae_gui.state.support_map import SupportMap
 
 Array = NDArray[Any]
 SUPPORT_SHARE = 0.03
+CLUSTERING = "clusters"  # the name of the clustering that is found in the window
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class ExplorerState:
         self.planes: dict[str, Plane] = {}
         self.filters: dict[str, tuple[float, float]] = {}
         self.sets: list[NamedSet] = []
-        self.clusters: Clusters | None = None
+        self.clusterings: dict[str, Clusters] = {}
+        self.clustering = ""
         self.colour: Column = DENSITY
         self.shown: ShownPlane | None = None
         self.index = PointIndex(np.empty((0, 2)))
@@ -131,6 +133,11 @@ class ExplorerState:
     def images(self) -> int:
         """Number N of images; 0 when nothing is open."""
         return 0 if self.store is None else self.store.images
+
+    @property
+    def clusters(self) -> Clusters | None:
+        """The clustering that is shown, of all `clusterings`."""
+        return self.clusterings.get(self.clustering)
 
     # --- plane -------------------------------------------------------------------------------
     def choose_plane(self, choice: PlaneChoice) -> None:
@@ -393,6 +400,20 @@ class ExplorerState:
         self.options = replace(self.options, **changes)
         self.options_changed.emit()
 
+    def free_set_name(self, wanted: str) -> str:
+        """Return `wanted`, with a number behind where a set of other images has that name."""
+        name, number = wanted, 1
+        while (there := self.named_set(name)) is not None:
+            if np.array_equal(there.mask, self.history.present.mask):
+                break
+            number += 1
+            name = f"{wanted} {number}"
+        return name
+
+    def named_set(self, name: str) -> NamedSet | None:
+        """Return the set of that name, None when there is none."""
+        return next((named for named in self.sets if named.name == name), None)
+
     def add_set(self, name: str, note: str = "") -> NamedSet:
         """Keep the selection under a name; a set of that name is replaced."""
         present = self.history.present
@@ -406,9 +427,35 @@ class ExplorerState:
         self.sets = list(sets)
         self.sets_changed.emit()
 
-    def set_clusters(self, clusters: Clusters | None) -> None:
-        """Show a clustering and colour by it."""
-        self.clusters, self.colour = clusters, DENSITY  # first: the list shows what is coloured by
+    def set_clusters(self, clusters: Clusters | None, name: str = "") -> None:
+        """Keep a clustering under `name`, show it and colour by it; None forgets the one shown.
+
+        Without a name it takes the place of the one that is shown.
+        """
+        if clusters is None:
+            self.clusterings.pop(self.clustering, None)
+            self._show("")
+            return
+        name = name or self.clustering or CLUSTERING
+        self.clusterings[name] = clusters
+        self._show(name)
+
+    def keep_clusterings(self, clusterings: dict[str, Clusters]) -> None:
+        """Keep clusterings under their names; the one that is shown stays so."""
+        self.clusterings |= clusterings
+        if self.clustering in clusterings:
+            self._show(self.clustering)
+        elif clusterings:
+            self.clusters_changed.emit()
+
+    def show_clustering(self, name: str) -> None:
+        """Show another of the clusterings and colour by it."""
+        if name in self.clusterings and name != self.clustering:
+            self._show(name)
+
+    def _show(self, name: str) -> None:
+        self.clustering = name
+        clusters, self.colour = self.clusters, DENSITY  # first: the list shows what is coloured by
         self._values.pop(CLUSTER_KEY, None)
         self.set_filter(CLUSTER_KEY, None)
         self.columns_changed.emit()

@@ -13,12 +13,12 @@ from PyQt6.QtGui import QImage
 from tvae_core.analysis.averages import soft_circle
 from tvae_core.colours import class_colours
 from tvae_core.export.classes import Chosen, labelled
+from tvae_core.images_of import images_are_there
 from tvae_core.words import count, figure
 from tvae_gui.cards.average.average_drawer import AverageChoice, AverageDrawer, AverageRow
 from tvae_gui.cards.average.frc_chart import RingCurve
 from tvae_gui.context import Context
 from tvae_gui.jobs.average_job import Averaged, AverageRequest, run_average, save_averages
-from tvae_gui.session.session import CLUSTERING
 from tvae_gui.widgets.image_panel import picture_of
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ class AveragePresenter:
             flipped = store.header.config.data.phase_flip
             self._drawer.show_correction("flip" if flipped else "none")
         self._drawer.show_sources(entries, keys.index(chosen) if chosen in keys else 0)
-        images = store.header.config.data.path
-        self._drawer.show_source_row(not (images and Path(images).exists()))
+        self._drawer.show_source_row(not images_are_there(store))
         self._drawer.show_target(store.path.parent / "averages.mrcs")
         self._drawer.open_drawer()
 
@@ -121,7 +120,7 @@ class AveragePresenter:
             return [Chosen("selection", state.selection.indices)], None
         if source == CLUSTERS and state.clusters is not None:
             found = labelled(state.clusters.labels, state.clusters.names)
-            return found, ("--labels", CLUSTERING)
+            return found, ("--labels", self._state.clustering)
         if kind == _SETS:
             sets = [s for s in state.sets if s.count and name in ("", s.name)]
             words = tuple(word for s in sets for word in ("--set", s.name))

@@ -42,7 +42,7 @@ class ClusterDrawer(Drawer):
 
     Signals: run_wanted(method, count, on_plane), cancel_wanted(), renamed(number, name),
     merge_wanted(numbers), split_wanted(number), recolour_wanted(number),
-    cluster_picked(numbers), averages_wanted(), clear_wanted().
+    cluster_picked(numbers), averages_wanted(), clear_wanted(), clustering_wanted(name).
     """
 
     run_wanted = pyqtSignal(str, int, bool)
@@ -54,6 +54,7 @@ class ClusterDrawer(Drawer):
     cluster_picked = pyqtSignal(list)
     averages_wanted = pyqtSignal()
     clear_wanted = pyqtSignal()
+    clustering_wanted = pyqtSignal(str)
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__("Clusters", parent)
@@ -65,6 +66,11 @@ class ClusterDrawer(Drawer):
         self._note = muted()
         self._note.setWordWrap(True)
         self.column.addWidget(self._note)
+        self.which = QComboBox()
+        self.which.setAccessibleName("Clustering shown")
+        self.which.setToolTip("Which clustering is shown; `tvae cluster --name` adds others")
+        self.which.textActivated.connect(self.clustering_wanted.emit)
+        self.column.addWidget(self.which)
         self.table = self._build_table()
         self.column.addWidget(self.table)
         self.column.addLayout(self._edits())
@@ -168,6 +174,13 @@ class ClusterDrawer(Drawer):
         self._note.setVisible(bool(self._note.text()))
         self._grey()
         self.place()
+
+    def show_clusterings(self, names: list[str], shown: str) -> None:
+        """List the clusterings of the run, where there is more than the one that is shown."""
+        self.which.clear()
+        self.which.addItems(names)
+        self.which.setCurrentIndex(self.which.findText(shown))
+        self.which.setVisible(len(names) > 1 or (bool(names) and not shown))
 
     def show_centres(self, images: list[QImage]) -> None:
         """Show what the decoder makes of each centre."""

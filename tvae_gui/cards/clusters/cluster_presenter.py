@@ -19,7 +19,7 @@ from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import CENTRES, DecodedMany
 from tvae_gui.jobs.picture_job import ClusterAverages
 from tvae_gui.state.atlas_view import blend_at
-from tvae_gui.state.explorer_state import Clusters
+from tvae_gui.state.explorer_state import CLUSTERING, Clusters
 from tvae_gui.widgets.questions import ask_colour
 
 Array = NDArray[Any]
@@ -59,12 +59,14 @@ class ClusterPresenter:
             self._drawer.show_running(False, "No clusters found: the images form a single group.")
             return
         names = tuple(f"cluster {n + 1}" for n in range(found.count))
-        self._put(found.labels, names, class_colours(found.count), found.method, found.note)
+        made = Clusters(found.labels, names, class_colours(found.count), found.method, found.note)
+        self._state.set_clusters(made, CLUSTERING)
 
     def show(self) -> None:
         """Show the clusters of the state and ask for their centres."""
         clusters, store = self._state.clusters, self._state.store
         self._show_confusion()
+        self._drawer.show_clusterings(list(self._state.clusterings), self._state.clustering)
         if clusters is None or store is None:
             self._drawer.show_clusters(None, [])
             return

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.colours import UNASSIGNED
+from tvae_core.columns import CLUSTER_KEY
 from tvae_core.export.particles import why_no_particles
 from tvae_core.export.registry import endings_of
 from tvae_core.export.target import Exported
@@ -16,7 +17,6 @@ from tvae_core.words import count
 from tvae_gui.cards.export.export_drawer import ExportChoice, ExportDrawer
 from tvae_gui.context import Context
 from tvae_gui.jobs.export_job import ExportRequest, FigureLook, run_export
-from tvae_gui.session.session import CLUSTERING
 
 Array = NDArray[Any]
 
@@ -70,7 +70,8 @@ class ExportPresenter:
         if self._job.is_running:
             return
         name = self._set_name(choice)
-        if choice.source[0] == "selection" and choice.what != "figure":
+        keeps = choice.source[0] == "selection" and choice.what != "figure"
+        if keeps and self._state.named_set(name) is None:
             self._state.add_set(name, f"saved for the export to {choice.target}")
             self._session.touch()
             self._session.save()
@@ -99,7 +100,7 @@ class ExportPresenter:
 
     # --- requests ------------------------------------------------------------------------------
     def _set_name(self, choice: ExportChoice) -> str:
-        return choice.target.stem or "exported"
+        return self._state.free_set_name(choice.target.stem or "exported")
 
     def _request(self, choice: ExportChoice, name: str) -> ExportRequest:
         state = self._state
@@ -114,7 +115,7 @@ class ExportPresenter:
             chosen = ("--set", str(data))
         elif kind == "cluster" and state.clusters is not None:
             mask = state.clusters.labels == data
-            chosen = ("--cluster", str(data), "--labelling", CLUSTERING)
+            chosen = ("--cluster", str(data), "--labelling", state.clustering)
         return ExportRequest(
             what=choice.what,  # type: ignore[arg-type]
             store=Path(state.store.path),
@@ -129,7 +130,7 @@ class ExportPresenter:
             look=self._look() if choice.what == "figure" else None,
             rest=_beside(choice.target) if choice.rest else None,
             with_pose=choice.with_pose,
-            labelling="" if state.clusters is None else CLUSTERING,
+            labelling=state.clustering,
             clusters=None if state.clusters is None else state.clusters.labels,
         )
 
@@ -146,7 +147,7 @@ class ExportPresenter:
         values = state.values(column.key)
         if column.kind == "class":
             colours: tuple[str, ...] = ()
-            if column.key == CLUSTERING.rstrip("s") and state.clusters is not None:
+            if column.key == CLUSTER_KEY and state.clusters is not None:
                 colours = state.clusters.colours
             return FigureLook(state.shown.xy, axes, values, column.names, colours)
         title = f"{column.title} ({column.unit})" if column.unit else column.title
