@@ -43,33 +43,50 @@ class PreparedImages(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (B, C, H, W) and, where the model sees through it, the CTF of each.
+    """Images (B, C, H, W), the CTF of each where the model sees through it, and which they are.
 
-    `ctf` is (B, 9), rows of `PreparedStack.ctf_rows`.
+    `ctf` is (B, 9), rows of `PreparedStack.ctf_rows`; `index` (B,) int64 the images' numbers in
+    their set, by which their noise is keyed.
     """
 
     images: Tensor
     ctf: Tensor | None = None
+    index: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        return Batch(self.images.to(device), None if self.ctf is None else self.ctf.to(device))
+        ctf = None if self.ctf is None else self.ctf.to(device)
+        index = None if self.index is None else self.index.to(device)
+        return Batch(self.images.to(device), ctf, index)
+
+    @property
+    def numbers(self) -> Tensor:
+        """The numbers of the images, (B,) on their device; 0, 1, ... where they have none."""
+        if self.index is None:
+            return torch.arange(len(self), device=self.images.device)
+        return self.index
+
+    def numbered(self) -> Batch:
+        """Return the batch with its numbers, which its parts then keep."""
+        return Batch(self.images, self.ctf, self.numbers)
 
     def split(self, size: int) -> Iterator[Batch]:
         """Yield the batch in parts of at most `size` images."""
         for start in range(0, len(self), size):
             part = slice(start, start + size)
-            yield Batch(self.images[part], None if self.ctf is None else self.ctf[part])
+            ctf = None if self.ctf is None else self.ctf[part]
+            yield Batch(self.images[part], ctf, None if self.index is None else self.index[part])
 
 
 def batch_of(images: PreparedImages, indices: Indices) -> Batch:
     """Return the images `indices` with their CTF where `images` has one."""
     pixels = torch.from_numpy(np.ascontiguousarray(images.read(indices)))
     rows: NDArray[np.float64] | None = getattr(images, "ctf_rows", None)
-    return Batch(pixels, None if rows is None else torch.from_numpy(rows[indices]))
+    ctf = None if rows is None else torch.from_numpy(rows[indices])
+    return Batch(pixels, ctf, torch.from_numpy(np.asarray(indices, dtype=np.int64)))
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,11 @@ def working_set_bytes(device: torch.device) -> int:
     return CPU_WORKING_SET
 
 
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Return a block without autocast, within one that has it."""
+    return torch.autocast(device.type, enabled=False)
+
+
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     """Return bf16 autocast on CUDA, nothing elsewhere."""
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()

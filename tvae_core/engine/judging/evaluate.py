@@ -8,14 +8,16 @@ from numpy.typing import NDArray
 
 from tvae_core.analysis.averages import upright
 from tvae_core.engine.data import CachedImages, Indices, batch_of, blocks_of
-from tvae_core.engine.device import mixed_precision
-from tvae_core.engine.model.sampling import categorical_sample, noise
+from tvae_core.engine.device import full_precision, mixed_precision
+from tvae_core.engine.model.noise import Noise
+from tvae_core.engine.model.sampling import categorical_sample
 from tvae_core.engine.model.target_vae import TERMS, TargetVae, add_terms
 from tvae_core.engine.using.inference import infer
 
 Pictures = NDArray[np.float32]
 Values = NDArray[np.floating]
 _BATCH = 100
+_NO_STEP = -1  # of training: the noise of an evaluation is its own
 
 
 @torch.no_grad()
@@ -29,13 +31,14 @@ def mean_elbo(
 ) -> dict[str, float]:
     """Return the ELBO and its parts, nats an image, means over `indices`, with `samples` draws."""
     device = model.points_px.device
-    g = noise(device, seed, -1 % (1 << 31))
     sums = dict.fromkeys(TERMS, 0.0)
     for block in blocks_of(len(indices), batch):
         part = batch_of(images, indices[block]).to(device)
         with mixed_precision(device):
             posterior = model.infer(part.images)
-            sample = categorical_sample(posterior, model.cells, samples, g)
+            noise = Noise(seed, _NO_STEP, part.numbers)
+            with full_precision(device):
+                sample = categorical_sample(posterior, model.cells, samples, noise)
             terms = model.elbo_terms(part.images, posterior, sample, ctf=part.ctf)
             add_terms(sums, terms)
     return {name: value / len(indices) for name, value in sums.items()}

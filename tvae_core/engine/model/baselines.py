@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tvae_core.config import ModelConfig
-from tvae_core.engine.model.encoder import bounded, turn
+from tvae_core.engine.model.encoder import bounded, in_full_precision, turn
 from tvae_core.engine.model.generator import OUTPUTS, Generator, GridPart, GridTables, activation
 from tvae_core.engine.model.posterior import CellParameters, Posterior, Prior, ShiftGrid
 from tvae_core.engine.model.target_vae import TargetVae
@@ -81,7 +81,7 @@ class MlpEncoder(nn.Module):
 
     def cells(self, features: Tensor, angles: Tensor, prior: Prior) -> CellParameters:
         """Return what is said of the cell from features (..., H); `angles` are zero here."""
-        out = self.head(features).to(self.angles.dtype)
+        out = in_full_precision(self.head, features)
         d, zero = self.z_dim, torch.zeros_like(out[..., 0])
         angle_mean, angle_log_std, shift_mean, shift_log_std = zero, zero, None, None
         if self.poses:

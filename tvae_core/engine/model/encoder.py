@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tvae_core.config import ModelConfig
+from tvae_core.engine.device import full_precision
 from tvae_core.engine.lifting.plain_conv import lifting_layer
 from tvae_core.engine.model.generator import activation
 from tvae_core.engine.model.group_linear import GroupLinear
@@ -84,8 +85,9 @@ class Encoder(nn.Module):
 
     def attention(self, features: Tensor) -> Tensor:
         """Return a(y), (B, S, R), from features (B, S, R, K): the logits without the prior."""
-        logits = features @ self.head.weight[0].to(features.dtype) + self.head.bias[0]
-        return logits.to(self.angles.dtype)
+        with full_precision(features.device):
+            logits: Tensor = features.to(self.angles.dtype) @ self.head.weight[0]
+            return logits + self.head.bias[0]
 
     def _layers(self, hidden: Tensor) -> Tensor:
         for layer in self.layers:
@@ -112,12 +114,11 @@ class Encoder(nn.Module):
 
     def cells(self, features: Tensor, angles: Tensor, prior: Prior) -> CellParameters:
         """Return what the heads say of cells whose features are (..., K) and angles (...)."""
-        out = self.head(features).to(self.angles.dtype)
-        return self._read(out, angles, prior)
+        return self._read(in_full_precision(self.head, features), angles, prior)
 
     def posterior(self, features: Tensor, prior: Prior) -> Posterior:
         """Return the posterior over all cells from features (B, S, R, K)."""
-        out = self.head(features).to(self.angles.dtype)
+        out = in_full_precision(self.head, features)
         log_q = _normalised(out[..., 0] + prior.log_cell)
         return Posterior(log_q, *self._read(out, self.angles, prior))
 
@@ -150,6 +151,16 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor, prior: Prior) -> Posterior:
         """Return the posterior of images (B, C, H, W)."""
         return self.posterior(self.features(images), prior)
+
+
+def in_full_precision(layer: nn.Linear, features: Tensor) -> Tensor:
+    """Return what a layer gives of features, in the weights' precision also under autocast.
+
+    A logit of bf16 has 8 bits: cells of equal weight would differ by as much as their prior does.
+    """
+    with full_precision(features.device):
+        out: Tensor = layer(features.to(layer.weight.dtype))
+        return out
 
 
 def _normalised(logits: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tvae_core.engine.model.encoder import turn
+from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.posterior import Posterior
 
 
@@ -39,26 +40,19 @@ class CellGeometry:
     near_angles: bool = True
 
 
-def noise(device: torch.device, seed: int, step: int) -> torch.Generator:
-    """Return the random generator of a step, the same after a resume."""
-    generator = torch.Generator(device)
-    generator.manual_seed((seed * 1_000_003 + step * 7_919 + 17) % (1 << 62))
-    return generator
-
-
 def gumbel_softmax_sample(
     posterior: Posterior,
     cells: CellGeometry,
     temperature: float,
     samples: int,
-    generator: torch.Generator | None,
+    noise: Noise,
 ) -> LatentSample:
     """Draw soft one-hot cells and average the parameters with them, as the paper does.
 
     The offset angles are averaged on the circle (an arithmetic mean of 10 and 350 degrees would
     point the wrong way), everything else linearly; where theta may lie anywhere, whole angles are.
     """
-    draws = [_soft_sample(posterior, cells, temperature, generator) for _ in range(samples)]
+    draws = [_soft_sample(posterior, cells, temperature, noise) for _ in range(samples)]
     weight = torch.full_like(draws[0].weight, 1.0 / samples)
     return LatentSample(
         torch.cat([d.z for d in draws], 1),
@@ -69,7 +63,7 @@ def gumbel_softmax_sample(
 
 
 def cells_sample(
-    posterior: Posterior, cells: CellGeometry, samples: int, generator: torch.Generator | None
+    posterior: Posterior, cells: CellGeometry, samples: int, noise: Noise
 ) -> LatentSample:
     """Draw distinct cells and a latent at each; nothing is averaged over cells.
 
@@ -78,41 +72,43 @@ def cells_sample(
     of one cell has no others: all samples are drawn at it.
     """
     if posterior.log_q[0].numel() == 1:
-        return categorical_sample(posterior, cells, samples, generator)
-    chosen, weight = distinct_cells(posterior.log_q.flatten(1), samples, generator)
+        return categorical_sample(posterior, cells, samples, noise)
+    chosen, weight = distinct_cells(posterior.log_q.flatten(1), samples, noise)
     rotations = posterior.log_q.shape[2]
-    z, angle, shift = _parameters_at(posterior, cells, chosen, rotations, generator)
+    z, angle, shift = _parameters_at(posterior, cells, chosen, rotations, noise)
     return LatentSample(z, angle, shift, weight)
 
 
-def distinct_cells(
-    log_q: Tensor, samples: int, generator: torch.Generator | None
-) -> tuple[Tensor, Tensor]:
+def distinct_cells(log_q: Tensor, samples: int, noise: Noise) -> tuple[Tensor, Tensor]:
     """Draw `samples` distinct cells of q (B, cells) by Gumbel top-k: cells (B, M), weights (B, M).
 
     The weights q / P(drawn), normalised to one, estimate expectations; the gradient passes through
     q alone. Kool, van Hoof and Welling (2020), "Estimating gradients for discrete random variables
-    by sampling without replacement", equation 7 and its normalised form.
+    by sampling without replacement", equation 7 and its normalised form. Where all cells can be
+    drawn, all are, with q itself as their weights.
     """
+    if samples >= log_q.shape[1]:
+        every = torch.arange(log_q.shape[1], device=log_q.device)
+        return every.expand_as(log_q), log_q.softmax(1)
     with torch.no_grad():
-        perturbed = log_q + _gumbel(log_q, generator)
-        count = min(samples, log_q.shape[1] - 1)
-        top = perturbed.topk(count + 1, dim=1)
-        chosen, threshold = top.indices[:, :count], top.values[:, count:]
+        perturbed = log_q + noise.gumbel(log_q.shape[1])
+        top = perturbed.topk(samples + 1, dim=1)
+        chosen, threshold = top.indices[:, :samples], top.values[:, samples:]
         drawn = -torch.expm1(-(log_q.gather(1, chosen) - threshold).clamp(-30, 30).exp())
     log_weight = log_q.gather(1, chosen) - drawn.clamp_min(1e-12).log()
     return chosen, log_weight.softmax(1)
 
 
 def categorical_sample(
-    posterior: Posterior, cells: CellGeometry, samples: int, generator: torch.Generator | None
+    posterior: Posterior, cells: CellGeometry, samples: int, noise: Noise
 ) -> LatentSample:
     """Draw `samples` cells from q(t, r | y) itself: the unbiased estimate used for evaluation."""
     rotations = posterior.log_q.shape[2]
-    chosen = torch.multinomial(
-        posterior.log_q.flatten(1).exp(), samples, replacement=True, generator=generator
-    )
-    z, angle, shift = _parameters_at(posterior, cells, chosen, rotations, generator)
+    with torch.no_grad():
+        below = posterior.log_q.flatten(1).double().exp().cumsum(1)  # (B, S R)
+        wanted = noise.uniform(samples).double() * below[:, -1:]
+        chosen = torch.searchsorted(below, wanted).clamp_max(below.shape[1] - 1)
+    z, angle, shift = _parameters_at(posterior, cells, chosen, rotations, noise)
     return LatentSample(z, angle, shift, torch.full_like(angle, 1.0 / samples))
 
 
@@ -128,18 +124,18 @@ def _parameters_at(
     cells: CellGeometry,
     chosen: Tensor,
     rotations: int,
-    generator: torch.Generator | None,
+    noise: Noise,
 ) -> tuple[Tensor, Tensor, Tensor]:
     z_mean, z_log_std = at_cells(posterior.z_mean, chosen), at_cells(posterior.z_log_std, chosen)
-    z = z_mean + z_log_std.exp() * _normal(z_mean, generator)
+    z = z_mean + z_log_std.exp() * noise.normal(*z_mean.shape[1:])
     angle = at_cells(posterior.angle_mean, chosen)
-    angle = angle + at_cells(posterior.angle_log_std, chosen).exp() * _normal(angle, generator)
+    angle = angle + at_cells(posterior.angle_log_std, chosen).exp() * noise.normal(*angle.shape[1:])
     angle = angle + cells.angles[chosen % rotations]
     shift = cells.positions_px[chosen // rotations]
     if posterior.shift_mean is not None and posterior.shift_log_std is not None:
         spread = at_cells(posterior.shift_log_std, chosen).exp()[..., None]
-        noise = _normal(shift, generator)
-        shift = shift + at_cells(posterior.shift_mean, chosen) + spread * noise
+        offset = at_cells(posterior.shift_mean, chosen)
+        shift = shift + offset + spread * noise.normal(*shift.shape[1:])
     return z, angle, shift
 
 
@@ -147,24 +143,24 @@ def _soft_sample(
     posterior: Posterior,
     cells: CellGeometry,
     temperature: float,
-    generator: torch.Generator | None,
+    noise: Noise,
 ) -> LatentSample:
     flat = posterior.log_q.flatten(1)
-    soft = ((flat + _gumbel(flat, generator)) / temperature).softmax(1)
+    soft = ((flat + noise.gumbel(flat.shape[1])) / temperature).softmax(1)
     weight = soft.view_as(posterior.log_q)
 
     def mean(values: Tensor) -> Tensor:
         return torch.einsum("bc,bcd->bd", soft, values.flatten(1, 2).flatten(2))
 
     z_mean, z_std = mean(posterior.z_mean), mean(posterior.z_log_std.exp())
-    z = z_mean + z_std * _normal(z_mean, generator)
+    z = z_mean + z_std * noise.normal(*z_mean.shape[1:])
     angle_mean = _mean_angle(posterior, cells, weight)
     angle_std = mean(posterior.angle_log_std.exp()[..., None])[:, 0]
-    angle = angle_mean + angle_std * _normal(angle_mean, generator)
+    angle = angle_mean + angle_std * noise.normal()
     shift = weight.sum(2) @ cells.positions_px
     if posterior.shift_mean is not None and posterior.shift_log_std is not None:
         shift_std = mean(posterior.shift_log_std.exp()[..., None])
-        shift = shift + mean(posterior.shift_mean) + shift_std * _normal(shift, generator)
+        shift = shift + mean(posterior.shift_mean) + shift_std * noise.normal(2)
     one = torch.ones_like(angle)[:, None]
     return LatentSample(z[:, None], angle[:, None], shift[:, None], one)
 
@@ -179,12 +175,3 @@ def _mean_angle(posterior: Posterior, cells: CellGeometry, weight: Tensor) -> Te
     direction = by_rotation @ turn(axis, cells.angles)
     offset = torch.atan2(direction[:, 1], direction[:, 0] + 1e-12)
     return offset + torch.einsum("bsr,bsr->b", weight, posterior.angle_mean)
-
-
-def _gumbel(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    uniform = torch.rand(like.shape, generator=generator, device=like.device)
-    return -(-(uniform.clamp_min(1e-20).log())).clamp_min(1e-20).log()
-
-
-def _normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(like.shape, generator=generator, device=like.device)

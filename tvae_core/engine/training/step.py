@@ -1,4 +1,4 @@
-"""One optimiser step: micro-batches that fit the device, noise keyed by (seed, step).
+"""One optimiser step: micro-batches that fit the device, noise keyed by image and step.
 
 Shapes: B batch, C channels, H W image, P pixels.
 """
@@ -14,9 +14,10 @@ from torch import Tensor
 
 from tvae_core.config import RunConfig
 from tvae_core.engine.data import Batch
-from tvae_core.engine.device import mixed_precision, working_set_bytes
+from tvae_core.engine.device import full_precision, mixed_precision, working_set_bytes
+from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.posterior import Posterior
-from tvae_core.engine.model.sampling import LatentSample, cells_sample, gumbel_softmax_sample, noise
+from tvae_core.engine.model.sampling import LatentSample, cells_sample, gumbel_softmax_sample
 from tvae_core.engine.model.target_vae import TERMS, TargetVae, add_terms
 from tvae_core.engine.training.optimizer import Steps, set_rate
 from tvae_core.runs import costs
@@ -43,20 +44,22 @@ def draw(
     posterior: Posterior,
     config: RunConfig,
     temperature: float,
-    g: torch.Generator,
+    noise: Noise,
 ) -> LatentSample:
     """Draw the training samples of a posterior as the config says."""
-    if config.train.sampler == "cells":
-        return cells_sample(posterior, model.cells, config.train.samples, g)
-    return gumbel_softmax_sample(posterior, model.cells, temperature, config.train.samples, g)
+    samples = config.train.samples
+    with full_precision(posterior.log_q.device):
+        if config.train.sampler == "cells":
+            return cells_sample(posterior, model.cells, samples, noise)
+        return gumbel_softmax_sample(posterior, model.cells, temperature, samples, noise)
 
 
-def pixel_subset(model: TargetVae, share: float, g: torch.Generator) -> Tensor | None:
-    """Return a random share of the compared pixels, None for all."""
+def pixel_subset(model: TargetVae, share: float, noise: Noise) -> Tensor | None:
+    """Return a random share of the compared pixels, None for all; `noise` is that of the step."""
     if share >= 1:
         return None
     count = len(model.compared)
-    order = torch.randperm(count, generator=g, device=g.device)
+    order = noise.uniform(count)[0].argsort()
     return model.compared[order[: max(1, round(share * count))]]
 
 
@@ -78,7 +81,8 @@ def train_step(
     set_rate(optimizer, schedule.learning_rate)
     optimizer.zero_grad(set_to_none=True)
     device = model.points_px.device
-    g = noise(device, config.train.seed, step)
+    seed, batch = config.train.seed, batch.numbered()
+    pixels = pixel_subset(model, config.train.pixel_share, Noise.of_step(seed, step, device))
     sums = dict.fromkeys(TERMS, 0.0)
     with model.encoder.one_bank():
         for part in batch.split(micro_batch):
@@ -86,8 +90,8 @@ def train_step(
             part = part.to(device)
             with mixed_precision(device):
                 posterior = model.infer(part.images)
-                sample = draw(model, posterior, config, schedule.temperature, g)
-                pixels = pixel_subset(model, config.train.pixel_share, g)
+                noise = Noise(seed, step, part.numbers)
+                sample = draw(model, posterior, config, schedule.temperature, noise)
                 terms = model.elbo_terms(part.images, posterior, sample, pixels, part.ctf)
             given_back = (1.0 - schedule.content_weight) * terms.kl.content
             loss = -(terms.elbo + given_back).sum() / len(batch)

@@ -17,6 +17,7 @@ from tvae_core.engine.data import Batch, CachedImages, batch_of
 from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.ctf import ctf_values, seen_through_ctf
 from tvae_core.engine.model.likelihood import log_likelihood
+from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.sampling import categorical_sample
 from tvae_core.engine.training.train import train
 from tvae_core.engine.using.embed import embed
@@ -79,8 +80,7 @@ def test_a_ctf_of_one_leaves_the_likelihood_as_it_is(likelihood: str) -> None:
     images = blob_images()
     with torch.no_grad():
         posterior = plain.infer(images)
-        g = torch.Generator().manual_seed(0)
-        sample = categorical_sample(posterior, plain.cells, 4, g)
+        sample = categorical_sample(posterior, plain.cells, 4, Noise(0, 0, torch.arange(3)))
         expected = plain.log_likelihood(images, sample)
         found = seeing.log_likelihood(images, sample, ctf=ones(3))
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-3)
@@ -93,7 +93,9 @@ def test_gradients_pass_through_the_ctf_to_every_weight_of_the_generator() -> No
     model = small_model(**SEES)
     images = blob_images()
     posterior = model.infer(images)
-    sample = categorical_sample(posterior, model.cells, 2, torch.Generator().manual_seed(0))
+    sample = categorical_sample(
+        posterior, model.cells, 2, Noise(0, 0, torch.arange(len(posterior.log_q)))
+    )
     _, rows = random_rows(3)
     model.elbo_terms(images, posterior, sample, ctf=rows).elbo.sum().backward()
     for name, weight in model.generator.named_parameters():

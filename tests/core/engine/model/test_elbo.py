@@ -16,6 +16,7 @@ from tvae_core.engine.lifting.lifting_method import METHODS, Method
 from tvae_core.engine.model.encoder import wrap
 from tvae_core.engine.model.generator import OUTPUTS
 from tvae_core.engine.model.likelihood import expected_pixels, log_likelihood
+from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.posterior import Prior, ShiftGrid, entropy, kl_normal, kl_terms
 from tvae_core.engine.model.sampling import (
     at_cells,
@@ -24,6 +25,10 @@ from tvae_core.engine.model.sampling import (
     gumbel_softmax_sample,
 )
 from tvae_core.errors import ConfigError
+
+
+def numbers(images: int, seed: int = 0) -> Noise:
+    return Noise(seed, 0, torch.arange(images))
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -172,7 +177,7 @@ def test_a_soft_sample_of_one_angle_in_every_cell_is_that_angle() -> None:
         angle_mean=angle.expand_as(posterior.angle_mean),
         angle_log_std=torch.full_like(posterior.angle_log_std, -20.0),
     )
-    sample = gumbel_softmax_sample(same, model.cells, 1.0, 3, generator(0))
+    sample = gumbel_softmax_sample(same, model.cells, 1.0, 3, numbers(2))
     torch.testing.assert_close(sample.angle_rad, torch.full((2, 3), 0.3), atol=1e-5, rtol=0)
 
 
@@ -182,9 +187,8 @@ def test_gradient_of_the_elbo_is_that_of_differences(subpixel: bool) -> None:
     images = blob_images(2, side=9).double()
 
     def elbo() -> torch.Tensor:
-        g = generator(5)  # the same noise each time
-        posterior = model.infer(images)
-        sample = gumbel_softmax_sample(posterior, model.cells, 0.7, 2, g)
+        posterior = model.infer(images)  # and the same noise each time
+        sample = gumbel_softmax_sample(posterior, model.cells, 0.7, 2, numbers(2, 5))
         return model.elbo_terms(images, posterior, sample).elbo.mean()
 
     torch.set_default_dtype(torch.float64)
@@ -211,7 +215,7 @@ def test_distinct_cells_estimate_an_expectation_and_its_gradient() -> None:
     values = torch.randn(cells, generator=generator(2))
     exact = (log_q.exp() * values).sum()
     (exact_gradient,) = torch.autograd.grad(exact, log_q)
-    chosen, weight = distinct_cells(log_q.expand(draws, cells), samples, generator(3))
+    chosen, weight = distinct_cells(log_q.expand(draws, cells), samples, numbers(draws))
     assert all(len(set(row.tolist())) == samples for row in chosen[:100])
     torch.testing.assert_close(weight.sum(1), torch.ones(draws))
     by_draw = (weight * values[chosen]).sum(1)
@@ -224,12 +228,43 @@ def test_distinct_cells_estimate_an_expectation_and_its_gradient() -> None:
     assert float(gradient.norm() / tangent.norm()) == pytest.approx(1.0, abs=0.1)
 
 
+def test_where_all_cells_can_be_drawn_the_expectation_is_exact() -> None:
+    log_q = torch.randn(3, 2, generator=generator(1)).log_softmax(1).requires_grad_()
+    chosen, weight = distinct_cells(log_q, 4, numbers(3))
+    values = torch.tensor([1.0, -2.0])
+    torch.testing.assert_close((weight * values[chosen]).sum(1), log_q.exp() @ values)
+    (gradient,) = torch.autograd.grad((weight * values[chosen]).sum(), log_q)
+    assert (gradient.abs() > 1e-3).all()
+
+
+def test_cells_are_drawn_as_often_as_they_are_likely() -> None:
+    model = small_model()
+    with torch.no_grad():
+        posterior = model.infer(blob_images(1))
+        q = posterior.log_q.flatten().exp()
+        many = replace(posterior, log_q=posterior.log_q * 2)  # other probabilities, the same cells
+        sharp = many.log_q.flatten().softmax(0)
+        many = replace(many, log_q=sharp.log().view_as(many.log_q))
+        for given, exact in ((posterior, q), (many, sharp)):
+            sample = categorical_sample(
+                replace(given, shift_mean=None, shift_log_std=None), model.cells, 20_000, numbers(1)
+            )
+            found = (
+                torch.cdist(sample.shift_px[0], model.positions_px)
+                .argmin(1)
+                .bincount(minlength=len(model.positions_px))
+            )
+            expected = exact.view(len(model.positions_px), -1).sum(1)
+            spread = (expected * (1 - expected) / 20_000).sqrt()
+            assert ((found / 20_000 - expected).abs() < 5 * spread + 1e-4).all()
+
+
 def test_a_subset_of_pixels_estimates_the_likelihood_without_bias() -> None:
     model = small_model().eval()
     images = blob_images(2)
     with torch.no_grad():
         posterior = model.infer(images)
-        sample = categorical_sample(posterior, model.cells, 2, generator())
+        sample = categorical_sample(posterior, model.cells, 2, numbers(2))
         whole = model.log_likelihood(images, sample)
         g, pixels = generator(4), len(model.compared)
         draws = [
@@ -249,7 +284,7 @@ def test_masked_pixels_are_not_compared() -> None:
 
     model = TargetVae(small_model().model, side, 1, mask)
     posterior = model.infer(images)
-    sample = categorical_sample(posterior, model.cells, 1, generator())
+    sample = categorical_sample(posterior, model.cells, 1, numbers(1))
     outside = images.clone()
     outside[..., 0, :] = 0.7
     torch.testing.assert_close(
@@ -268,7 +303,7 @@ def test_half_precision_keeps_the_elbo_and_passes_gradients(method: Method, mixi
 
     def elbo() -> torch.Tensor:
         posterior = model.infer(images)
-        sample = categorical_sample(posterior, model.cells, 4, generator(1))
+        sample = categorical_sample(posterior, model.cells, 4, numbers(4))
         return model.elbo_terms(images, posterior, sample).elbo
 
     exact = elbo()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -11,9 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.core.engine.model.models import blob_images, small_model
 from tvae_core.config import ModelConfig, RunConfig
-from tvae_core.engine.data import Batch
+from tvae_core.engine.data import Batch, CachedImages
+from tvae_core.engine.judging.evaluate import mean_elbo
 from tvae_core.engine.model.generator import Generator
-from tvae_core.engine.model.sampling import noise
+from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.training.step import Schedule, train_step
 from tvae_core.engine.using.inference import images_at_once, infer
@@ -94,7 +96,7 @@ def test_no_gradient_passes_through_a_copied_view() -> None:
     from tvae_core.engine.training.step import draw
 
     posterior = model.infer(images)
-    sample = draw(model, posterior, config, 1.0, noise(torch.device("cpu"), 0, 0))
+    sample = draw(model, posterior, config, 1.0, Noise(0, 0, torch.arange(len(images))))
     terms = model.elbo_terms(images, posterior, sample)
     seen, waiting = set(), [terms.elbo.sum().grad_fn]
     while waiting:
@@ -106,6 +108,52 @@ def test_no_gradient_passes_through_a_copied_view() -> None:
     names = {type(node).__name__ for node in seen}
     assert any("Correlate" in name for name in names)
     assert not {"CopySlices", "AsStridedBackward0"} & names
+
+
+SAMPLERS = [
+    ["train.sampler=gumbel-softmax", "train.samples=2"],
+    ["train.sampler=cells", "train.samples=3", "train.pixel_share=0.3"],
+]
+
+
+@pytest.mark.parametrize("settings", SAMPLERS)
+def test_a_step_is_the_same_however_its_batch_is_cut(settings: list[str]) -> None:
+    found = []
+    for micro in (12, 5, 1):
+        model = made("direct")
+        config = RunConfig(model=model.model).changed(settings)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        batch = Batch(blob_images(12, SIDE), index=torch.arange(100, 112).flip(0))
+        sums = train_step(
+            model, optimizer, batch, config, Schedule(0.0, 1.0), 7, micro, lambda: None
+        )
+        found.append((sums["elbo"], [p.grad for p in model.parameters()]))
+    for elbo, gradients in found[1:]:
+        assert elbo == pytest.approx(found[0][0], rel=1e-5)
+        for gradient, whole in zip(gradients, found[0][1], strict=True):
+            # sums of the same numbers in another order
+            torch.testing.assert_close(gradient, whole, rtol=1e-3, atol=1e-4 * float(whole.norm()))
+
+
+def test_validation_is_the_same_however_it_is_cut() -> None:
+    model = made("direct").eval()
+    images = CachedImages(_Array(blob_images(10, SIDE).numpy()))
+    means = [mean_elbo(model, images, np.arange(3, 10), batch)["elbo"] for batch in (7, 2)]
+    assert means[0] == pytest.approx(means[1], rel=1e-6)
+
+
+class _Array:
+    """Images in memory, prepared."""
+
+    def __init__(self, images: Any) -> None:
+        self._images = images
+        self.channels, self.side = images.shape[1:3]
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def read(self, indices: Any) -> Any:
+        return self._images[indices]
 
 
 class _Allocations(TorchDispatchMode):
