@@ -6,6 +6,7 @@ The command line, the run's `config.json` and the form of the window are all mad
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib import resources as package_resources
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -312,7 +313,28 @@ class RunConfig(_Section):
         write_text(path, self.model_dump_json(indent=2) + "\n")
 
     def contradictions(self) -> list[Contradiction]:
-        """Return which settings of different kinds exclude each other."""
+        """Return which settings of different kinds exclude each other, or train nothing."""
+        return [*self._without_gradient(), *self._against_the_ctf()]
+
+    def _without_gradient(self) -> list[Contradiction]:
+        found = []
+        train, data, several_cells = self.train, self.data, self.model.system == "target-vae"
+        if several_cells and self.model.group_conv and self.model.kernel_px == 1:
+            what = "A kernel of one pixel looks the same however it is turned."
+            remedy = "Let the image size choose it"
+            found.append(Contradiction(what, remedy, "model.kernel_px", 0))
+        if several_cells and train.sampler == "cells" and train.samples == 1:
+            what = (
+                "One cell an image gives rotation and shift nothing to learn from: "
+                "cells are compared with each other."
+            )
+            found.append(Contradiction(what, "Draw 4 cells an image", "train.samples", 4))
+        if data.validation_share + data.test_share >= 1:
+            what = "Every image is held out, none is left for training."
+            found.append(Contradiction(what, "Hold out fewer", "data.test_share", 0.1))
+        return found
+
+    def _against_the_ctf(self) -> list[Contradiction]:
         if self.model.ctf == "none":
             return []
         found = []
@@ -342,7 +364,9 @@ class RunConfig(_Section):
         values = self.model_dump()
         for setting in settings:
             _apply(values, setting)
-        return parse_config(values, "setting")
+        config = parse_config(values, "setting", kept=True)
+        _refuse(config, "setting", self.contradictions())
+        return config
 
 
 SECTIONS: dict[str, type[_Section]] = {
@@ -353,8 +377,14 @@ SECTIONS: dict[str, type[_Section]] = {
 }
 
 
-def parse_config(values: Any, where: object) -> RunConfig:
+def parse_config(values: Any, where: object, kept: bool = False) -> RunConfig:
     """Return the config of a dictionary.
+
+    Parameters
+    ----------
+    kept : bool
+        It is that of a run or store which is there: settings that exclude each other may have been
+        allowed when it was made, and it stays readable.
 
     Raises
     ------
@@ -368,14 +398,21 @@ def parse_config(values: Any, where: object) -> RunConfig:
         name = ".".join(str(part) for part in first["loc"]) or "config"
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{name}: {message}", where, "see `tvae train --help`") from None
-    for wrong in config.contradictions():
-        todo = f"set {wrong.key}={str(wrong.value).lower()}"
-        raise ConfigError(f"model.ctf: {wrong.what}", where, todo)
+    if not kept:
+        _refuse(config, where)
     return config
 
 
-def load_config(path: Path | str) -> RunConfig:
-    """Read a config written by `RunConfig.save`.
+def _refuse(config: RunConfig, where: object, known: Sequence[Contradiction] = ()) -> None:
+    """Raise a ConfigError for the first contradiction that is not `known`."""
+    for wrong in config.contradictions():
+        if wrong not in known:
+            todo = f"set {wrong.key}={str(wrong.value).lower()}"
+            raise ConfigError(f"{wrong.key}: {wrong.what}", where, todo)
+
+
+def load_config(path: Path | str, kept: bool = False) -> RunConfig:
+    """Read a config written by `RunConfig.save`; `kept` as for `parse_config`.
 
     Raises
     ------
@@ -388,7 +425,7 @@ def load_config(path: Path | str) -> RunConfig:
         raise ConfigError("no such config", path) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"not a JSON config ({error})", path) from None
-    return parse_config(values, path)
+    return parse_config(values, path, kept)
 
 
 def preset_names() -> list[str]:

@@ -69,7 +69,7 @@ def read_header(file: h5py.File, path: Path) -> StoreHeader:
         raise StoreError("the file is damaged (its header differs)", path, "embed the run again")
     pixel_size = float(file.attrs["pixel_size_angstrom"])
     return StoreHeader(
-        config=parse_config(json.loads(file.attrs["config"]), path),
+        config=parse_config(json.loads(file.attrs["config"]), path, kept=True),
         run=str(file.attrs["run"]),
         side=int(file.attrs["side"]),
         channels=int(file.attrs["channels"]),

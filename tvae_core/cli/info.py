@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_facts(path: Path) -> dict[str, Any]:
     from tvae_core.config import load_config
 
-    config = load_config(path / "config.json")
+    config = load_config(path / "config.json", kept=True)
     metrics = path / "metrics.jsonl"
     lines = metrics.read_text().splitlines() if metrics.exists() else []
     last = json.loads(lines[-1]) if lines else {}

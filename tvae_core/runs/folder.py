@@ -140,7 +140,7 @@ class RunFolder:
         """
         if not self.config_file.exists():
             raise ConfigError("no run here (config.json is missing)", self.path)
-        return load_config(self.config_file)
+        return load_config(self.config_file, kept=self.begun)
 
     def create(self, config: RunConfig) -> None:
         """Make the folder and write its config."""

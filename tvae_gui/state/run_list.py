@@ -7,7 +7,7 @@ from pathlib import Path
 
 from psygnal import Signal
 
-from tvae_core.config import RunConfig, load_config
+from tvae_core.config import RunConfig
 from tvae_core.errors import ConfigError
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.listing import RecentRuns, RunSummary, find_runs, summarise
@@ -100,7 +100,7 @@ class RunList:
 def _speed(run: Path) -> MeasuredSpeed | None:
     speed = TrainingState.from_folder(run).images_per_second
     try:
-        config = load_config(RunFolder(run).config_file)
+        config = RunFolder(run).config()
     except ConfigError:
         return None
     return MeasuredSpeed(run.name, speed, config) if speed else None

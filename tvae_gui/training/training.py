@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QMainWindow
 
-from tvae_core.config import RunConfig, load_config
+from tvae_core.config import RunConfig
 from tvae_core.errors import TvaeError
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.listing import RecentRuns
@@ -67,7 +67,7 @@ class Training:
     def copy_run(self, run: Path) -> None:
         """Show the dialog of a new run with the images and settings of an earlier one."""
         try:
-            config = load_config(RunFolder(run).config_file)
+            config = RunFolder(run).config()
         except TvaeError as error:
             self._messages.error(error)
             return
