@@ -1,5 +1,4 @@
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from tests.state.records import epoch_line, started_line
 from tvae_core.config import RunConfig
 from tvae_core.progress import Failed, Finished
 from tvae_core.runs.listing import RecentRuns, find_runs, summarise
+from tvae_core.runs.process import mark
 from tvae_core.runs.status import RunStatus
 from tvae_gui.state.run_list import RunList
 
@@ -55,7 +55,7 @@ def test_the_last_word_of_a_run_tells_its_state(
 
 def test_a_run_whose_process_lives_is_running(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    (run / "run.pid").write_text(str(os.getpid()))
+    (run / "run.pid").write_text(mark())
     assert summarise(run).status is RunStatus.RUNNING
 
 

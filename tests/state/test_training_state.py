@@ -6,6 +6,7 @@ import pytest
 
 from tests.state.records import epoch_line, started_line, step_line
 from tvae_core.progress import Embedded, Failed, Finished, Preview
+from tvae_core.runs.process import mark
 from tvae_core.runs.status import RunStatus
 from tvae_gui.state.training_state import TrainingState
 
@@ -123,14 +124,13 @@ def test_a_run_trained_in_a_terminal_is_rebuilt_from_its_folder(tmp_path: Path) 
 
 def test_a_living_process_makes_the_rebuilt_run_running(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text(epoch_line(0) + "\n")
-    (tmp_path / "run.pid").write_text(str(os.getpid()))
+    (tmp_path / "run.pid").write_text(mark())
     assert TrainingState.from_folder(tmp_path).status is RunStatus.RUNNING
 
 
 def test_a_process_number_given_out_again_is_not_the_run(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text(epoch_line(0) + "\n")
     (tmp_path / "run.pid").write_text(str(os.getpid()))
-    os.utime(tmp_path / "run.pid", (1e9, 1e9))
     assert TrainingState.from_folder(tmp_path).status is RunStatus.FAILED
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tvae_core.config import RunConfig
-from tvae_core.errors import ImageFileError
+from tvae_core.errors import ConfigError, ImageFileError
+from tvae_core.files import shown
 from tvae_core.images.look import look_at
 from tvae_core.images.prepared import open_prepared
+from tvae_core.images.stack import ImageStack
 from tvae_core.images.values import look_at_values, settled
+from tvae_core.particles import Categories
 from tvae_core.progress import Remark
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images
@@ -31,7 +34,10 @@ def begin(run: RunFolder, config: RunConfig, anyway: bool = False) -> Iterator[R
     ImageFileError
         The images cannot be read, or nothing can be learned from their values.
     """
+    _check_name(config.data.path, "data.path", "rename the file or folder")
+    _check_name(str(run.path.absolute()), "the run's folder", "choose another name")
     with open_prepared(config.data, config.model.ctf == "likelihood") as images:
+        _check_storable(images.stack)
         facts = look_at_values(images.stack)
         look = look_at(images.stack, config.data.path)
         remarks, identity = images.stack.remarks, images.stack.identity
@@ -49,6 +55,25 @@ def begin(run: RunFolder, config: RunConfig, anyway: bool = False) -> Iterator[R
         yield Remark(str(what))
     for problem in problems:
         yield Remark(f"{_plain(problem.what)} ({problem.advice})")
+
+
+def _check_storable(stack: ImageStack) -> None:
+    """Refuse names that the store could not hold when all the work is done."""
+    texts = {"files": stack.sources().files, "labels": list(stack.label_names)}
+    for name, kept in stack.described().items():
+        texts[f"column {name}"] = [name, *(kept.names if isinstance(kept, Categories) else [])]
+    for what, names in texts.items():
+        for name in names:
+            _check_name(name, what, "rename it, or write the table again in UTF-8", stack.path)
+
+
+def _check_name(name: str, what: str, todo: str, where: object = "") -> None:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ConfigError(f"{what}: {shown(name)} is not UTF-8", where, todo) from None
+    if "\0" in name:
+        raise ConfigError(f"{what}: {name!r} holds a zero byte", where, todo)
 
 
 def _plain(sentence: str) -> str:

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from signal import Signals
 
 from tvae_core.config import RunConfig, load_config
 from tvae_core.errors import ConfigError, TrainingError, TvaeError
 from tvae_core.files import write_text
 from tvae_core.progress import Epoch
-from tvae_core.runs.process import age_s, is_alive, is_younger, read_pid
+from tvae_core.runs.process import age_s, mark, proven_process, send
+
+_NO_EPOCH = 1 << 60  # of a line of metrics.jsonl that is no record
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,19 @@ class RunFolder:
     def process(self) -> int | None:
         """Return the run's living process, None when there is none."""
         for path in (self.pid_file, self.launch_file):
-            number = read_pid(path)
-            if number and is_alive(number) and not is_younger(number, path):
+            if (number := proven_process(path)) is not None:
                 return number
         return None
+
+    def signal(self, number: Signals) -> bool:
+        """Signal the run's process; return False when none is proved to be the run's own.
+
+        Raises
+        ------
+        PermissionError
+            It belongs to another user.
+        """
+        return send(self.pid_file, number) or send(self.launch_file, number)
 
     def was_cut_off(self) -> bool:
         """Whether the process died before it could tidy up."""
@@ -125,6 +137,14 @@ class RunFolder:
         began = self.launch_file.stat().st_mtime
         spoken = [path.stat() for path in (self.progress, self.metrics) if path.exists()]
         return not any(stat.st_size and stat.st_mtime >= began for stat in spoken)
+
+    def epochs_done(self) -> int:
+        """Return how many epochs are finished."""
+        if not self.metrics.exists():
+            return 0
+        lines = self.metrics.read_text(encoding="utf-8").splitlines()
+        epochs = [_epoch_of(line) for line in lines]
+        return max((epoch + 1 for epoch in epochs if epoch < _NO_EPOCH), default=0)
 
     def has_checkpoint(self) -> bool:
         """Whether there is something to resume from."""
@@ -173,10 +193,10 @@ class RunFolder:
             Another process is training this run.
         """
         file = self.pid_file
-        other = _running_pid(file)
-        if other:
+        other = proven_process(file)
+        if other not in (None, os.getpid()):
             raise TrainingError(f"the run is being trained by process {other}", self.path)
-        file.write_text(str(os.getpid()))
+        write_text(file, mark())
         try:
             yield
         finally:
@@ -208,9 +228,4 @@ def _epoch_of(line: str) -> int:
     try:
         return int(json.loads(line)["epoch"])
     except (ValueError, KeyError, TypeError):
-        return 1 << 60
-
-
-def _running_pid(file: Path) -> int | None:
-    pid = read_pid(file)
-    return pid if pid and pid != os.getpid() and is_alive(pid) else None
+        return _NO_EPOCH

@@ -4,24 +4,103 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
+import psutil
+
 _TAIL = 1 << 16
-_CLOCK_SLACK_S = 2.0
+_SLACK_S = 3.0  # a clock that was set right moves what the system says of a start
+_ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 def is_alive(pid: int) -> bool:
     """Return whether a process exists and is more than a zombie."""
-    if pid <= 0:
+    try:
+        return bool(psutil.Process(pid).status() not in _ENDED)
+    except (psutil.NoSuchProcess, ValueError, OverflowError):
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def mark(pid: int | None = None) -> str:
+    """Return what a file says of a process so that it is known for sure: number, start and boot.
+
+    A number alone is given to another process sooner or later.
+    """
+    number = os.getpid() if pid is None else pid
+    try:
+        started = psutil.Process(number).create_time()
+    except psutil.Error:
+        started = None
+    return json.dumps({"pid": number, "started": started, "boot": _boot()}) + "\n"
+
+
+def proven_process(file: Path) -> int | None:
+    """Return the living process that a file marks, None unless it is proved to be that one.
+
+    A file that holds a number alone, as older ones do, is believed where the command line of the
+    process trains the run in whose folder the file lies.
+    """
+    found = _read_mark(file)
+    number = found.get("pid")
+    if not isinstance(number, int) or isinstance(number, bool) or number <= 0:
+        return None
+    try:
+        process = psutil.Process(number)
+        if process.status() in _ENDED:
+            return None
+        if set(found) == {"pid"}:
+            return number if _trains(process, file.parent) else None
+        started = found.get("started")
+        same = isinstance(started, float) and abs(process.create_time() - started) < _SLACK_S
+        return number if same and found.get("boot") == _boot() else None
+    except (psutil.Error, OverflowError, ValueError):
+        return None
+
+
+def send(file: Path, number: signal.Signals) -> bool:
+    """Signal the process that a file marks; return False, and do nothing, unless it is proved.
+
+    Raises
+    ------
+    PermissionError
+        It belongs to another user.
+    """
+    pid = proven_process(file)
+    if pid is None:
         return False
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        psutil.Process(pid).send_signal(number)
+    except psutil.NoSuchProcess:
         return False
-    except (PermissionError, OverflowError):
-        return True
-    return _stat(pid)[:1] not in (["Z"], ["X"])
+    except psutil.AccessDenied as error:
+        raise PermissionError(f"process {pid} belongs to another user") from error
+    return True
+
+
+def _read_mark(file: Path) -> dict[str, object]:
+    try:
+        value = json.loads(file.read_text(encoding="utf-8")[:1000])
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {"pid": value}
+
+
+def _trains(process: psutil.Process, run: Path) -> bool:
+    words = process.cmdline()
+    here = Path(process.cwd())
+    return "train" in words and any((here / word).resolve() == run.resolve() for word in words)
+
+
+def _boot() -> str:
+    """Return what tells this boot of the machine from any other."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    except OSError:
+        return f"{psutil.boot_time():.0f}"
 
 
 def tail_of(path: Path, limit: int = _TAIL) -> str:
@@ -45,40 +124,3 @@ def last_words(log: Path) -> str:
 def age_s(path: Path) -> float:
     """Return the seconds since a file was written."""
     return time.time() - path.stat().st_mtime
-
-
-def read_pid(path: Path) -> int | None:
-    """Return the process number in a file, None without one."""
-    try:
-        text = path.read_text(encoding="utf-8")[:200].strip()
-        value = json.loads(text)
-    except (OSError, ValueError):
-        return None
-    value = value.get("pid") if isinstance(value, dict) else value
-    return value if isinstance(value, int) else None
-
-
-def is_younger(pid: int, path: Path) -> bool:
-    """Return whether the process began after the file was written: its number was reused."""
-    fields = _stat(pid)
-    if len(fields) < 20:
-        return False
-    try:
-        boot = next(
-            int(line.split()[1])
-            for line in Path("/proc/stat").read_text().splitlines()
-            if line.startswith("btime")
-        )
-        began = boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
-        return began > path.stat().st_mtime + _CLOCK_SLACK_S
-    except (OSError, StopIteration, ValueError):
-        return False
-
-
-def _stat(pid: int) -> list[str]:
-    """Return the fields of /proc/PID/stat from the state on; empty where there is no /proc."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return []
-    return text.rpartition(")")[2].split()

@@ -11,6 +11,7 @@ from tvae_core.work.request import Option, Request
 
 DEFAULT_PRESET = "fast-cpu"
 PLACE = ("train.device", "train.threads")  # where a run works; they may change when it is resumed
+LONGER = ("train.epochs",)  # and how long it goes on
 
 
 class SettingsRequest(Request):
@@ -59,10 +60,10 @@ class SettingsRequest(Request):
         return bool(self.settings or self.preset or self.config)
 
     @property
-    def asks_for_place_alone(self) -> bool:
-        """Whether the settings say at most where a run works, not what it makes."""
+    def may_resume(self) -> bool:
+        """Whether the settings say at most where a run works and how long, not what it makes."""
         names = {setting.partition("=")[0].strip() for setting in self.settings}
-        return not (self.preset or self.config) and names <= set(PLACE)
+        return not (self.preset or self.config) and names <= {*PLACE, *LONGER}
 
     def settings_on(self, base: RunConfig | None = None) -> RunConfig:
         """Return the config asked for, on top of `base` where no other is named.

@@ -125,16 +125,20 @@ class TrainRequest(SettingsRequest):
         return config
 
     def _keep_place(self, folder: RunFolder, asks: bool) -> None:
-        """Write where a resumed run is to work; refuse any other setting."""
+        """Write where a resumed run is to work and how long; refuse any other setting."""
         if not asks:
             return
-        if not (self.resume and self.asks_for_place_alone):
+        if not (self.resume and self.may_resume):
             todo = (
-                "resume it unchanged (only --device and --threads may differ), or choose another "
-                "folder"
+                "resume it unchanged (only --epochs, --device and --threads may differ), or choose "
+                "another folder"
             )
             raise ConfigError("the run was started with other settings", self.folder, todo)
-        folder.config().changed(list(self.settings)).save(folder.config_file)
+        config = folder.config().changed(list(self.settings))
+        if config.train.epochs < (done := folder.epochs_done()):
+            what = f"train.epochs={config.train.epochs}, but {done} epochs are done already"
+            raise ConfigError(what, self.folder, "ask for more")
+        config.save(folder.config_file)
 
 
 class Beginning(NamedTuple):

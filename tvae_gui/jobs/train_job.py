@@ -19,6 +19,7 @@ from PyQt6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSig
 from tvae_core.errors import TrainingError
 from tvae_core.files import write_text
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.process import mark
 from tvae_gui.jobs.tail import Tail
 from tvae_gui.state.training_state import TrainingState
 
@@ -133,17 +134,11 @@ class TrainJob(QObject):
             self.state.feed_log("The process did not end within 10 s and was killed.")
 
     def _signal(self, number: signal.Signals) -> bool:
-        pid = self.state.folder.process()
-        if pid is None:
-            return False
         try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return False
+            return self.state.folder.signal(number)
         except PermissionError:
             self.state.feed_log("The process belongs to another user and cannot be stopped here.")
             return False
-        return True
 
 
 def start_detached(folder: RunFolder, command: Sequence[str], resume: bool) -> None:
@@ -171,7 +166,7 @@ def start_detached(folder: RunFolder, command: Sequence[str], resume: bool) -> N
         raise TrainingError(
             "the training process could not be started", folder.path, "is the disk full?"
         )
-    write_text(folder.launch_file, f"{pid}\n")
+    write_text(folder.launch_file, mark(pid))
     os.utime(folder.launch_file, (began, began))  # never later than the process's first word
 
 

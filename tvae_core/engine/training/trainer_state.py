@@ -23,6 +23,7 @@ from tvae_core.engine.training.step import Schedule
 from tvae_core.errors import CheckpointError
 
 CONTENT_WEIGHT = 0.1  # of KL_z at the first step, where it is warmed up
+_ALL_DONE = "epochs are done"
 _COUNTERS = (
     "step",
     "epoch",
@@ -129,7 +130,7 @@ class TrainerState:
         self.steps_in_epoch = self.images_in_epoch = 0
         self.sums = dict.fromkeys(TERMS, 0.0)
         if self.epoch >= train.epochs:
-            self.reason = f"all {train.epochs} epochs are done"
+            self.reason = f"all {train.epochs} {_ALL_DONE}"
         elif train.stop_epochs and self.stalled >= train.stop_epochs:
             self.reason = f"no improvement in {self.stalled} epochs"
 
@@ -187,6 +188,8 @@ class TrainerState:
         self.optimizer.restore(parts, saved.values["adam_steps"])
         for name in _COUNTERS:
             setattr(self, name, saved.values[name])
+        if self.reason.endswith(_ALL_DONE) and self.epoch < self.config.train.epochs:
+            self.reason = ""  # more epochs are asked for than when it was finished
         self.best = -math.inf if self.best is None else self.best
         if self.model.encoder.lifting is not None:
             same = saved.values.get("lifting_on") in (None, self.model.points_px.device.type)

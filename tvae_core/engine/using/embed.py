@@ -149,7 +149,8 @@ def _embed_images(
     weights = run.model.read_bytes()
     table = images.stack.table
     record = None if table is None else record_of(table)
-    described = config.data.model_dump_json() + ("" if record is None else record.sha256)
+    described = config.data.model_dump_json() + config.embed.model_dump_json()
+    described += "" if record is None else record.sha256
     parts = _Parts(target, sha256_of_bytes(weights + described.encode()))
     limits = _thumbnail_range(images)
     yield from _embed_blocks(model, images, config, parts, limits, cancelled)
@@ -160,7 +161,7 @@ def _embed_images(
 
 @dataclass(frozen=True)
 class _Parts:
-    """Blocks already embedded, one .npz each, of one model and one way to prepare the images."""
+    """Blocks already embedded, one .npz each, of one model and one way to prepare and embed."""
 
     target: Path
     key: str

@@ -22,6 +22,7 @@ from tvae_core.errors import Cancelled, CheckpointError, ConfigError, TrainingEr
 from tvae_core.files import sha256_of_file
 from tvae_core.progress import Epoch, Finished, Preview, Started, from_json
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.process import mark
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,7 @@ def test_a_run_is_trained_by_one_process_at_a_time(tmp_path: Path, images: Path)
     run = tiny_run(tmp_path / "run", images)
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        (run.path / "run.pid").write_text(str(other.pid))
+        (run.path / "run.pid").write_text(mark(other.pid))
         with pytest.raises(TrainingError, match=f"process {other.pid}"):
             next(train(run))
     finally:
