@@ -1,1 +1,1 @@
-"""The command `tvae`: every journey of the window has its command here."""
+"""The command `tvae`: everything the window does has its command here."""

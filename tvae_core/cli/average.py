@@ -1,8 +1,9 @@
 """`tvae average STORE OUT.mrcs`: averages of sets or clusters, each image turned upright.
 
-Writes OUT.mrcs (a class an image), OUT_std.mrcs (deviations) and OUT.star (a row a class: count,
-resolution where two random halves agree to 0.143, and their ring correlation). Images are taken at
-their original size; where they are gone, the thumbnails of the store are averaged and it is said.
+Writes OUT.mrcs (one image per class), OUT_std.mrcs (deviations) and OUT.star (one row per class:
+count, resolution where two random halves agree to 0.143, and their ring correlation). Images are
+taken at their original size; if they are missing, the thumbnails of the store are averaged, and a
+line says so.
 """
 
 from __future__ import annotations

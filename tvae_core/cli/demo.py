@@ -1,4 +1,4 @@
-"""`tvae demo`: simulate particles, train on them, embed them, and picture what was learned."""
+"""`tvae demo`: simulate particles, train on them, embed them, and draw what was learned."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PRESET = "demo"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae demo`."""
-    parser.add_argument("--folder", default="demo", help="where everything is written")
+    parser.add_argument("--folder", default="demo", help="output folder")
     parser.add_argument("--images", type=int, default=2500, help="particles to simulate")
     parser.add_argument("--epochs", type=int, default=0, help="epochs; 0: those of the preset")
     parser.add_argument(

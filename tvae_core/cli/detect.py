@@ -1,7 +1,7 @@
 """`tvae detect RUN IMAGE`: find the objects in larger images with a trained run.
 
 Each object's place, angle, content and confidence. The confidence is the probability that a pick is
-an object, found on fields put together from the run's own images; the threshold is the lowest at
+an object, measured on fields assembled from the run's own images; the threshold is the lowest at
 which no more than 1 in 20 picks was false there.
 """
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--truth", metavar="CSV", help="the truth of `tvae synth field`, for precision and recall"
     )
-    parser.add_argument("--json", action="store_true", help="the figures as JSON")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:

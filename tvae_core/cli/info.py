@@ -1,4 +1,4 @@
-"""`tvae info PATH`: what an input, a run or a store is."""
+"""`tvae info PATH`: describe images, a run or a store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"Images are read from names that end in {readable()}."
     parser.add_argument("path", help="images, a run's folder or a store")
     parser.add_argument("--dataset", default="", help="data set inside an .h5 or .npz")
-    parser.add_argument("--image-root", default="", help="folder of the stacks a table names")
+    parser.add_argument(
+        "--image-root", default="", help="folder that holds the stacks named in a table"
+    )
     parser.add_argument("--axes", default="", help="letters of the axes: NYX, NCYX, NYXC, NP ...")
     parser.add_argument("--channel", default="", help="which channel, from 1, or three: 1,2,3")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

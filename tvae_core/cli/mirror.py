@@ -1,6 +1,6 @@
 """`tvae mirror RUN`: latent regions whose objects are each other's mirror image.
 
-In a stack of particles such views are seen from opposite sides. The decoded images of the run's
+In a stack of particles such views are of opposite sides. The decoded images of the run's
 atlas are flipped and registered to each other; nodes where the run has no image are left out.
 """
 

@@ -1,4 +1,4 @@
-"""`tvae project STORE`: a UMAP plane into the store's sidecar, or a picture of a plane."""
+"""`tvae project STORE`: compute a UMAP plane and keep it in the sidecar, or draw a plane."""
 
 from __future__ import annotations
 

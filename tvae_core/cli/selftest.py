@@ -1,7 +1,6 @@
 """`tvae selftest RUN`: can this run's poses be trusted?
 
-A sample of the run's own images is turned and shifted by known amounts, and the run's encoder is
-asked again.
+A sample of the run's own images is rotated and shifted by known amounts and encoded again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`tvae symmetry RUN`: which rotations leave the decoded objects as they are.
+"""`tvae symmetry RUN`: which rotations leave the decoded objects unchanged.
 
 Without --z, of all images or of a set: the mean content is decoded at every angle and compared
-with itself at angle 0; up to 64 images of the set say how the symmetry varies over it.
+with itself at angle 0; up to 64 images of the set show how the symmetry varies within it.
 """
 
 from __future__ import annotations

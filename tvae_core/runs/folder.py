@@ -213,7 +213,7 @@ def make_run(path: Path, config_text: str) -> RunFolder:
     """
     folder = RunFolder(path)
     if folder.is_used():
-        raise TvaeError("this folder holds something already", path, "choose another run name")
+        raise TvaeError("this folder is not empty", path, "choose another run name")
     try:
         path.mkdir(parents=True, exist_ok=True)
         write_text(folder.config_file, config_text)

@@ -30,7 +30,7 @@ from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore
 
 _FORMAT, _VERSION = "tvae-images", 1
-_SINCE = "the run was begun"
+_SINCE = "the run was started"
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ def load_run_images(run: RunFolder) -> RunImages | None:
             return _read({name: arrays[name] for name in arrays.files}, path)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointError(
-            f"what the images of the run are known by is damaged ({error})",
+            f"the record of the run's images is damaged ({error})",
             path,
             "remove it; the images are then taken as they are",
         ) from error

@@ -227,7 +227,7 @@ def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[P
     if images < batch:
         yield Problem(
             f"{words.count(images, 'training image')} do not fill a batch of {batch}.",
-            f"Take batches of {max(1, images // 8)}",
+            f"Use batches of {max(1, images // 8)}",
             "train.batch_size",
             max(1, images // 8),
         )
@@ -256,7 +256,7 @@ def _machine_problems(config: RunConfig, look: ImageLook, machine: Machine) -> I
     if config.train.device.startswith("cuda") and not machine.has_gpu:
         yield Problem(
             "This machine has no NVIDIA GPU.",
-            "Use what there is",
+            "Use the CPU",
             "train.device",
             "auto",
             blocks=True,

@@ -71,7 +71,10 @@ class AverageRequest(Request):
     ] = None
     realign: Annotated[
         bool,
-        Option("take out how the model's zero pose drifts over a class, found by decoding images"),
+        Option(
+            "correct for the drift of the model's zero pose within a class, measured on decoded "
+            "images"
+        ),
     ] = False
     flip: Annotated[
         bool,

@@ -36,7 +36,7 @@ class ClusterRequest(Request):
         "ward"
     )
     count: Annotated[int, Option("clusters", metavar="N")] = 10
-    seed: Annotated[int, Option("of what is random", metavar="N"), Field(ge=0)] = 0
+    seed: Annotated[int, Option("seed of the random numbers", metavar="N"), Field(ge=0)] = 0
     plane: Annotated[
         str,
         Option('cluster the places on this plane, such as "z1 z2" or umap', metavar="NAME"),

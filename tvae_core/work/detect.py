@@ -71,9 +71,11 @@ class DetectRequest(Request):
         Path | None, Option("the first image with its picks, .png", metavar="FILE")
     ] = None
     images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH", old=("--data",))] = ""
-    seed: Annotated[int, Option("which images set the threshold", metavar="N"), Field(ge=0)] = 0
+    seed: Annotated[
+        int, Option("seed of the choice of images that set the threshold", metavar="N"), Field(ge=0)
+    ] = 0
     device: Annotated[
-        str, Option("auto, cpu, cuda or cuda:N; otherwise the run's own", metavar="NAME")
+        str, Option("auto, cpu, cuda or cuda:N; by default that of the run", metavar="NAME")
     ] = ""
     overwrite: Annotated[bool, Option("replace existing files")] = False
 
@@ -116,7 +118,7 @@ class DetectRequest(Request):
             targets.append(self.picture)
         for file in targets:
             if file.exists() and file.samefile(self.image):
-                raise ConfigError("is the image itself; it is not replaced", file, "choose a name")
+                raise ConfigError("would replace the image itself", file, "choose a name")
 
     def _write(self, found: Detected) -> list[Exported]:
         from tvae_core.export.picks import export_picks

@@ -1,4 +1,4 @@
-"""Evaluating: the figures of the paper's tables, on the images held out."""
+"""Evaluating: the figures of the paper's tables, on held-out images."""
 
 from __future__ import annotations
 

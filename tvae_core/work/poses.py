@@ -35,13 +35,19 @@ class SelfTestRequest(Request):
     name: ClassVar[str] = "selftest"
 
     store: Annotated[Path, Place(RUN)]
-    images: Annotated[int, Option("how many (default 48, full 256)", metavar="N"), Field(ge=0)] = 0
-    turns: Annotated[int, Option("an image (default 16, full 160)", metavar="N"), Field(ge=0)] = 0
+    images: Annotated[
+        int, Option("number of images (default 48, full 256)", metavar="N"), Field(ge=0)
+    ] = 0
+    turns: Annotated[
+        int, Option("turns per image (default 16, full 160)", metavar="N"), Field(ge=0)
+    ] = 0
     full: Annotated[bool, Option("as in the paper's appendix A.3")] = False
     images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH", old=("--data",))] = ""
-    seed: Annotated[int, Option("which images and which turns", metavar="N"), Field(ge=0)] = 0
+    seed: Annotated[
+        int, Option("seed of the choice of images and turns", metavar="N"), Field(ge=0)
+    ] = 0
     device: Annotated[
-        str, Option("auto, cpu, cuda or cuda:N; otherwise the run's own", metavar="NAME")
+        str, Option("auto, cpu, cuda or cuda:N; by default that of the run", metavar="NAME")
     ] = ""
     report: Annotated[
         Path | None, Option("write everything to FILE", flag="--json", metavar="FILE")
@@ -133,7 +139,7 @@ class SymmetryRequest(Request):
         Option("a content", metavar="Z1,Z2", group="chosen"),
         Field(min_length=1),
     ] = None
-    angles: Annotated[int, Option("over one turn (default 360)", metavar="N")] = 360
+    angles: Annotated[int, Option("angles over one turn (default 360)", metavar="N")] = 360
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> SymmetryFound:
         """Decode the mean content at every angle, and some of the contents; see `Request.run`."""

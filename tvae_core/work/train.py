@@ -34,7 +34,10 @@ class EmbedRequest(SettingsRequest):
     ] = None
     new_notes: Annotated[
         bool,
-        Option("put notes aside that are of images which are not embedded; else they are refused"),
+        Option(
+            "set notes aside that belong to images not embedded; without this such notes stop the"
+            " command"
+        ),
     ] = False
 
     @classmethod
@@ -82,7 +85,7 @@ class TrainRequest(SettingsRequest):
     images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH")] = ""
     no_embed: Annotated[bool, Option("do not embed at the end")] = False
     anyway: Annotated[
-        bool, Option("train even if the settings, images or machine speak against it")
+        bool, Option("train despite problems with the settings, the images or the machine")
     ] = False
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Path:
