@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.store import EmbeddingStore, Plane
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 NEIGHBOURS = 24
 
 
@@ -75,7 +74,13 @@ def shown_plane(store: EmbeddingStore, choice: PlaneChoice, planes: dict[str, Pl
     return ShownPlane(choice, plane.coordinates, titles[0], titles[1], "exact: linear", plane)
 
 
-def to_z(plane: ShownPlane, store: EmbeddingStore, place: Array, held: Array, near: Array) -> Array:
+def to_z(
+    plane: ShownPlane,
+    store: EmbeddingStore,
+    place: Array,
+    held: Array,
+    near: NDArray[np.integer],
+) -> Array:
     """Return the z (D,) of a place (2,) of the plane.
 
     Parameters
@@ -89,7 +94,7 @@ def to_z(plane: ShownPlane, store: EmbeddingStore, place: Array, held: Array, ne
         z[0] = place[0]
     elif plane.choice.kind == "z":
         z[plane.choice.first], z[plane.choice.second] = place
-    elif plane.linear is not None:
+    elif plane.linear is not None and plane.linear.components is not None:
         z += (np.asarray(place) - to_plane(plane, z)) @ plane.linear.components
     else:
         z = _local_mean(plane.xy[near], store.z_mean[near], place)
@@ -102,11 +107,12 @@ def to_plane(plane: ShownPlane, z: Array) -> Array:
         return np.array([z[0], 0.0])
     if plane.choice.kind == "z":
         return np.array([z[plane.choice.first], z[plane.choice.second]], dtype=np.float64)
-    if plane.linear is not None and plane.linear.components is not None:
-        away = np.asarray(z - plane.linear.mean, dtype=np.float64)
-        place = np.einsum("d,kd->k", away, plane.linear.components)  # BLAS warns without cause
-        return np.asarray(place, dtype=np.float64)
-    return np.full(2, np.nan)
+    linear = plane.linear
+    if linear is None or linear.components is None or linear.mean is None:
+        return np.full(2, np.nan)
+    away = np.asarray(z - linear.mean, dtype=np.float64)
+    place = np.einsum("d,kd->k", away, linear.components)  # BLAS warns without cause
+    return np.asarray(place, dtype=np.float64)
 
 
 def _local_mean(xy: Array, z: Array, place: Array) -> Array:

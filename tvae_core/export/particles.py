@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,12 +49,12 @@ def why_no_particles(store: EmbeddingStore, suffix: str = "") -> str:
 
 def export_particles(
     store: EmbeddingStore,
-    indices: NDArray[Any],
+    indices: NDArray[np.integer],
     path: Path | str,
     *,
     rest: Path | str | None = None,
     pose: bool = False,
-    cluster: NDArray[Any] | None = None,
+    cluster: NDArray[np.integer] | None = None,
     table: str = "",
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -112,7 +111,7 @@ def export_particles(
 
 
 def _halves(
-    images: int, indices: NDArray[Any], path: Path, rest: Path | str | None
+    images: int, indices: NDArray[np.integer], path: Path, rest: Path | str | None
 ) -> list[tuple[Path, NDArray[np.int64]]]:
     """Return each file to write with its images: the chosen ones, and the others when asked."""
     chosen = np.unique(np.asarray(indices, dtype=np.int64))
@@ -160,7 +159,7 @@ def _rest_path(path: Path, rest: Path) -> Path:
     return rest
 
 
-def _inferred(store: EmbeddingStore, cluster: NDArray[Any] | None) -> InferredPoses:
+def _inferred(store: EmbeddingStore, cluster: NDArray[np.integer] | None) -> InferredPoses:
     frame = store.header.original
     assert frame is not None
     poses = to_relion(store.angle_rad, store.shift_px, frame)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tvae_core.errors import ImageFileError
 from tvae_core.files import reserve
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,12 @@ class PlanePresenter:
             return
         self._asked = grid.key
         xx, yy = np.meshgrid(grid.x, grid.y)
-        z = np.stack([self._z_at(x, y) for x, y in zip(xx.flat, yy.flat, strict=True)])
+        z = np.stack(
+            [
+                self._z_at(x, y)
+                for x, y in zip(xx.ravel().tolist(), yy.ravel().tolist(), strict=True)
+            ]
+        )
         self._decoder.ask_many(TILES, z, grid.key, TILE_SIDE)
 
     def _z_at(self, x: float, y: float) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from tvae_core.store import Atlas
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.raster import Picture, Window
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 STRIP_PX = 64
 TILE_PX = 52  # at least; on large planes a fifteenth of the width
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from psygnal import Signal
 
 from tvae_core.analysis.picks import Calibration, FieldPicks, Picks
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 
 
 class FieldState:

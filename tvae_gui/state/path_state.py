@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from psygnal import Signal
 
 from tvae_core.analysis.trajectory import polyline, smoothed
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 Mode = Literal["once", "loop", "back and forth"]
 FRAMES = 60
 

@@ -6,12 +6,11 @@ are a few runs of one array, and a histogram of everything is made once for each
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
+Indices = NDArray[np.int64]
 CELLS = 128
 
 
@@ -31,15 +30,15 @@ class PointIndex:
         column, row = self._cells(kept)
         flat = (row * CELLS + column).astype(np.uint16)
         order = np.argsort(flat, kind="stable")
-        self.order: Array = order if everything else np.flatnonzero(finite)[order]
-        self.xy: Array = np.ascontiguousarray(kept[order].T)  # (2, N) in cell order
+        self.order: Indices = order if everything else np.flatnonzero(finite)[order]
+        self.xy: NDArray[np.float32] = np.ascontiguousarray(kept[order].T)  # (2, N) in cell order
         counts = np.bincount(flat, minlength=CELLS * CELLS)
-        self.starts: Array = np.concatenate([[0], np.cumsum(counts)])
+        self.starts: Indices = np.concatenate([[0], np.cumsum(counts)])
 
     def __len__(self) -> int:
         return len(self.order)
 
-    def positions_in(self, x0: float, x1: float, y0: float, y1: float) -> Array | slice:
+    def positions_in(self, x0: float, x1: float, y0: float, y1: float) -> Indices | slice:
         """Return positions (into `order` and `xy`) of all points in the cells a rectangle touches.
 
         A superset of the points within; a slice when that is all of them.
@@ -55,7 +54,7 @@ class PointIndex:
         runs = [np.arange(a, b) for a, b in zip(begins, ends, strict=True) if b > a]
         return np.concatenate(runs) if runs else np.empty(0, dtype=np.int64)
 
-    def within(self, x: float, y: float, radius_x: float, radius_y: float) -> tuple[Array, Array]:
+    def within(self, x: float, y: float, radius_x: float, radius_y: float) -> tuple[Indices, Array]:
         """Return indices of the points in an ellipse and their squared distance in radii."""
         at = self.positions_in(x - radius_x, x + radius_x, y - radius_y, y + radius_y)
         dx = (self.xy[0, at] - np.float32(x)) / np.float32(max(radius_x, 1e-30))
@@ -64,7 +63,7 @@ class PointIndex:
         inside = distance <= 1.0
         return self.order[at][inside], distance[inside]
 
-    def nearest(self, x: float, y: float, how_many: int) -> Array:
+    def nearest(self, x: float, y: float, how_many: int) -> Indices:
         """Return the indices of the points nearest to (x, y), in plane units, nearest first."""
         size = np.maximum(self.high - self.low, np.float32(1e-12))
         how_many = min(how_many, len(self))
@@ -81,7 +80,7 @@ class PointIndex:
         ranks = np.argsort(distance, kind="stable")[:how_many]
         return np.asarray(indices[ranks])
 
-    def _cells(self, points: Array) -> tuple[Array, Array]:
+    def _cells(self, points: Array) -> tuple[Indices, Indices]:
         cells = np.clip((points - self.low) * self._scale, 0, CELLS - 1).astype(np.int64)
         return cells[:, 0], cells[:, 1]
 

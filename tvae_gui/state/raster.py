@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from tvae_core.columns import Kind
 from tvae_gui.state.point_index import PointIndex
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
+Whole = NDArray[np.integer]
+Bytes = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 POINTS_AT_MOST = 20_000
 FINEST = 1024
 _TURN = np.exp(2j * np.pi * np.arange(256) / 256).astype(np.complex64)
@@ -38,7 +41,7 @@ class Window:
 class Picture:
     """A picture (h, w, 4) uint8 RGBA, row 0 on top, and the plane rectangle it covers."""
 
-    rgba: Array
+    rgba: Bytes
     x0: float
     x1: float
     y0: float
@@ -55,10 +58,10 @@ class ScatterFrame:
 
     index: PointIndex
     kind: Kind
-    levels: Array
-    table: Array
-    visible: Array | None
-    chosen: Array | None
+    levels: Bytes
+    table: Bytes
+    visible: Mask | None
+    chosen: Mask | None
     faded_rgb: tuple[int, int, int]
     strength: float = 1.0
 
@@ -91,7 +94,7 @@ class ScatterFrame:
     def _pyramid(self) -> _Pyramid:
         return _Pyramid(self)
 
-    def _in_view(self, window: Window, positions: Array | slice) -> tuple[Any, Array, Array]:
+    def _in_view(self, window: Window, positions: Whole | slice) -> tuple[Any, Array, Array]:
         x, y = self.index.xy[0, positions], self.index.xy[1, positions]
         columns = (x - np.float32(window.x0)) * np.float32(
             window.width_px / max(window.x1 - window.x0, 1e-30)
@@ -109,14 +112,14 @@ class ScatterFrame:
             return np.flatnonzero(inside), columns[inside], rows[inside]
         return positions[inside], columns[inside], rows[inside]
 
-    def _binned(self, window: Window, positions: Any, columns: Array, rows: Array) -> Array:
+    def _binned(self, window: Window, positions: Any, columns: Array, rows: Array) -> Bytes:
         width, height = max(1, window.width_px // 2), max(1, window.height_px // 2)
         flat = (rows * np.float32(0.5)).astype(np.int32).clip(0, height - 1) * width
         flat += (columns * np.float32(0.5)).astype(np.int32).clip(0, width - 1)
         layers = _Layers.of(self, positions, flat, (height, width))
         return layers.rgba(self)
 
-    def _stamp(self, window: Window, positions: Any, columns: Array, rows: Array) -> Array:
+    def _stamp(self, window: Window, positions: Any, columns: Array, rows: Array) -> Bytes:
         radius = float(np.clip(6.2 - 1.1 * np.log10(max(len(columns), 1)), 1.6, 4.0))
         radius *= max(1.0, window.width_px / 1600)
         margin = int(radius) + 2
@@ -130,13 +133,13 @@ class ScatterFrame:
         kept = canvas[margin : margin + window.height_px, margin : margin + window.width_px]
         return np.ascontiguousarray(kept).view(np.uint8).reshape(*kept.shape, 4)
 
-    def _groups(self, positions: Any, order: Array) -> list[Array]:
+    def _groups(self, positions: Any, order: Whole) -> list[Whole]:
         if self.chosen is None:
             return [order]
         chosen = self.chosen[positions][order]
         return [order[~chosen], order[chosen]]
 
-    def _packed(self, positions: Any) -> Array:
+    def _packed(self, positions: Any) -> NDArray[np.uint32]:
         opaque = _pack(self.table, int(235 * self.strength))
         colours = opaque[self.levels[positions]]
         if self.chosen is not None:
@@ -149,13 +152,13 @@ class ScatterFrame:
 class _Layers:
     """Histograms of one view: how many points a bin, how many chosen, and their mean colour."""
 
-    counts: Array
-    chosen: Array | None
-    sums: list[Array]
+    counts: NDArray[np.float32]
+    chosen: NDArray[np.float32] | None
+    sums: list[NDArray[np.float32]]
 
     @classmethod
     def of(
-        cls, frame: ScatterFrame, positions: Any, flat: Array, shape: tuple[int, int]
+        cls, frame: ScatterFrame, positions: Any, flat: Whole, shape: tuple[int, int]
     ) -> _Layers:
         """Bin the points at `positions` whose bin numbers are `flat`."""
         size = shape[0] * shape[1]
@@ -169,7 +172,7 @@ class _Layers:
         sums = [np.bincount(flat, w, size).reshape(shape).astype(np.float32) for w in weights]
         return cls(counts, chosen, sums)
 
-    def rgba(self, frame: ScatterFrame) -> Array:
+    def rgba(self, frame: ScatterFrame) -> Bytes:
         """Return the picture, row 0 on top."""
         lit = self.counts if self.chosen is None else self.chosen
         lit = _blurred(lit)
@@ -183,7 +186,7 @@ class _Layers:
             out[..., 3] = (255 * alpha).astype(np.uint8)
         return out
 
-    def _colours(self, frame: ScatterFrame, strength: Array, lit: Array) -> Array:
+    def _colours(self, frame: ScatterFrame, strength: Array, lit: Array) -> Bytes:
         if frame.kind == "density":
             return np.asarray(frame.table[(strength * 255).astype(np.uint8)])
         sums = [_blurred(s) / np.maximum(lit, 1e-6) for s in self.sums]
@@ -259,7 +262,7 @@ def _opacity(strength: Array, kind: Kind) -> Array:
     return np.asarray(ramp if kind == "density" else lit)
 
 
-def _under(out: Array, alpha: Array, faded: Array, rgb: tuple[int, int, int]) -> None:
+def _under(out: Bytes, alpha: Array, faded: Array, rgb: tuple[int, int, int]) -> None:
     """Lay a faded picture of all points under the chosen ones."""
     below = 0.4 * np.clip(faded * 1.5, 0, 1)
     total = alpha + below * (1 - alpha)
@@ -269,12 +272,14 @@ def _under(out: Array, alpha: Array, faded: Array, rgb: tuple[int, int, int]) ->
     out[..., 3] = (255 * total).astype(np.uint8)
 
 
-def _pack(rgb: Array, alpha: int) -> Array:
+def _pack(rgb: Bytes, alpha: int) -> NDArray[np.uint32]:
     rgba = np.concatenate([rgb, np.full((len(rgb), 1), alpha, np.uint8)], axis=1)
     return np.ascontiguousarray(rgba).view(np.uint32)[:, 0]
 
 
-def _stamp_discs(canvas: Array, at: Array, colours: Array, radius: float, stride: int) -> None:
+def _stamp_discs(
+    canvas: NDArray[np.uint32], at: Whole, colours: NDArray[np.uint32], radius: float, stride: int
+) -> None:
     reach = int(radius) + 1
     dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     cover = np.clip(radius + 0.5 - np.hypot(dx, dy), 0, 1)

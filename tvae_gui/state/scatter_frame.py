@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from tvae_core.columns import CLUSTER_KEY, Column
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.raster import ScatterFrame
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
+Bytes = NDArray[np.uint8]
 _BINS = 192
 
 
@@ -33,7 +34,7 @@ class Legend:
     column: Column
     low: float = 0.0
     high: float = 1.0
-    table: Array | None = None
+    table: Bytes | None = None
     classes: tuple[LegendRow, ...] = ()
 
 
@@ -67,7 +68,7 @@ def legend(state: ExplorerState, dark: bool) -> Legend:
     return Legend(column, low, high, table)
 
 
-def _rows(column: Column, labels: Array, table: Array) -> tuple[LegendRow, ...]:
+def _rows(column: Column, labels: NDArray[np.integer], table: Bytes) -> tuple[LegendRow, ...]:
     """Return the classes of a column, and last what has none where there is any."""
     counts = np.bincount(labels[labels >= 0], minlength=len(column.names))
     rows = list(zip(range(len(column.names)), column.names, counts, strict=False))
@@ -93,7 +94,7 @@ def colour_range(values: Array, column: Column) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1.0)
 
 
-def _table(state: ExplorerState, dark: bool) -> Array:
+def _table(state: ExplorerState, dark: bool) -> Bytes:
     column = state.colour
     if column.kind == "cyclic":
         return colour_map(CYCLIC_MAP)
@@ -104,7 +105,7 @@ def _table(state: ExplorerState, dark: bool) -> Array:
     return table if dark or column.kind != "density" else table[::-1]
 
 
-def _levels(state: ExplorerState) -> Array:
+def _levels(state: ExplorerState) -> Bytes:
     """Return the colour table index of every image, (N,) uint8."""
     column = state.colour
     if column.kind == "density":
@@ -118,7 +119,7 @@ def _levels(state: ExplorerState) -> Array:
     return to_bytes(values, low, high)
 
 
-def _density_levels(state: ExplorerState) -> Array:
+def _density_levels(state: ExplorerState) -> Bytes:
     """Return how crowded the neighbourhood of each image is, as 0..255."""
     index = state.index
     levels = np.zeros(state.images, dtype=np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from tvae_core.planes import to_plane
 from tvae_core.store import Atlas
 from tvae_gui.state.explorer_state import ExplorerState
 
-Array = NDArray[Any]
+Array = NDArray[np.floating]
 PROBE, SELECTION, EVERYTHING = "probe", "selection", "all"
 MEMBERS = 24
 _SHORT = {GOOD: "trusted", CARE: "trusted with care", BAD: "not to be trusted"}
