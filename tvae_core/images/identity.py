@@ -159,7 +159,7 @@ class KnownImages(ImageStack):
     """
 
     def __init__(
-        self, stack: ImageStack, wanted: ImageIdentity | None = None, since: str = "the run began"
+        self, stack: ImageStack, wanted: ImageIdentity | None = None, since: str = "the run started"
     ) -> None:
         own = identity_of(stack)
         self.stack = stack

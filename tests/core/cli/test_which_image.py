@@ -200,9 +200,9 @@ def stopped(stopped_once: Path) -> Path:
 
 
 LATER = {
-    "fewer": (numbered()[:10], "10 images here, but there were 20 when the run was begun"),
+    "fewer": (numbered()[:10], "10 images here, but there were 20 when the run was started"),
     "more": (np.concatenate([numbered(), numbered(seed=3)]), "40 images here, but there were 20"),
-    "other": (numbered(seed=9), "have changed since the run was begun: none of the 20"),
+    "other": (numbered(seed=9), "have changed since the run was started: none of the 20"),
     "one": (np.concatenate([numbered()[:19], numbered(seed=9)[19:]]), r"image 19 \(20@s.mrcs\)"),
     "size": (np.pad(numbered(), ((0, 0), (2, 2), (2, 2))), "16 x 16 px, those of the run 12 x 12"),
 }
