@@ -72,6 +72,17 @@ def own_store(hinge_store: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def star(tmp_path: Path) -> Path:
+    """A RELION table of 200 particles with optics and angles; its stack is not there."""
+    head = "data_optics\nloop_\n_rlnOpticsGroup\n_rlnImagePixelSize\n1 1.5\n\n"
+    head += "data_particles\nloop_\n_rlnImageName\n_rlnOpticsGroup\n_rlnAnglePsi\n"
+    rows = [f"{i + 1:06d}@a.mrcs 1 {i - 99.5:.2f}" for i in range(200)]
+    path = tmp_path / "particles.star"
+    path.write_text(head + "\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture
 def make_window(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., MainWindow]]:
     """Make windows that decode with an analytic decoder; they are closed after the test."""
     made: list[MainWindow] = []

@@ -21,16 +21,6 @@ STAR, CS = ([kind.ending for kind in KINDS].index(ending) for ending in (".star"
 
 
 @pytest.fixture
-def star(tmp_path: Path) -> Path:
-    head = "data_optics\nloop_\n_rlnOpticsGroup\n_rlnImagePixelSize\n1 1.5\n\n"
-    head += "data_particles\nloop_\n_rlnImageName\n_rlnOpticsGroup\n_rlnAnglePsi\n"
-    rows = [f"{i + 1:06d}@a.mrcs 1 {i - 99.5:.2f}" for i in range(200)]
-    path = tmp_path / "particles.star"
-    path.write_text(head + "\n".join(rows) + "\n")
-    return path
-
-
-@pytest.fixture
 def particles(star: Path, tmp_path: Path, make_window: Make, qtbot: QtBot) -> MainWindow:
     (tmp_path / "run").mkdir()
     window = make_window()

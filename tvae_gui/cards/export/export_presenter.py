@@ -6,19 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tvae_core.colours import UNASSIGNED
 from tvae_core.columns import CLUSTER_KEY
 from tvae_core.export.particles import why_no_particles
 from tvae_core.export.registry import endings_of
-from tvae_core.export.target import Exported
 from tvae_core.words import count
+from tvae_core.work.export import ExportDone, ExportRequest
 from tvae_gui.cards.export.export_drawer import ExportChoice, ExportDrawer
 from tvae_gui.context import Context
-from tvae_gui.jobs.export_job import ExportRequest, FigureLook, run_export
-
-Array = NDArray[Any]
 
 
 class ExportPresenter:
@@ -63,97 +59,81 @@ class ExportPresenter:
 
     def on_changed(self, choice: ExportChoice) -> None:
         """Show the command."""
-        self._drawer.show_command(self._request(choice, self._set_name(choice)).command)
+        self._drawer.show_command(self._request(choice).shell_line())
 
     def run(self, choice: ExportChoice) -> None:
         """Export. A selection is first kept as a set, so that the command can repeat it."""
         if self._job.is_running:
             return
         name = self._set_name(choice)
-        keeps = choice.source[0] == "selection" and choice.what != "figure"
-        if keeps and self._state.named_set(name) is None:
+        if choice.source[0] == "selection" and self._state.named_set(name) is None:
             self._state.add_set(name, f"saved for the export to {choice.target}")
             self._session.touch()
-            self._session.save()
-        request = self._request(choice, name)
-        others = self._state.images - len(request.indices)
+        self._session.save()  # the request reads sets, clusters and joined columns from there
+        request = self._request(choice)
         self._job.run(
-            f"export to {request.target.name}",
-            lambda progress, cancelled: run_export(request, progress, cancelled),
-            lambda done: self._on_done(request, done, others),
-            outlives_store=True,
+            f"export to {choice.target.name}", request.run, self._on_done, outlives_store=True
         )
 
     def cancel(self) -> None:
         """Stop; nothing half-written is left."""
         self._job.cancel()
 
-    def _on_done(self, request: ExportRequest, done: Exported, others: int) -> None:
-        noun = {"table": "row", "particles": "particle"}.get(request.what, "image")
-        words = f"{count(done.count, noun)} → {done.path}, verified"
-        if request.rest is not None:
-            words += f"; the remaining {count(others)} → {request.rest}"
-        if request.what == "figure":
-            words = f"figure → {done.path}"
+    def _on_done(self, done: ExportDone) -> None:
+        noun = {"table": "row", "particles": "particle"}.get(done.what, "image")
+        words = f"{count(done.kept.count, noun)} → {done.kept.path}, verified"
+        if done.rest is not None:
+            words += f"; the remaining {count(done.rest.count)} → {done.rest.path}"
+        if done.what == "figure":
+            words = f"figure → {done.kept.path}"
         self._drawer.show_running(False, words)
         self._messages.notice(words)
 
     # --- requests ------------------------------------------------------------------------------
     def _set_name(self, choice: ExportChoice) -> str:
+        """Return the name of the set that keeps a selection which is exported."""
         return self._state.free_set_name(choice.target.stem or "exported")
 
-    def _request(self, choice: ExportChoice, name: str) -> ExportRequest:
+    def _request(self, choice: ExportChoice) -> ExportRequest:
         state = self._state
         assert state.store is not None
-        kind, data = choice.source
-        chosen: tuple[str, ...] = ()
-        mask = np.ones(state.images, dtype=bool)
-        if kind == "selection":
-            mask, chosen = state.selection.mask, ("--set", name)
-        elif kind == "set":
-            mask = next((s.mask for s in state.sets if s.name == data), mask)
-            chosen = ("--set", str(data))
-        elif kind == "cluster" and state.clusters is not None:
-            mask = state.clusters.labels == data
-            chosen = ("--cluster", str(data), "--labelling", state.clustering)
+        images, particles = choice.what == "images", choice.what == "particles"
         return ExportRequest(
-            what=choice.what,  # type: ignore[arg-type]
             store=Path(state.store.path),
-            target=choice.target,
-            indices=np.flatnonzero(mask),
-            upright=choice.upright,
-            model_size=choice.model_size,
-            overwrite=choice.overwrite,
-            images_at=choice.images_at,
-            choice=chosen,
-            extra_columns=self._extra(),
-            look=self._look() if choice.what == "figure" else None,
-            rest=_beside(choice.target) if choice.rest else None,
+            output=choice.target,
+            labelling=self._state.clustering if self._means_clusters(choice) else "",
+            rest=str(_beside(choice.target)) if choice.rest else None,
             with_pose=choice.with_pose,
-            labelling=state.clustering,
-            clusters=None if state.clusters is None else state.clusters.labels,
+            images_at=choice.images_at if images or particles else "",
+            upright=images and choice.upright,
+            model_size=images and choice.model_size,
+            overwrite=choice.overwrite,
+            **self._chosen(choice),
+            **self._added(choice),
         )
 
-    def _extra(self) -> dict[str, Array]:
-        clusters = self._state.clusters
-        return dict(self._state.joined) | ({} if clusters is None else {"cluster": clusters.labels})
+    def _chosen(self, choice: ExportChoice) -> dict[str, Any]:
+        """Return the option that names the images."""
+        kind, data = choice.source
+        if kind == "selection":
+            return {"named_set": self._set_name(choice)}
+        return {"set": {"named_set": data}, "cluster": {"cluster": data}}.get(kind, {})
 
-    def _look(self) -> FigureLook:
+    def _added(self, choice: ExportChoice) -> dict[str, Any]:
+        """Return the options that tell of what is shown and what was added to the run."""
         state = self._state
-        assert state.shown is not None
-        column, axes = state.colour, (state.shown.x_title, state.shown.y_title)
-        if column.kind == "density":
-            return FigureLook(state.shown.xy, axes)
-        values = state.values(column.key)
-        if column.kind == "class":
-            colours: tuple[str, ...] = ()
-            if column.key == CLUSTER_KEY and state.clusters is not None:
-                colours = state.clusters.colours
-            return FigureLook(state.shown.xy, axes, values, column.names, colours)
-        title = f"{column.title} ({column.unit})" if column.unit else column.title
-        return FigureLook(
-            state.shown.xy, axes, values=values, value_name=title, cyclic=column.kind == "cyclic"
-        )
+        if choice.what == "table":
+            return {"added": bool(state.joined) or state.clusters is not None}
+        if choice.what == "figure" and state.shown is not None:
+            return {"plane": state.shown.choice.name, "colour": state.colour.key}
+        return {}
+
+    def _means_clusters(self, choice: ExportChoice) -> bool:
+        if self._state.clusters is None:
+            return False
+        drawn = choice.what == "figure" and self._state.colour.key == CLUSTER_KEY
+        written = choice.what == "table" or choice.with_pose
+        return drawn or written or choice.source[0] == "cluster"
 
 
 def _beside(target: Path) -> Path:
