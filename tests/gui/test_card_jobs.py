@@ -205,6 +205,33 @@ def test_nothing_of_one_run_is_shown_for_another(
     assert not window.export_drawer.isVisible()
 
 
+def test_tiles_that_were_asked_of_a_run_are_asked_again_once_it_is_reopened(
+    window: MainWindow, own_store: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        window.decoder, "ask_many", lambda slot, z, tag, side: asked.append(tag) or None
+    )
+    for _ in range(2):
+        asked.clear()
+        qtbot.waitUntil(lambda: window.decoder.is_ready, timeout=10_000)
+        window.plane.fit()
+        window.plane.zoom(0.1)
+        window.grab()
+        QApplication.processEvents()
+        assert asked
+        assert window.open(own_store)
+
+
+def test_a_path_that_plays_ends_with_its_run(window: MainWindow) -> None:
+    for place in ((-1.5, 0.0), (1.5, 0.0)):
+        window.path_state.add_anchor(*place)
+    window.path_state.play(True)
+    window.close_run()
+    assert not window.path_state.exists
+    assert not window.path_state.playing
+
+
 # --- the one way itself ------------------------------------------------------------------------
 
 

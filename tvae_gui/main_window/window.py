@@ -218,6 +218,7 @@ class MainWindow(Rooms):
         bar.speed_chosen.connect(self.paths.set_speed)
         bar.save_wanted.connect(self.paths.ask_save)
         bar.clear_wanted.connect(t.clear)
+        s.store_changed.connect(t.clear)
         s.plane_changed.connect(t.clear)
 
     def _connect_window(self) -> None:

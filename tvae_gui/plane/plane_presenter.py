@@ -55,6 +55,7 @@ class PlanePresenter:
         """Show another plane: axes, points, tiles, and all of it in view."""
         shown = self._state.shown
         self._exact.clear()
+        self._asked = None  # a closed store answers no more
         self._view.shape.put(np.empty((0, 2)), False)
         if shown is None:
             self._view.set_points(None)

@@ -149,7 +149,7 @@ def mirror_place(state: ExplorerState, mirrors: AtlasMirrors, atlas: Atlas) -> M
     if not partner.is_pair:
         if partner.own > partner.score - 0.02:
             return MirrorPlace(f"The object is its own mirror image ({partner.own:.2f}).")
-        return MirrorPlace(f"No decoded image is its mirror image (best {partner.score:.2f}).")
+        return MirrorPlace(f"No decoded image mirrors this one (best {partner.score:.2f}).")
     z = atlas.z.reshape(-1, atlas.z.shape[-1])[partner.partner]
     place = to_plane(state.shown, z)
     xy = (float(place[0]), float(place[1])) if np.isfinite(place).all() else None
