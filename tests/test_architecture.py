@@ -223,3 +223,19 @@ def test_the_picture_of_the_house_shows_every_room() -> None:
     rooms |= {module.split(".")[1] for module in modules() if "." in module}
     wanted = {room.removeprefix("engine.") for room in rooms} - {"engine", "cards"}
     assert wanted == set(shown)
+
+
+def _lines(node: ast.FunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def test_no_function_and_no_file_is_long() -> None:
+    """A function that passes 60 lines is two, a file that passes 500 lines is two."""
+    long = []
+    for module, path in modules().items():
+        text = path.read_text(encoding="utf-8")
+        if text.count("\n") > 500:
+            long.append(module)
+        functions = (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef))
+        long += [f"{module}.{node.name}" for node in functions if _lines(node) > 60]
+    assert long == []

@@ -12,7 +12,6 @@ import torch
 from tvae_core.errors import DeviceError
 from tvae_core.runs.costs import CPU_WORKING_SET
 
-MEGABYTE = 1 << 20
 _CUDA_SHARE = 0.25
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 _KEPT_BYTES = 1 << 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,16 +99,27 @@ def export_particles(
     original = open_original(store, Path(path).suffix.lower(), table)
     report(1, 10, progress, cancelled)
     inferred = _inferred(store, cluster) if pose else None
-    halves = _halves(store.images, indices, Path(path), rest)
+    kept, *others = _written(
+        _Writer(store, original, inferred, overwrite),
+        _halves(store.images, indices, Path(path), rest),
+        lambda done: report(done, 10, progress, cancelled),
+    )
+    report(1, 1, progress)
+    return ParticlesExported(kept, others[0] if others else None, original.path, len(original))
+
+
+def _written(
+    writer: _Writer,
+    halves: list[tuple[Path, NDArray[np.int64]]],
+    tell: Callable[[int], None],
+) -> list[Exported]:
+    """Write each half aside; both are put in place once both are whole."""
     done = []
     with ExitStack() as files:
         for step, (target, chosen) in enumerate(halves):
-            report(2 + 4 * step, 10, progress, cancelled)
-            done.append(_write(store, original, target, chosen, inferred, overwrite, files))
-    report(1, 1, progress)
-    return ParticlesExported(
-        done[0], done[1] if len(done) > 1 else None, original.path, len(original)
-    )
+            tell(2 + 4 * step)
+            done.append(writer.write(target, chosen, files))
+    return done
 
 
 def _halves(
@@ -167,32 +179,34 @@ def _inferred(store: EmbeddingStore, cluster: NDArray[np.integer] | None) -> Inf
     return InferredPoses(poses, store.column("posterior/peak"), cluster, shape)
 
 
-def _write(
-    store: EmbeddingStore,
-    original: ParticleTable,
-    target: Path,
-    chosen: NDArray[np.int64],
-    inferred: InferredPoses | None,
-    overwrite: bool,
-    files: ExitStack,
-) -> Exported:
-    """Write one half aside and compare what was written; `files` puts all halves in place."""
-    rows = store.column("source/row")[chosen]
-    subset = original.subset(rows)
-    if inferred is not None:
-        subset = with_poses(subset, inferred.take(chosen))
-    main = target.with_suffix(".cs") if target.suffix.lower() == ".csg" else target
-    refuse_original(original.path, main)
-    part = files.enter_context(new_file(main, overwrite))
-    subset.write(part)
-    difference = subset.difference_from(read_table(part))
-    if difference:
-        raise TableError(f"what was read back is not what was written: {difference}", main)
-    if target.suffix.lower() == ".csg":
-        text = group_text(subset.column_names, len(subset), main.name, target.stem)
-        group = files.enter_context(new_file(target, overwrite))
-        group.write_text(text, encoding="utf-8")
-    return Exported(target, len(subset))
+@dataclass(frozen=True)
+class _Writer:
+    """Writes rows of the run's own table, with what was inferred of them when that is asked."""
+
+    store: EmbeddingStore
+    original: ParticleTable
+    inferred: InferredPoses | None
+    overwrite: bool
+
+    def write(self, target: Path, chosen: NDArray[np.int64], files: ExitStack) -> Exported:
+        """Write one half aside and compare what was written; `files` puts all in place."""
+        subset = self._rows(chosen)
+        main = target.with_suffix(".cs") if target.suffix.lower() == ".csg" else target
+        refuse_original(self.original.path, main)
+        part = files.enter_context(new_file(main, self.overwrite))
+        subset.write(part)
+        difference = subset.difference_from(read_table(part))
+        if difference:
+            raise TableError(f"what was read back is not what was written: {difference}", main)
+        if target.suffix.lower() == ".csg":
+            text = group_text(subset.column_names, len(subset), main.name, target.stem)
+            group = files.enter_context(new_file(target, self.overwrite))
+            group.write_text(text, encoding="utf-8")
+        return Exported(target, len(subset))
+
+    def _rows(self, chosen: NDArray[np.int64]) -> ParticleTable:
+        subset = self.original.subset(self.store.column("source/row")[chosen])
+        return subset if self.inferred is None else with_poses(subset, self.inferred.take(chosen))
 
 
 def refuse_original(original: Path, target: Path) -> None:

@@ -95,12 +95,10 @@ def embed(
     if not run.model.exists():
         raise CheckpointError("the run has no model yet", run.path, "finish its training first")
     began = time.monotonic()
-    config = config or run.config()
-    target = target or run.store
+    config, target = config or run.config(), target or run.store
     set_threads(config.train.threads)
-    model = model_from_bytes(run.model.read_bytes(), run.model).to(
-        choose_device(config.train.device)
-    )
+    model = model_from_bytes(run.model.read_bytes(), run.model)
+    model = model.to(choose_device(config.train.device))
     through_ctf = model.model.ctf == "likelihood"
     own = is_of_run(run, config.data) and not all_there
     if own:
