@@ -64,7 +64,10 @@ class Step(Record):
 
 @dataclass(frozen=True)
 class Epoch(Record):
-    """An epoch is done. ELBO and its parts are nats per image, means over the split."""
+    """An epoch is done. ELBO and its parts are nats per image, means over the split.
+
+    `skipped` counts its steps that were not taken because the gradient was not finite.
+    """
 
     kind: ClassVar[str] = "epoch"
     epoch: int
@@ -81,6 +84,7 @@ class Epoch(Record):
     temperature: float
     seconds: float
     eta_s: float
+    skipped: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from types import FrameType
 
 from tqdm import tqdm
 
+from tvae_core import words
 from tvae_core.errors import TvaeError
 from tvae_core.files import file_error
 from tvae_core.progress import Embedded, Epoch, Failed, Finished, Record, Remark, Started, Step
@@ -111,6 +112,10 @@ class _Display:
             self._bar = None
 
 
+def _skipped(steps: int) -> str:
+    return f"  {words.count(steps, 'step')} skipped (gradient not finite)" if steps else ""
+
+
 def _sentence(record: Record) -> str:
     if isinstance(record, Started):
         of = f" (TARGET-VAE: {record.reference_parameters:,})" * bool(record.reference_parameters)
@@ -126,7 +131,7 @@ def _sentence(record: Record) -> str:
         return (
             f"epoch {record.epoch + 1:>4}/{record.epochs}  ELBO {record.elbo:9.2f}{validation}  "
             f"KL pose {record.kl_pose:5.2f} content {record.kl_content:5.2f}  "
-            f"{record.seconds:6.1f} s"
+            f"{record.seconds:6.1f} s{_skipped(record.skipped)}"
         )
     if isinstance(record, Finished):
         return f"{record.path}: {record.reason}, {record.seconds:.0f} s"

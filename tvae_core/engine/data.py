@@ -69,9 +69,11 @@ class Batch:
             return torch.arange(len(self), device=self.images.device)
         return self.index
 
-    def numbered(self) -> Batch:
-        """Return the batch with its numbers, which its parts then keep."""
-        return Batch(self.images, self.ctf, self.numbers)
+    def numbered(self, device: torch.device) -> Batch:
+        """Return the batch with its numbers, already on a device; its parts then keep them."""
+        if self.index is None:
+            return Batch(self.images, self.ctf, torch.arange(len(self), device=device))
+        return Batch(self.images, self.ctf, self.index.to(device))
 
     def split(self, size: int) -> Iterator[Batch]:
         """Yield the batch in parts of at most `size` images."""

@@ -49,7 +49,8 @@ def log_words(line: str) -> str:
         return line.rstrip()
     match record:
         case Epoch():
-            return f"Epoch {record.epoch + 1}: {words.duration(record.seconds)}"
+            skipped = f", {words.count(record.skipped, 'step')} skipped" if record.skipped else ""
+            return f"Epoch {record.epoch + 1}: {words.duration(record.seconds)}{skipped}"
         case Started():
             return f"Training {words.count(record.images, 'image')} on {record.device}"
         case Remark():

@@ -11,7 +11,7 @@ from tvae_core.engine.data import CachedImages, Indices, batch_of, blocks_of
 from tvae_core.engine.device import full_precision, mixed_precision
 from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.sampling import categorical_sample
-from tvae_core.engine.model.target_vae import TERMS, TargetVae, add_terms
+from tvae_core.engine.model.target_vae import TERMS, TargetVae
 from tvae_core.engine.using.inference import infer
 
 Pictures = NDArray[np.float32]
@@ -31,7 +31,7 @@ def mean_elbo(
 ) -> dict[str, float]:
     """Return the ELBO and its parts, nats an image, means over `indices`, with `samples` draws."""
     device = model.points_px.device
-    sums = dict.fromkeys(TERMS, 0.0)
+    sums = torch.zeros(len(TERMS), dtype=torch.float64, device=device)
     for block in blocks_of(len(indices), batch):
         part = batch_of(images, indices[block]).to(device)
         with mixed_precision(device):
@@ -40,8 +40,8 @@ def mean_elbo(
             with full_precision(device):
                 sample = categorical_sample(posterior, model.cells, samples, noise)
             terms = model.elbo_terms(part.images, posterior, sample, ctf=part.ctf)
-            add_terms(sums, terms)
-    return {name: value / len(indices) for name, value in sums.items()}
+            sums += terms.sums()
+    return dict(zip(TERMS, (sums / len(indices)).tolist(), strict=True))
 
 
 @torch.no_grad()

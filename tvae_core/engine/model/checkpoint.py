@@ -37,8 +37,19 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint) -> str:
-    """Write a checkpoint atomically and return the SHA-256 of its tensors."""
+    """Write a checkpoint atomically and return the SHA-256 of its tensors.
+
+    Raises
+    ------
+    CheckpointError
+        A number in it is not finite; what was there is kept.
+    """
     tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise CheckpointError(
+            "the weights are not finite any more", folder,
+            "the last good checkpoint is kept; train again with a lower train.learning_rate",
+        )  # fmt: skip
     content = save_tensors(tensors)
     digest = sha256_of_bytes(content)
     write_bytes(folder / f"{name}.safetensors", content)

@@ -36,13 +36,11 @@ class ElboTerms:
         """Equation 6, (B,)."""
         return self.log_likelihood - self.kl.total
 
-
-def add_terms(sums: dict[str, float], terms: ElboTerms) -> None:
-    """Add the terms of a batch to running sums, in nats over images."""
-    kl = terms.kl
-    values = (terms.elbo, terms.log_likelihood, kl.pose, kl.angle, kl.shift, kl.content)
-    for name, value in zip(TERMS, values, strict=True):
-        sums[name] += float(value.detach().sum())
+    def sums(self) -> Tensor:
+        """Return the sums over the images of what `TERMS` names, (6,) float64, on the device."""
+        kl = self.kl
+        values = (self.elbo, self.log_likelihood, kl.pose, kl.angle, kl.shift, kl.content)
+        return torch.stack([value.detach().double().sum() for value in values])
 
 
 class TargetVae(nn.Module):

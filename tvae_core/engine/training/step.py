@@ -18,9 +18,11 @@ from tvae_core.engine.device import full_precision, mixed_precision, working_set
 from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.posterior import Posterior
 from tvae_core.engine.model.sampling import LatentSample, cells_sample, gumbel_softmax_sample
-from tvae_core.engine.model.target_vae import TERMS, TargetVae, add_terms
+from tvae_core.engine.model.target_vae import TERMS, TargetVae
 from tvae_core.engine.training.optimizer import Steps, set_rate
 from tvae_core.runs import costs
+
+GRADIENT = "gradient"  # its norm, among the figures of a step
 
 
 @dataclass(frozen=True)
@@ -73,19 +75,20 @@ def train_step(
     micro_batch: int,
     check: Callable[[], None],
 ) -> dict[str, float]:
-    """Take one step on a batch and return the sums of the ELBO's terms over its images.
+    """Take a step on a batch; return the sums of the ELBO's terms over its images, and `GRADIENT`.
 
-    `check` is called between micro-batches and may raise to give the step up: weights change only
-    at the very end.
+    The step is skipped, and the weights stay as they are, where the ELBO or the gradient is not
+    finite. `check` is called between micro-batches and may raise to give the step up: weights
+    change only at the very end.
     """
     set_rate(optimizer, schedule.learning_rate)
     optimizer.zero_grad(set_to_none=True)
     device = model.points_px.device
-    seed, batch = config.train.seed, batch.numbered()
+    seed = config.train.seed
     pixels = pixel_subset(model, config.train.pixel_share, Noise.of_step(seed, step, device))
-    sums = dict.fromkeys(TERMS, 0.0)
+    sums = torch.zeros(len(TERMS), dtype=torch.float64, device=device)
     with model.encoder.one_bank():
-        for part in batch.split(micro_batch):
+        for part in batch.numbered(device).split(micro_batch):
             check()
             part = part.to(device)
             with mixed_precision(device):
@@ -96,10 +99,25 @@ def train_step(
             given_back = (1.0 - schedule.content_weight) * terms.kl.content
             loss = -(terms.elbo + given_back).sum() / len(batch)
             loss.backward()  # type: ignore[no-untyped-call]
-            add_terms(sums, terms)
+            sums += terms.sums()
     check()
-    if config.train.clip_gradient:
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.train.clip_gradient)
-    if math.isfinite(sums["elbo"]):
+    norm = _clipped(model, config.train.clip_gradient)
+    values = torch.cat([sums, norm.double()[None]]).tolist()  # the one wait for the device
+    figures = dict(zip((*TERMS, GRADIENT), values, strict=True))
+    if is_sound(figures):
         optimizer.step()
-    return sums
+    return figures
+
+
+def is_sound(figures: dict[str, float]) -> bool:
+    """Return whether the step with these figures was taken."""
+    return math.isfinite(figures["elbo"]) and math.isfinite(figures[GRADIENT])
+
+
+def _clipped(model: TargetVae, limit: float) -> Tensor:
+    """Return the norm of the gradient, and bring the gradient down to it where `limit` is set."""
+    parameters = [p for p in model.parameters() if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if limit:
+        torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm)
+    return norm

@@ -32,6 +32,7 @@ from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images, more_images, open_images_of_run, place_of_images
 
 _STEP_REPORT_S = 0.5
+_MOST_SKIPPED = 20  # steps in a row, each on other images: the weights are past help
 _FIRST_IMAGES = 64  # on which the start is scaled
 
 
@@ -192,6 +193,12 @@ class Trainer:
                 "the last good checkpoint is kept; lower train.learning_rate",
             )
         state.after_step(sums, len(batch))
+        if state.skipped_in_a_row >= _MOST_SKIPPED:
+            raise TrainingError(
+                f"{_MOST_SKIPPED} steps in a row had a gradient that is not finite",
+                self.run.path,
+                "the last good checkpoint is kept; train again with a lower train.learning_rate",
+            )
 
     def _close_epoch(self, began: float) -> Iterator[Record]:
         state, config = self.state, self.config
@@ -211,6 +218,7 @@ class Trainer:
                 save_checkpoint(self.run.checkpoints, "best", state.model_checkpoint())
             epoch = state.epoch
             pictures = previews.write(self.run, self.model, self.images, config, epoch)
+        skipped = state.skipped
         state.after_epoch(score)
         seconds = time.monotonic() - began
         left = max(0, config.train.epochs - state.epoch)
@@ -224,6 +232,7 @@ class Trainer:
             temperature=schedule.temperature,
             seconds=seconds,
             eta_s=left * seconds,
+            skipped=skipped,
         )
         self.run.append_metrics(record)
         if state.finished:

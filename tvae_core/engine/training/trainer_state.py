@@ -19,7 +19,7 @@ from tvae_core.engine.model.checkpoint import Checkpoint
 from tvae_core.engine.model.systems import build_model
 from tvae_core.engine.model.target_vae import TERMS, TargetVae
 from tvae_core.engine.training.optimizer import Optimizer
-from tvae_core.engine.training.step import Schedule
+from tvae_core.engine.training.step import Schedule, is_sound
 from tvae_core.errors import CheckpointError
 
 CONTENT_WEIGHT = 0.1  # of KL_z at the first step, where it is warmed up
@@ -30,6 +30,8 @@ _COUNTERS = (
     "steps_in_epoch",
     "images_in_epoch",
     "sums",
+    "skipped",
+    "skipped_in_a_row",
     "lr_factor",
     "best",
     "stalled",
@@ -71,6 +73,7 @@ class TrainerState:
             self.average = {k: p.detach().clone() for k, p in model.named_parameters()}
         self.step = self.epoch = self.steps_in_epoch = self.images_in_epoch = 0
         self.sums = dict.fromkeys(TERMS, 0.0)
+        self.skipped = self.skipped_in_a_row = 0
         self.lr_factor, self.best = 1.0, -math.inf
         self.stalled = self.since_halving = 0
         self.reason = ""
@@ -95,12 +98,15 @@ class TrainerState:
         return Schedule(rate, temperature, weight * self.config.model.beta)
 
     def after_step(self, sums: dict[str, float], images: int) -> None:
-        """Count a step and move the average of the weights."""
+        """Count a step with its figures, taken or skipped, and move the average of the weights."""
         self.step += 1
         self.steps_in_epoch += 1
         self.images_in_epoch += images
-        for name, value in sums.items():
-            self.sums[name] += value
+        for name in TERMS:
+            self.sums[name] += sums[name]
+        taken = is_sound(sums)
+        self.skipped += not taken
+        self.skipped_in_a_row = 0 if taken else self.skipped_in_a_row + 1
         if self.average is not None:
             decay = min(self.config.train.weight_average, (1 + self.step) / (10 + self.step))
             parameters = [p.detach() for p in self.model.parameters()]
@@ -127,7 +133,7 @@ class TrainerState:
             self.lr_factor *= 0.5
             self.since_halving = 0
         self.epoch += 1
-        self.steps_in_epoch = self.images_in_epoch = 0
+        self.steps_in_epoch = self.images_in_epoch = self.skipped = 0
         self.sums = dict.fromkeys(TERMS, 0.0)
         if self.epoch >= train.epochs:
             self.reason = f"all {train.epochs} {_ALL_DONE}"
@@ -187,7 +193,7 @@ class TrainerState:
                 tensor.copy_(parts["average"][name])
         self.optimizer.restore(parts, saved.values["adam_steps"])
         for name in _COUNTERS:
-            setattr(self, name, saved.values[name])
+            setattr(self, name, saved.values.get(name, 0))  # 0: of an earlier version
         if self.reason.endswith(_ALL_DONE) and self.epoch < self.config.train.epochs:
             self.reason = ""  # more epochs are asked for than when it was finished
         self.best = -math.inf if self.best is None else self.best

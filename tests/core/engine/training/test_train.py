@@ -7,22 +7,32 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.core.engine.runs import tiny_run, write_images
-from tvae_core.config import DataConfig
-from tvae_core.engine.data import epoch_batches, split_images
-from tvae_core.engine.model.checkpoint import load_newest, step_names
+from tests.core.engine.model.models import blob_images
+from tests.core.engine.runs import TINY, tiny_run, write_images
+from tvae_core.cli.reporting import report
+from tvae_core.config import DataConfig, RunConfig
+from tvae_core.engine.data import Batch, epoch_batches, split_images
+from tvae_core.engine.model.checkpoint import load_newest, save_step, step_names
+from tvae_core.engine.model.systems import build_model
+from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.training import trainer_state
+from tvae_core.engine.training.step import is_sound, train_step
 from tvae_core.engine.training.train import train
+from tvae_core.engine.training.trainer_state import TrainerState
 from tvae_core.errors import Cancelled, CheckpointError, ConfigError, TrainingError
 from tvae_core.files import sha256_of_file
 from tvae_core.progress import Epoch, Finished, Preview, Started, from_json
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.process import mark
+from tvae_core.runs.status import log_words
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +150,87 @@ def test_an_elbo_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Pat
         list(train(run))
     saved = load_newest(run.checkpoints)
     assert saved is None or all(t.isfinite().all() for t in saved.tensors.values())
+
+
+def poisoned(monkeypatch: pytest.MonkeyPatch, steps: Callable[[int], bool]) -> None:
+    """Let the gradient of one weight be infinite at the steps, the ELBO staying what it is."""
+    seen = count()
+
+    def initial(*arguments: Any) -> TargetVae:
+        model = trainer_state.initial_model(*arguments)
+        weight = model.generator.output.weight
+        weight.register_hook(lambda g: g * float("inf") if steps(next(seen)) else g)
+        return model
+
+    monkeypatch.setattr("tvae_core.engine.training.train.initial_model", initial)
+
+
+def test_a_step_whose_gradient_is_not_finite_is_skipped_and_counted(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    run = tiny_run(tmp_path / "run", images, "train.clip_gradient=1")
+    poisoned(monkeypatch, lambda step: step in (2, 9, 10))
+    report(train(run), as_json=False, log=run.log)
+    epochs = [from_json(line) for line in run.metrics.read_text().splitlines()]
+    assert [e.skipped for e in epochs if isinstance(e, Epoch)] == [1, 2, 0]
+    assert all(isinstance(e, Epoch) and np.isfinite(e.elbo) for e in epochs)
+    assert "2 steps skipped" in capsys.readouterr().out
+    assert "2 steps skipped" in log_words(run.metrics.read_text().splitlines()[1])
+    assert run.model.exists()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_skipped_step_leaves_weights_and_moments_as_they_are(optimizer: str) -> None:
+    config = RunConfig.model_validate(TINY).changed([f"train.optimizer={optimizer}"])
+    model = build_model(config.model, 12, 1)
+    state = TrainerState(model, config, 60)
+    batch = Batch(blob_images(8, 12))
+
+    def step() -> dict[str, float]:
+        return train_step(
+            model, state.optimizer, batch, config, state.schedule(), state.step, 8, lambda: None
+        )
+
+    assert is_sound(step())
+    before = state.checkpoint()
+    hook = model.generator.output.bias.register_hook(lambda g: g * float("nan"))
+    skipped = step()
+    hook.remove()
+    assert np.isfinite(skipped["elbo"])
+    assert not is_sound(skipped)
+    after = state.checkpoint()
+    assert after.values == before.values
+    for name, tensor in before.tensors.items():
+        assert tensor.equal(after.tensors[name]), name
+
+
+def test_too_many_skipped_steps_in_a_row_end_the_run(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tiny_run(tmp_path / "run", images, "train.epochs=9")
+    poisoned(monkeypatch, lambda step: step > 8)
+    with pytest.raises(TrainingError, match="20 steps in a row") as ended:
+        list(train(run))
+    assert "learning_rate" in str(ended.value)
+    assert "\n" not in str(ended.value)
+    saved = load_newest(run.checkpoints)
+    assert saved is not None
+    assert all(t.isfinite().all() for t in saved.tensors.values())
+
+
+def test_a_checkpoint_that_is_not_finite_is_not_written(tmp_path: Path, images: Path) -> None:
+    run = tiny_run(tmp_path / "run", images)
+    asked = count()
+    with pytest.raises(Cancelled):
+        list(train(run, cancelled=lambda: next(asked) >= 8))
+    kept = {p.name: p.read_bytes() for p in run.checkpoints.iterdir()}
+    saved = load_newest(run.checkpoints)
+    assert saved is not None
+    saved.tensors["model.generator.output.bias"][0] = float("inf")
+    with pytest.raises(CheckpointError, match="not finite") as refused:
+        save_step(run.checkpoints, 99, saved)
+    assert "last good checkpoint is kept" in str(refused.value)
+    assert {p.name: p.read_bytes() for p in run.checkpoints.iterdir()} == kept
 
 
 def test_a_begun_run_is_not_begun_again(finished: RunFolder) -> None:
