@@ -13,10 +13,17 @@ from numpy.typing import NDArray
 
 from tvae_core.analysis.alignment import RingCorrelation, fourier_ring_correlation
 from tvae_core.analysis.averages import AverageAccumulator, soft_circle
+from tvae_core.analysis.honest_resolution import (
+    STILL,
+    HonestCorrelation,
+    PoseFreedom,
+    honest_correlation,
+)
 from tvae_core.ctf import Ctf, ctf_image, padded_side
 
 Array = NDArray[np.floating]
 Images = NDArray[np.float32]
+_GROUPS = 8  # of images, whose averages are compared pair by pair
 
 
 @dataclass(frozen=True)
@@ -30,17 +37,20 @@ class AveragedClass:
     count : int
     correlation : RingCorrelation
         Between the averages of two random halves inside a soft circle. The halves share poses
-        found by one model, so it is consistency, which bounds the resolution from above.
+        found by one model, which aligned their noise as well.
+    honest : HonestCorrelation
+        The same without what noise gained by that.
     """
 
     mean: Images
     std: Images
     count: int
     correlation: RingCorrelation
+    honest: HonestCorrelation
 
     def resolution_px(self, threshold: float = 0.143) -> float:
-        """Return the length in pixels where the halves stop to agree; infinity if they never do."""
-        return self.correlation.resolution(threshold) if self.count > 1 else float("inf")
+        """Return the length in pixels that is resolved, infinity where noise alone could do it."""
+        return self.honest.resolution_px(threshold) if self.count > 1 else float("inf")
 
 
 class ClassAccumulator:
@@ -59,6 +69,7 @@ class ClassAccumulator:
     def __init__(self, side: int, wiener: float | None = None) -> None:
         self.side, self._wiener = side, wiener
         self._halves = [AverageAccumulator((side, side)) for _ in range(2)]
+        self._sums, self._counts = np.zeros((_GROUPS, side, side)), np.zeros(_GROUPS, np.int64)
         self._padded = padded_side(side, 2.0)
         grid = (self._padded, self._padded // 2 + 1)
         self._power = np.zeros((2, *grid) if wiener is not None else (2, 0))
@@ -81,6 +92,10 @@ class ClassAccumulator:
             Of each image as it is turned (`turned_ctf`); needed for a Wiener average, as is
         pixel_size_angstrom : (n,), optional
         """
+        group = (self._counts.sum() + np.arange(len(images))) % _GROUPS
+        for number in np.unique(group):
+            self._sums[number] += images[group == number].sum(0, dtype=np.float64)
+        self._counts += np.bincount(group, minlength=_GROUPS)
         for number in (0, 1):
             chosen = np.flatnonzero(half == number)
             self._halves[number].add(images[chosen])
@@ -91,20 +106,33 @@ class ClassAccumulator:
         for index, pixel in enumerate(pixel_size_angstrom.tolist()):
             self._power[half] += ctf_image(ctf.take([index]), self._padded, pixel)[0] ** 2
 
-    def result(self) -> AveragedClass:
-        """Return the average of what is in; zeros when that is nothing."""
+    def result(self, freedom: PoseFreedom = STILL, share: float = 1.0) -> AveragedClass:
+        """Return the average of what is in; zeros when that is nothing.
+
+        Parameters
+        ----------
+        freedom : PoseFreedom
+            By how much the images were turned and shifted.
+        share : float
+            How many of all images were chosen for the class.
+        """
         first, second = self._halves
         whole = first.joined(second).result()
         mask = soft_circle(self.side)
         parts = [self._average(h.result().mean, [n]) for n, h in enumerate(self._halves)]
-        inside = [(part - _mean_inside(part, mask)) * mask for part in parts]
-        curve = fourier_ring_correlation(*inside)
+        curve = fourier_ring_correlation(*(_inside(part, mask) for part in parts))
         curve.correlation[0] = 1.0  # frequency zero was taken off
-        return AveragedClass(self._average(whole.mean, [0, 1]), whole.std, whole.count, curve)
+        groups = [
+            self._average(s / n, [0, 1]) for s, n in zip(self._sums, self._counts, strict=True) if n
+        ]
+        apart = np.stack([_inside(group, mask) for group in groups or parts])
+        honest = honest_correlation(apart, whole.count, freedom, share)
+        mean = self._average(whole.mean, [0, 1])
+        return AveragedClass(mean, whole.std, whole.count, curve, honest)
 
-    def _average(self, mean: Images, halves: list[int]) -> Images:
+    def _average(self, mean: Array, halves: list[int]) -> Images:
         if self._wiener is None:
-            return mean
+            return np.ascontiguousarray(mean, dtype=np.float32)
         count = max(1, sum(self._halves[n].count for n in halves))
         power = self._power[halves].sum(0) / count
         grid = (self._padded, self._padded)
@@ -130,5 +158,6 @@ def random_halves(count: int, seed: int = 0) -> NDArray[np.int8]:
     return np.random.default_rng(seed).permutation(half)
 
 
-def _mean_inside(image: Images, mask: Images) -> float:
-    return float((image * mask).sum() / mask.sum())
+def _inside(image: Array, mask: Images) -> Array:
+    """Return an image within a mask, free of its mean there."""
+    return np.asarray((image - float((image * mask).sum() / mask.sum())) * mask)

@@ -17,6 +17,7 @@ from tvae_core.analysis.class_averages import (
     turned_ctf,
 )
 from tvae_core.analysis.drift import Decode, without_drift
+from tvae_core.analysis.honest_resolution import PoseFreedom
 from tvae_core.analysis.sampling import border_mean
 from tvae_core.ctf import apply_ctf, phase_flip
 from tvae_core.errors import ImageFileError
@@ -178,7 +179,8 @@ def average_class(
         else:
             total.add(turned, halves[some])
     report(1, 1, progress, cancelled)
-    return total.result()
+    freedom = PoseFreedom.of(angle_rad, shift_px)
+    return total.result(freedom, len(chosen.indices) / len(images.poses.angle_rad))
 
 
 def average_classes(
