@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from tvae_core.analysis.alignment import RingCorrelation
 from tvae_core.analysis.averages import soft_circle, upright
 
-Array = NDArray[np.floating]
+Array = NDArray[np.float64]
+Images = NDArray[np.floating]
 _SIDE = 48  # pixels that noise is aligned at: the average's power lies at low frequency
 _SAMPLES = 192
 _SURE = 3.0  # standard deviations of the power that halves share by chance
@@ -46,7 +47,7 @@ class PoseFreedom:
     reach_px: float
 
     @classmethod
-    def of(cls, angle_rad: Array, shift_px: Array) -> PoseFreedom:
+    def of(cls, angle_rad: Images, shift_px: Images) -> PoseFreedom:
         """Return the freedom that poses (n,) and (n, 2) show."""
         if not len(angle_rad):
             return cls(False, 0.0)
@@ -93,7 +94,7 @@ class HonestCorrelation:
 
 
 def honest_correlation(
-    groups: Array, images: int, freedom: PoseFreedom = STILL, share: float = 1.0, seed: int = 0
+    groups: Images, images: int, freedom: PoseFreedom = STILL, share: float = 1.0, seed: int = 0
 ) -> HonestCorrelation:
     """Return the ring correlation of half averages without what noise gained by alignment.
 
@@ -114,8 +115,7 @@ def honest_correlation(
     """
     if len(groups) < 2:
         frequency = np.arange(groups.shape[-1] // 2 + 1) / groups.shape[-1]
-        nothing = (frequency == 0).astype(np.float64)
-        return HonestCorrelation(RingCorrelation(frequency, nothing), 0)
+        return HonestCorrelation(RingCorrelation(frequency, 0.0 + (frequency == 0)), 0)
     rings = _Rings.of(groups, images)
     factor = _true_share(groups, rings, freedom, share, seed)
     true = rings.common * factor
@@ -156,7 +156,7 @@ class _Rings:
     images: int
 
     @classmethod
-    def of(cls, groups: Array, images: int) -> _Rings:
+    def of(cls, groups: Images, images: int) -> _Rings:
         count, side = len(groups), groups.shape[-1]
         ring, rings = ring_numbers(side).ravel(), side // 2 + 1
         counts = np.bincount(ring, minlength=side)[:rings].astype(np.float64)
@@ -192,7 +192,7 @@ def ring_numbers(side: int) -> NDArray[np.int64]:
 
 
 def _true_share(
-    groups: Array, rings: _Rings, freedom: PoseFreedom, share: float, seed: int
+    groups: Images, rings: _Rings, freedom: PoseFreedom, share: float, seed: int
 ) -> float:
     """Return how much of the power that the groups share is not noise that was aligned."""
     side = min(groups.shape[-1], _SIDE)
@@ -224,7 +224,7 @@ def _margin(pixels: float, images: float) -> float:
     return 1.1 + 0.3 * float(np.sqrt(min(pixels / max(images, 1), 5.0)))
 
 
-def _template(groups: Array, rings: _Rings, side: int) -> Array:
+def _template(groups: Images, rings: _Rings, side: int) -> Array:
     """Return the average with its noise weighed down, at `side` pixels, (side, side)."""
     whole = scipy.fft.fft2(groups.mean(0))
     ring = np.minimum(ring_numbers(len(whole)), len(rings.common) - 1)

@@ -1,9 +1,10 @@
 """`tvae average STORE OUT.mrcs`: averages of sets or clusters, each image turned upright.
 
 Writes OUT.mrcs (one image per class), OUT_std.mrcs (deviations) and OUT.star (one row per class:
-count, resolution where two random halves agree to 0.143, and their ring correlation). Images are
-taken at their original size; if they are missing, the thumbnails of the store are averaged, and a
-line says so.
+count, resolution, and the ring correlation of two random halves). The resolution is where the
+correlation falls below 0.143 once what noise gains by alignment is taken off: noise alone is not
+resolved. Images are taken at their original size; if they are missing, the thumbnails of the store
+are averaged, and a line says so.
 """
 
 from __future__ import annotations
@@ -43,5 +44,5 @@ def run(arguments: argparse.Namespace) -> int:
 def _resolution(average: AveragedClass, pixel_size_angstrom: float | None) -> str:
     length = average.resolution_px() * (pixel_size_angstrom or 1.0)
     if not np.isfinite(length):
-        return "its two halves do not agree"
-    return f"{length:.1f} {'A' if pixel_size_angstrom else 'px'} at FRC 0.143"
+        return "not resolved: noise alone could make this average"
+    return f"{length:.1f} {'A' if pixel_size_angstrom else 'px'} at a corrected FRC of 0.143"

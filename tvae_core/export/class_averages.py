@@ -34,6 +34,7 @@ _CURVE = (
     "rlnResolution",
     "rlnAngstromResolution",
     "rlnFourierShellCorrelation",
+    "rlnFourierShellCorrelationCorrected",
 )
 
 
@@ -61,10 +62,11 @@ def write_class_averages(
 ) -> WrittenAverages:
     """Write averages to `NAME.mrcs`, deviations to `NAME_std.mrcs` and a table to `NAME.star`.
 
-    The table has a row a class (RELION 3.1: image, share, count, resolution at FRC 0.143 in
-    Angstrom, 999 where the halves never agree), an optics block with the pixel size, and the ring
-    correlation of each class in a block of its own. Where the pixel size is not known, lengths are
-    in pixels and the size is written as 1. All three are read back before they are renamed.
+    The table has a row a class (RELION 3.1: image, share, count, resolution at a corrected FRC of
+    0.143 in Angstrom, 999 where nothing is resolved), an optics block with the pixel size, and the
+    ring correlation of each class in a block of its own, as found and without what noise gained by
+    alignment. Where the pixel size is not known, lengths are in pixels and the size is written
+    as 0. All three are read back before they are renamed.
 
     Raises
     ------
@@ -81,13 +83,15 @@ def write_class_averages(
     stack, deviations, table = average_paths(path)
     for target in (stack, deviations, table):
         refuse_existing(target, overwrite)
-    pixel = pixel_size_angstrom or 1.0
+    pixel = pixel_size_angstrom or 0.0
     text = star_text(averages, names, stack.name, deviations.name, pixel)
     with ExitStack() as files:
         parts = [files.enter_context(new_file(t, overwrite)) for t in (stack, deviations, table)]
         for part, images in zip(parts, (_means(averages), _deviations(averages)), strict=False):
             every = np.arange(len(images))
-            export_images(InMemory(images), every, part, pixel_size_angstrom=pixel, overwrite=True)
+            export_images(
+                InMemory(images), every, part, pixel_size_angstrom=pixel or None, overwrite=True
+            )
         parts[2].write_text(text, encoding="utf-8")
         _verify(parts[2], averages, pixel, table)
     return WrittenAverages(stack, deviations, table, len(averages))
@@ -100,11 +104,15 @@ def star_text(
     deviations: str,
     pixel_size_angstrom: float,
 ) -> str:
-    """Return the table of averages; `stack` and `deviations` are the names RELION shall find."""
+    """Return the table of averages; `stack` and `deviations` are the names RELION shall find.
+
+    A pixel size of 0 is unknown: lengths are then in pixels.
+    """
+    unit = pixel_size_angstrom or 1.0
     total = sum(average.count for average in averages)
     rows = []
     for number, (average, name) in enumerate(zip(averages, names, strict=True), 1):
-        resolution = min(average.resolution_px() * pixel_size_angstrom, _NONE)
+        resolution = min(average.resolution_px() * unit, _NONE)
         image, deviation = (_word(f"{number:06d}@{file}") for file in (stack, deviations))
         rows.append(
             f"{image} {image} 1 {number} {average.count / total:.6f} "
@@ -118,17 +126,16 @@ def star_text(
     blocks.append(_block("optics", (*optics.split(), "rlnImageDimensionality"), [group]))
     for number, average in enumerate(averages, 1):
         name = f"frc_class_{number:06d}"
-        blocks.append(_block(name, _CURVE, _curve_rows(average, pixel_size_angstrom)))
+        blocks.append(_block(name, _CURVE, _curve_rows(average, unit)))
     return "".join(blocks)
 
 
 def _curve_rows(average: AveragedClass, pixel: float) -> Iterator[str]:
-    curve = average.correlation
-    for index, (frequency, value) in enumerate(
-        zip(curve.frequency.tolist(), curve.correlation.tolist(), strict=True)
-    ):
+    curve, honest = average.correlation, average.honest.curve
+    rows = zip(curve.frequency, curve.correlation, honest.correlation, strict=True)
+    for index, (frequency, found, corrected) in enumerate(rows):
         length = min(pixel / frequency, _NONE) if frequency else _NONE
-        yield f"{index} {frequency / pixel:.6f} {length:.6f} {value:.6f}"
+        yield f"{index} {frequency / pixel:.6f} {length:.6f} {found:.6f} {corrected:.6f}"
 
 
 def _block(name: str, columns: Sequence[str], rows: Sequence[str] | Iterator[str]) -> str:

@@ -76,7 +76,7 @@ def _write_mrcs(part: Path, job: StackJob) -> int:
         reserve(part)
         crc = _fill(file.data, job)
         file.set_image_stack()
-        file.voxel_size = job.pixel_size_angstrom or 1.0
+        file.voxel_size = job.pixel_size_angstrom or 0.0  # 0: unknown
         file.update_header_stats()
     return crc
 

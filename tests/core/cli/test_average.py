@@ -55,7 +55,7 @@ def test_classes_are_averaged_and_counted(
     assert main(["average", str(store), str(target), *words]) == 0
     said = capsys.readouterr().out
     assert f"{len(expected)} averages -> {target}" in said
-    assert " A at FRC 0.143" in said
+    assert " A at a corrected FRC of 0.143" in said
     assert names_and_counts(tmp_path / "out.star") == expected
 
 

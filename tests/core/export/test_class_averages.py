@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 
@@ -248,9 +249,12 @@ def test_the_table_is_read_by_another_program(noisy: Path, tmp_path: Path) -> No
     document = gemmi.cif.read(str(done.table))
     particles = document.find_block("particles")
     assert list(particles.find_loop("_rlnReferenceImage")) == ["000001@a.mrcs"]
-    assert float(document.find_block("optics").find_loop("_rlnImagePixelSize")[0]) == 1.0
-    curve = document.find_block("frc_class_000001").find_loop("_rlnFourierShellCorrelation")
-    assert len(curve) == SIDE // 2 + 1
+    assert float(document.find_block("optics").find_loop("_rlnImagePixelSize")[0]) == 0  # unknown
+    with mrcfile.open(done.stack) as file:
+        assert float(file.voxel_size.x) == 0
+    block = document.find_block("frc_class_000001")
+    for name in ("_rlnFourierShellCorrelation", "_rlnFourierShellCorrelationCorrected"):
+        assert len(block.find_loop(name)) == SIDE // 2 + 1
 
 
 @pytest.mark.parametrize("name", ["out.tif", "out"])

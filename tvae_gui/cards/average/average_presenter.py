@@ -160,7 +160,7 @@ class AveragePresenter:
         numbers = picked or range(min(_CURVES, len(averaged.averages)))
         curves = []
         for number in numbers:
-            ring = averaged.averages[number].correlation
+            ring = averaged.averages[number].honest.curve
             name = averaged.names[number]
             curves.append(RingCurve(name, ring.frequency, ring.correlation, self._inks[number]))
         self._drawer.chart.show_curves(curves, averaged.pixel_size_angstrom)
@@ -197,7 +197,7 @@ def _words(averaged: Averaged) -> str:
 
 def _row(average: AveragedClass, name: str, pixel: float | None) -> AverageRow:
     length = average.resolution_px() * (pixel or 1.0)
-    resolution = figure(length, "Å" if pixel else "px") if math.isfinite(length) else "–"
+    resolution = figure(length, "Å" if pixel else "px") if math.isfinite(length) else "not resolved"
     return AverageRow(
         _picture(average.mean), _picture(average.std), name, average.count, resolution
     )

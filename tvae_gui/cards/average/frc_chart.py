@@ -57,7 +57,7 @@ class FrcChart(QWidget):
         """Draw curves; without a pixel size, lengths are in pixels."""
         self.curves, self._pixel = list(curves), pixel_size_angstrom
         unit = "Å" if pixel_size_angstrom else "px"
-        self._caption.setText(f"correlation of two random halves, by resolution in {unit}")
+        self._caption.setText(f"correlation of two halves beyond noise, by resolution in {unit}")
         self._draw()
 
     def changeEvent(self, event: QEvent | None) -> None:
