@@ -251,7 +251,10 @@ class StarTable(ParticleTable):
             pairs = enumerate(zip(self._rows, other._rows, strict=True))
             row = next(row for row, (mine, its) in pairs if mine != its)
             return f"row {row + 1} differs"
-        same = (self._text.before, self._text.after) == (other._text.before, other._text.after)
+        mine, its = self._text, other._text
+        same = (mine.before, mine.after) == (its.before, its.after)
+        if not len(self):  # where the text before ends cannot be told without a row
+            same = mine.before + mine.after == its.before + its.after
         return "" if same else "the text around the rows differs"
 
     def write(self, path: Path | str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,18 +63,38 @@ def labels_or_truth(store: EmbeddingStore, name: str) -> Labelling:
     raise ConfigError(f"no labels {name!r}", store.path, todo)
 
 
-def numbers_in(file: Path, images: int) -> NDArray[np.int64]:
-    """Return the image numbers of a text file.
+def in_clusters(store: EmbeddingStore, labelling: Labelling, numbers: str) -> NDArray[np.bool_]:
+    """Return which images (N,) are in clusters told as a person counts them.
+
+    Parameters
+    ----------
+    store : EmbeddingStore
+    labelling : Labelling
+    numbers : str
+        Numbers from 1, such as `2,3`; 0 is in no cluster.
 
     Raises
     ------
     ConfigError
-        It cannot be read, or a number is of no image.
+        They are no numbers, or one is of no cluster.
     """
     try:
-        numbers = np.loadtxt(file, dtype=np.int64, ndmin=1)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read image numbers ({error})", file) from None
-    if numbers.size and (numbers.min() < 0 or numbers.max() >= images):
-        raise ConfigError(f"numbers must lie in 0..{images - 1}", file)
-    return numbers
+        wanted = [int(word) for word in numbers.split(",")]
+    except ValueError:
+        raise ConfigError(f"--cluster {numbers!r} is no number", "", "such as 2, or 2,3") from None
+    count = int(labelling.labels.max(initial=-1)) + 1
+    for number in wanted:
+        if not 0 <= number <= count:
+            raise ConfigError(
+                f"no cluster {number}: they count from 1 to {count}, 0 is in none", store.path
+            )
+    mask = np.isin(labelling.labels, np.array(wanted) - 1)
+    if not mask.any():
+        what = "every image is in a cluster" if set(wanted) == {0} else f"no image in {numbers}"
+        raise ConfigError(what, store.path, f"clusters count from 1 to {count}")
+    return mask
+
+
+def counted_from_one(labels: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return labels from 0, -1 for none, as a person and RELION count: from 1, 0 for none."""
+    return np.maximum(np.asarray(labels, np.int64), -1) + 1

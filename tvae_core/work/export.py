@@ -19,9 +19,10 @@ from tvae_core.images_of import (
     refuse_sources,
     table_of,
 )
+from tvae_core.particles.index_file import read_image_numbers
 from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore
-from tvae_core.work.choosing import labelling_of, named_set, numbers_in
+from tvae_core.work.choosing import counted_from_one, in_clusters, labelling_of, named_set
 from tvae_core.work.request import Cancel, Option, Place, Progress, Request, never, quiet
 
 Chosen = NDArray[np.int64]
@@ -53,11 +54,16 @@ class ExportRequest(Request):
         str | None, Option("a named set", flag="--set", metavar="NAME", group="chosen")
     ] = None
     cluster: Annotated[
-        int | None, Option("a cluster, by its number from 0", metavar="N", group="chosen")
+        str | None,
+        Option(
+            "clusters, by their numbers from 1, such as 2,3; 0: images in none",
+            metavar="N",
+            group="chosen",
+        ),
     ] = None
     indices: Annotated[
         Path | None,
-        Option("a text file of image numbers, from 0", metavar="FILE", group="chosen"),
+        Option("a file of image numbers, from 0", metavar="FILE", group="chosen"),
     ] = None
     labelling: Annotated[
         str, Option("which clustering to use; by default the first", metavar="NAME")
@@ -130,11 +136,11 @@ class ExportRequest(Request):
         if self.named_set is not None:
             mask = np.asarray(named_set(store, self.named_set).mask)
         elif self.cluster is not None:
-            labels = labelling_of(load_sidecar(store), store, self.labelling).labels
-            mask = np.asarray(labels == self.cluster)
+            labelling = labelling_of(load_sidecar(store), store, self.labelling)
+            mask = in_clusters(store, labelling, self.cluster)
         elif self.indices is not None:
             mask = np.zeros(store.images, dtype=bool)
-            mask[numbers_in(self.indices, store.images)] = True
+            mask[read_image_numbers(self.indices, store.images)] = True
         return np.flatnonzero(~mask if self.rest == ALL_BUT else mask)
 
 
@@ -186,7 +192,8 @@ def _table(job: _Job) -> ExportDone:
         sidecar = load_sidecar(job.store)
         columns |= sidecar.columns
         if sidecar.labellings:
-            columns["cluster"] = labelling_of(sidecar, job.store, job.request.labelling).labels
+            labelling = labelling_of(sidecar, job.store, job.request.labelling)
+            columns["cluster"] = counted_from_one(labelling.labels)
     done = export_table(
         columns, job.target, indices=job.chosen, overwrite=job.request.overwrite,
         progress=job.told, cancelled=job.cancelled,

@@ -150,10 +150,10 @@ def test_decode_draws_at_any_size(run: Path, tmp_path: Path) -> None:
 def test_cluster_then_export_a_cluster(run: Path, tmp_path: Path, capsys: Capture) -> None:
     assert main(["cluster", str(run), "--count", "3"]) == 0
     out = tmp_path / "c.mrcs"
-    assert main(["export", str(run), str(out), "--cluster", "0", "--upright"]) == 0
+    assert main(["export", str(run), str(out), "--cluster", "1", "--upright"]) == 0
     assert "verified" in capsys.readouterr().out
-    assert main(["export", str(run), str(out), "--cluster", "0"]) == 2  # never overwritten silently
-    assert main(["export", str(run), str(tmp_path / "t.csv"), "--cluster", "0", "--rest"]) == 0
+    assert main(["export", str(run), str(out), "--cluster", "1"]) == 2  # never overwritten silently
+    assert main(["export", str(run), str(tmp_path / "t.csv"), "--cluster", "1", "--rest"]) == 0
     with EmbeddingStore(run) as store:
         rows = (tmp_path / "t.csv").read_text().count("\n") - 1
         from tvae_core.images.opening import open_stack

@@ -269,7 +269,7 @@ def test_embedding_again_takes_the_images_of_the_run(pictures: Path, capsys: Cap
 def test_clusters_are_kept_when_the_run_is_embedded_again(particles: Path, capsys: Capture) -> None:
     run = str(particles / "run")
     assert main(["cluster", run, "--count", "3"]) == 0
-    export = ["export", run, str(particles / "c.npy"), "--cluster", "0", "--overwrite"]
+    export = ["export", run, str(particles / "c.npy"), "--cluster", "1", "--overwrite"]
     assert main(export) == 0
     before = np.load(particles / "c.npy")
     write_table(particles / "p.star", np.arange(COUNT)[::-1])

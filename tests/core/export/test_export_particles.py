@@ -270,7 +270,7 @@ def test_the_command_exports_sets_clusters_and_rest(
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"2 of 5 rows -> {tmp_path / 'good.star'}, read back, equal row by row"
     assert said[1] == f"3 of 5 rows -> {tmp_path / 'rest.star'}, read back, equal row by row"
-    words = ["export", path, str(tmp_path / "c.star"), "--cluster", "1", "--with-pose"]
+    words = ["export", path, str(tmp_path / "c.star"), "--cluster", "2", "--with-pose"]
     assert main(words) == 0
     assert list(read_table(tmp_path / "c.star").column("rlnClassNumber")) == ["2", "2"]
     assert main(["export", path, str(tmp_path / "x.csv"), "--with-pose"]) == 2
@@ -278,6 +278,16 @@ def test_the_command_exports_sets_clusters_and_rest(
     assert main(["export", path, str(tmp_path / "x.star"), "--as", "cs"]) == 2
     assert main(["export", path, "--as", "cs"]) == 2
     assert capsys.readouterr().err.count("\n") == 4
+
+
+def test_when_all_are_chosen_the_rest_is_a_table_without_rows(star: Path, tmp_path: Path) -> None:
+    with EmbeddingStore(particle_store(tmp_path / "e.h5", star)) as store:
+        done = export_particles(
+            store, np.arange(5), tmp_path / "all.star", rest=tmp_path / "rest.star", pose=True
+        )
+    assert (done.kept.count, done.rest and done.rest.count) == (5, 0)
+    assert len(read_table(tmp_path / "rest.star")) == 0
+    assert len(read_table(tmp_path / "all.star")) == 5
 
 
 def test_origins_of_binned_images_are_in_angstrom_and_in_pixels_of_the_table(

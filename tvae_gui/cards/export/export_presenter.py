@@ -117,7 +117,9 @@ class ExportPresenter:
         kind, data = choice.source
         if kind == "selection":
             return {"named_set": self._set_name(choice)}
-        return {"set": {"named_set": data}, "cluster": {"cluster": data}}.get(kind, {})
+        if kind == "cluster":
+            return {"cluster": str(data + 1)}  # clusters count from 1, 0 is in none
+        return {"named_set": data} if kind == "set" else {}
 
     def _added(self, choice: ExportChoice) -> dict[str, Any]:
         """Return the options that tell of what is shown and what was added to the run."""
