@@ -16,6 +16,7 @@ Labels = NDArray[np.int32]
 Method = Literal["k-means", "gaussian-mixture", "ward", "hdbscan"]
 
 NOISE = -1
+_SAME = 1e-5  # of the largest value: float32 networks repeat no better over batches
 MIXTURE_FITTED = 100_000
 WARD_DIRECT = 20_000  # quadratic: 20,000 points take 33 s and 3.2 GB
 WARD_CENTROIDS = 2_000
@@ -62,7 +63,14 @@ def cluster(
     if method != "hdbscan" and not 1 <= count <= len(values):
         raise ConfigError(f"{count} clusters of {len(values)} images", todo="ask for fewer")
     size = max(5, len(values) // 100) if smallest is None else smallest
-    labels, note = METHODS[method](_float32(values), size if method == "hdbscan" else count, seed)
+    if method == "hdbscan" and len(values) < max(2, size):
+        what = f"HDBSCAN needs {max(2, size)} images or more, there are {len(values)}"
+        raise ConfigError(what, todo="take k-means or ward, and say how many clusters")
+    values = _float32(values)
+    alike = None if method == "hdbscan" else _few_different(values, count)
+    if alike is not None:
+        return Clustering(relabel_by_size(alike), method, _said_of(alike, count))
+    labels, note = METHODS[method](values, size if method == "hdbscan" else count, seed)
     return Clustering(relabel_by_size(labels), method, note)
 
 
@@ -102,13 +110,36 @@ def relabel_by_size(labels: NDArray[np.integer]) -> Labels:
     return result
 
 
+def _few_different(values: Array, count: int) -> NDArray[np.integer] | None:
+    """Return which of the different values each image has, when there are at most `count`.
+
+    Values that differ by rounding alone are the same.
+    """
+    scale = float(np.abs(values).max(initial=0)) or 1.0
+    steps = np.round(values / (_SAME * scale)).astype(np.int64)
+    step = max(1, len(steps) // 10_000)
+    if len(np.unique(steps[::step], axis=0)) > count:
+        return None
+    different, which = np.unique(steps, axis=0, return_inverse=True)
+    return which.reshape(-1) if len(different) <= count else None
+
+
+def _said_of(alike: NDArray[np.integer], count: int) -> str:
+    different = int(alike.max(initial=0)) + 1
+    if different == count:
+        return ""
+    are = "all images have the same" if different == 1 else f"there are only {different} different"
+    return f"{are} content: {different} cluster{'s' * (different > 1)}, not {count}"
+
+
 def _k_means(values: Array, count: int, seed: int) -> tuple[NDArray[np.integer], str]:
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
     large = len(values) * count > 20_000_000
     kind = MiniBatchKMeans if large else KMeans
     model = kind(count, random_state=seed, n_init=1 if len(values) > 200_000 else 4)
-    return model.fit_predict(values), "in small batches" if large else ""
+    with _quiet_convergence():
+        return model.fit_predict(values), "in small batches" if large else ""
 
 
 def _gaussian_mixture(values: Array, count: int, seed: int) -> tuple[NDArray[np.integer], str]:

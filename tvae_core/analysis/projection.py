@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.errors import Cancelled, DeviceError
+from tvae_core.errors import Cancelled, ConfigError, DeviceError
 
 Array = NDArray[np.floating]
 Progress = Callable[[float], None]
@@ -17,6 +17,7 @@ Asked = Callable[[], bool]
 
 UMAP_FITTED = 50_000
 _UMAP_BLOCK = 20_000
+_UMAP_FEWEST = 3
 _PCA_BEFORE_UMAP = 50
 _FIT_SHARE = 0.7  # of the progress bar, when there is a rest to transform
 
@@ -70,11 +71,16 @@ def umap_plane(
 
     Raises
     ------
+    ConfigError
+        There are fewer than three images.
     DeviceError
         The package umap-learn is not installed.
     Cancelled
         `cancelled` said so.
     """
+    if len(z) < _UMAP_FEWEST:
+        what = f"UMAP needs {_UMAP_FEWEST} images or more, there are {len(z)}"
+        raise ConfigError(what, todo="look at the plane of PCA")
     watch = _Watch(progress, cancelled)
     reducer_class = _umap_class()
     values = _float32(_reduced(z))

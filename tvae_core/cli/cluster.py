@@ -6,6 +6,7 @@ import argparse
 
 import numpy as np
 
+from tvae_core.words import count
 from tvae_core.work.cluster import ClusterRequest
 
 
@@ -19,7 +20,11 @@ def run(arguments: argparse.Namespace) -> int:
     done = ClusterRequest.of(arguments).run()
     labels = done.found.labels
     sizes = ", ".join(f"{n:,}" for n in np.bincount(labels[labels >= 0]))
-    print(f"{done.found.count} clusters of {sizes} images -> {done.path}")
+    outside = int((labels < 0).sum())
+    if sizes:
+        print(f"{count(done.found.count, 'cluster')} of {sizes} images -> {done.path}")
+    else:
+        print(f"no cluster was found: {count(outside, 'image')} outside of any -> {done.path}")
     if done.found.note:
         print(done.found.note)
     if done.accuracy is not None:

@@ -77,3 +77,26 @@ def test_merging_what_was_split_gives_back_the_cluster() -> None:
     assert clustering_accuracy(truth, parted) == 1.0
     assert set(parted[joined == 1].tolist()) == {1, 2}
     np.testing.assert_array_equal(merge(parted, [1, 2]), joined)
+
+
+@pytest.mark.parametrize("method", ["k-means", "gaussian-mixture", "ward"])
+@pytest.mark.parametrize("noise", [0.0, 1e-7])
+def test_equal_images_are_one_cluster_and_it_is_said(method: str, noise: float) -> None:
+    values = np.ones((60, 3)) + noise * np.random.default_rng(0).normal(size=(60, 3))
+    found = cluster(method, values, 3)
+    assert found.count == 1
+    assert found.note == "all images have the same content: 1 cluster, not 3"
+    two = cluster(method, np.repeat([[0.0, 1.0], [5.0, 1.0]], [20, 40], axis=0), 4)
+    assert np.bincount(two.labels).tolist() == [40, 20]
+    assert "2 clusters, not 4" in two.note
+
+
+@pytest.mark.parametrize("images", [1, 2, 3, 4])
+def test_few_images_are_clustered_or_refused_in_one_line(images: int) -> None:
+    values = np.random.default_rng(0).normal(size=(images, 2))
+    for method in ("k-means", "gaussian-mixture", "ward"):
+        assert np.bincount(cluster(method, values, images).labels).tolist() == [1] * images
+        with pytest.raises(ConfigError, match=f"{images + 1} clusters of {images} images"):
+            cluster(method, values, images + 1)
+    with pytest.raises(ConfigError, match=f"5 images or more, there are {images}"):
+        cluster("hdbscan", values)

@@ -15,7 +15,7 @@ from tvae_core.analysis.projection import (
     pca,
     umap_plane,
 )
-from tvae_core.errors import Cancelled, DeviceError
+from tvae_core.errors import Cancelled, ConfigError, DeviceError
 
 
 def _latents(n: int = 500, d: int = 5, seed: int = 0) -> np.ndarray:
@@ -126,3 +126,9 @@ def test_neighbours_are_kept_without_umap(monkeypatch: pytest.MonkeyPatch) -> No
     assert plane.shape == (150, 2)
     distance = np.linalg.norm(plane[:, None] - plane[None], axis=2) + 1e9 * np.eye(150)
     assert (labels[distance.argmin(1)] == labels).mean() > 0.95
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_umap_of_too_few_images_is_refused(images: int) -> None:
+    with pytest.raises(ConfigError, match=f"3 images or more, there are {images}"):
+        umap_plane(np.zeros((images, 2)))
