@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PyQt6.QtCore import QTimer
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import settle
@@ -266,3 +267,34 @@ def test_a_recent_store_that_is_gone_is_told_and_taken_off(
     assert window.state.store is None
     assert window.message_bar.text
     assert window.start_page.recent.count() == 0
+
+
+@pytest.mark.parametrize("answer", ["elsewhere.mrcs", ""])
+def test_a_run_whose_images_moved_asks_where_they_are(
+    qtbot: QtBot,
+    make_window: Make,
+    make_fake_run: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    answer: str,
+) -> None:
+    window, run = make_window(), make_fake_run("moved")
+    config = RunConfig().changed([f"data.path={tmp_path / 'gone' / 's.mrcs'}"])
+    config.save(run / "config.json")
+    asked = []
+    monkeypatch.setattr(
+        QFileDialog,
+        "getOpenFileName",
+        lambda _parent, words, *_: (asked.append(words), (answer, ""))[1],
+    )
+    keeper = window.training.keeper()
+    keeper._command = FAKE
+    if answer:
+        with qtbot.waitSignal(keeper.run_ended, timeout=30_000):
+            window.training.resume(run)
+        words = json.loads((run / "words.json").read_text())
+        assert words == ["--images-at", answer, "--json"]
+    else:
+        window.training.resume(run)
+        assert not (run / "words.json").exists()
+    assert asked == ["Where is s.mrcs now?"]

@@ -7,7 +7,7 @@ import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,13 @@ from tvae_core.images.identity import (
     KnownImages,
     has_names,
 )
-from tvae_core.images.prepared import PreparedStack
 from tvae_core.images.stack import Sources
 from tvae_core.images_of import moved, open_moved, remembered
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore
+
+if TYPE_CHECKING:
+    from tvae_core.images.prepared import PreparedStack
 
 _FORMAT, _VERSION = "tvae-images", 1
 _SINCE = "the run was started"
@@ -69,6 +71,8 @@ def open_images_of_run(run: RunFolder, data: DataConfig, with_ctf: bool = False)
     ConfigError
         The settings do not fit the images.
     """
+    from tvae_core.images.prepared import PreparedStack  # heavy: the window asks for places only
+
     kept = load_run_images(run)
     stack = open_moved(data)
     known = KnownImages(stack, None if kept is None else kept.identity, _SINCE)
@@ -83,6 +87,18 @@ def open_images_of_run(run: RunFolder, data: DataConfig, with_ctf: bool = False)
 def place_of_images(run: RunFolder, data: DataConfig, images_at: str = "") -> DataConfig:
     """Return how to open the images of a run: at `images_at`, else where they were found last."""
     return moved(data, images_at or _last_place(run))
+
+
+def missing_images(run: RunFolder) -> str:
+    """Return where the images of a run should be when nothing is there; empty when it is.
+
+    Raises
+    ------
+    TvaeError
+        The settings of the run, or what its images are known by, cannot be read.
+    """
+    path = place_of_images(run, run.config().data).path
+    return "" if Path(path).exists() else path
 
 
 def _last_place(run: RunFolder) -> str:

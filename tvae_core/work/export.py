@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import ConfigError
 from tvae_core.export.registry import FileForm, What, kind_of
-from tvae_core.export.target import Exported, new_file, verify
+from tvae_core.export.target import Exported, new_file, refuse_existing, verify
 from tvae_core.images_of import (
     IMAGES_AT,
     open_images_of,
@@ -99,6 +99,7 @@ class ExportRequest(Request):
         """Write it, read it back and count it; see `Request.run`."""
         with EmbeddingStore(self.store) as store:
             target = self.target(store)
+            refuse_existing(target, self.overwrite, folder=not target.suffix)
             refuse_sources(store, target, self.images_at)
             what = kind_of(target).what
             self._refuse_what_does_not_apply(what, target)

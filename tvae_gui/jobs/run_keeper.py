@@ -60,9 +60,13 @@ class RunKeeper(QObject):
             return None
         return self._launch(run.resolve(), resume=False)
 
-    def resume(self, run: Path) -> TrainingState | None:
-        """Go on with a run from its last checkpoint, or from its start when there is none."""
-        return self._launch(run.resolve(), resume=self._job(run).state.folder.begun)
+    def resume(self, run: Path, images_at: str = "") -> TrainingState | None:
+        """Go on with a run from its last checkpoint, or from its start when there is none.
+
+        `images_at` says where its images are now, when they have moved.
+        """
+        begun = self._job(run).state.folder.begun
+        return self._launch(run.resolve(), resume=begun, images_at=images_at)
 
     def stop(self, run: Path) -> None:
         """Ask a run to write a checkpoint and end."""
@@ -95,10 +99,10 @@ class RunKeeper(QObject):
         self._jobs[run] = job
         return job
 
-    def _launch(self, run: Path, resume: bool) -> TrainingState | None:
+    def _launch(self, run: Path, resume: bool, images_at: str = "") -> TrainingState | None:
         job = self._job(run)
         try:
-            job.launch(resume)
+            job.launch(resume, images_at)
         except TvaeError as error:
             self.failed.emit(error)
             return None

@@ -62,8 +62,10 @@ class TrainJob(QObject):
         self._killer.setSingleShot(True)
         self._killer.timeout.connect(self._kill)
 
-    def launch(self, resume: bool = False) -> None:
+    def launch(self, resume: bool = False, images_at: str = "") -> None:
         """Start the run's process, or start it again from its last checkpoint.
+
+        `images_at` says where its images are now, when they have moved.
 
         Raises
         ------
@@ -75,7 +77,11 @@ class TrainJob(QObject):
             raise TrainingError("this run is already training", folder.path, "stop it first")
         self._look()
         folder.pid_file.unlink(missing_ok=True)  # of a dead process; a zombie's would look alive
-        start_detached(folder, self._command, resume)
+        words = [
+            *(["--resume"] if resume else []),
+            *(["--images-at", images_at] if images_at else []),
+        ]
+        start_detached(folder, self._command, words)
         self._was_working = True
         self.state.launched()
         self._timer.start(_FOLLOW_MS)
@@ -141,7 +147,7 @@ class TrainJob(QObject):
             return False
 
 
-def start_detached(folder: RunFolder, command: Sequence[str], resume: bool) -> None:
+def start_detached(folder: RunFolder, command: Sequence[str], words: Sequence[str]) -> None:
     """Start the niced process of a run on its own and note its number in the folder.
 
     Raises
@@ -149,7 +155,7 @@ def start_detached(folder: RunFolder, command: Sequence[str], resume: bool) -> N
     TrainingError
         No process could be started.
     """
-    arguments = [*command, str(folder.path), *(["--resume"] if resume else []), "--json"]
+    arguments = [*command, str(folder.path), *words, "--json"]
     if nice := shutil.which("nice"):
         arguments = [nice, "-n", "10", *arguments]
     process = QProcess()

@@ -137,10 +137,26 @@ class Training:
         monitor.setWindowTitle(f"{run.name} – training")
         monitor.resize(1120, 720)
         monitor.stop_requested.connect(keeper.stop)
-        monitor.resume_requested.connect(keeper.resume)
+        monitor.resume_requested.connect(self.resume)
         monitor.explore_requested.connect(self._on_explore)
         self.runs.recent.add(run)
         return monitor
+
+    def resume(self, run: Path) -> None:
+        """Go on with a run; where its images are not where they were, ask for them first."""
+        from tvae_core.runs.images import missing_images
+        from tvae_gui.widgets.questions import ask_images_at
+
+        images_at = ""
+        try:
+            missing = missing_images(RunFolder(run))
+        except TvaeError as error:
+            self._messages.error(error)
+            return
+        if missing:
+            images_at = ask_images_at(self._window, missing)
+        if images_at or not missing:
+            self.keeper().resume(run, images_at)
 
     def _on_explore(self, store: Path) -> None:
         if self._explore(store):

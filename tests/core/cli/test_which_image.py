@@ -20,8 +20,10 @@ from tvae_core.cli.main import main
 from tvae_core.config import RunConfig, load_config
 from tvae_core.engine.training.train import train as train_run
 from tvae_core.errors import Cancelled
+from tvae_core.images.identity import UNKNOWN
 from tvae_core.runs.begin import begin
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.images import load_run_images
 from tvae_core.store import EmbeddingStore
 
 COUNT = 20
@@ -226,6 +228,15 @@ def test_a_run_goes_on_with_the_same_images_in_another_order(stopped: Path) -> N
     with EmbeddingStore(run) as store:
         assert store.column("source/index").tolist() == list(range(COUNT))[::-1]
     assert exported(stopped) == [5, 6, 7]
+
+
+def test_a_run_of_an_older_program_goes_on_and_learns_its_images(stopped: Path) -> None:
+    (stopped / "run" / "images.npz").unlink()
+    assert main(["train", str(stopped / "run"), "--resume"]) == 0
+    kept = load_run_images(RunFolder(stopped / "run"))
+    assert kept is not None
+    assert kept.identity.prints is not None
+    assert (kept.identity.prints != UNKNOWN).all()
 
 
 @pytest.mark.parametrize("option", ["--images-at", "--data"])

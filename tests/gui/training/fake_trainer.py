@@ -12,6 +12,7 @@ from pathlib import Path
 
 run = Path(sys.argv[1])
 resume = "--resume" in sys.argv
+(run / "words.json").write_text(json.dumps(sys.argv[2:]))
 plan = {"epochs": 2, "step_s": 0.0, "end": "finish"} | json.loads((run / "fake.json").read_text())
 
 

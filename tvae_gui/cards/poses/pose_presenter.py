@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from psygnal import Signal
-from PyQt6.QtWidgets import QFileDialog
 
 from tvae_core.analysis.mirror import AtlasMirrors
 from tvae_core.analysis.symmetry import symmetries_of_contents, symmetry_of_set
 from tvae_core.analysis.trust import InvarianceReport
 from tvae_core.errors import Cancelled, ImageFileError, StoreError, TvaeError
+from tvae_core.images_of import data_of
 from tvae_core.words import count
 from tvae_gui.cards.poses.pose_drawer import PoseDrawer
 from tvae_gui.context import Context
@@ -31,7 +31,7 @@ from tvae_gui.state.trust_state import (
     mirror_place,
     subjects,
 )
-from tvae_gui.widgets.file_filters import image_filters
+from tvae_gui.widgets.questions import ask_images_at
 from tvae_gui.words import NO_MODEL, NO_RUN
 
 Progress = Callable[[float, str], None]
@@ -124,10 +124,8 @@ class PosePresenter:
 
     def ask_images(self) -> str:
         """Ask where the original images are now."""
-        name, _ = QFileDialog.getOpenFileName(
-            self._window, "Where are the images of this run?", "", image_filters()
-        )
-        return name
+        store = self._state.store
+        return "" if store is None else ask_images_at(self._window, data_of(store).path)
 
     def _find_images(self) -> None:
         name = self.ask_images()
