@@ -150,7 +150,7 @@ def test_the_run_outlives_the_program_that_started_it(make_run: MakeRun, qtbot: 
         "from tvae_gui.jobs.train_job import start_detached\n"
         "from tvae_core.runs.folder import RunFolder\n"
         "app = QCoreApplication([])\n"
-        "start_detached(RunFolder(Path(sys.argv[1])), sys.argv[2:], False)\n"
+        "start_detached(RunFolder(Path(sys.argv[1])), sys.argv[2:], [])\n"
     )
     subprocess.run([sys.executable, "-c", program, str(run), *FAKE], check=True, timeout=20)
     pid = RunFolder(run).process()
