@@ -59,6 +59,15 @@ def make_store(path: Path, **options: Any) -> Path:
     return path
 
 
+def star_table(path: Path) -> Path:
+    """Write a RELION table of 200 particles with optics and angles; its stack is not there."""
+    head = "data_optics\nloop_\n_rlnOpticsGroup\n_rlnImagePixelSize\n1 1.5\n\n"
+    head += "data_particles\nloop_\n_rlnImageName\n_rlnOpticsGroup\n_rlnAnglePsi\n"
+    rows = [f"{i + 1:06d}@a.mrcs 1 {i - 99.5:.2f}" for i in range(200)]
+    path.write_text(head + "\n".join(rows) + "\n")
+    return path
+
+
 def particle_store(
     path: Path,
     table: Path,

@@ -13,6 +13,7 @@ from PyQt6.QtCore import QtMsgType, qInstallMessageHandler
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from tests.factories import star_table
 from tests.gui.material import HingeDecoder, make_hinge_store
 from tvae_gui.app import make_application
 from tvae_gui.main_window import MainWindow
@@ -74,12 +75,7 @@ def own_store(hinge_store: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def star(tmp_path: Path) -> Path:
     """A RELION table of 200 particles with optics and angles; its stack is not there."""
-    head = "data_optics\nloop_\n_rlnOpticsGroup\n_rlnImagePixelSize\n1 1.5\n\n"
-    head += "data_particles\nloop_\n_rlnImageName\n_rlnOpticsGroup\n_rlnAnglePsi\n"
-    rows = [f"{i + 1:06d}@a.mrcs 1 {i - 99.5:.2f}" for i in range(200)]
-    path = tmp_path / "particles.star"
-    path.write_text(head + "\n".join(rows) + "\n")
-    return path
+    return star_table(tmp_path / "particles.star")
 
 
 @pytest.fixture

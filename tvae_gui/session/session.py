@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from tvae_core.colours import class_colours
 from tvae_core.errors import StoreError, TvaeError
 from tvae_core.images_of import images_are_there
-from tvae_core.planes import PlaneChoice
-from tvae_core.sidecar import CHANGING, Labelling, Sidecar, load_sidecar, save_sidecar
+from tvae_core.sidecar import CHANGING, Labelling, load_sidecar, save_sidecar
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.messages import Messages
 from tvae_gui.session.demo import demo_path
-from tvae_gui.state.explorer_state import CLUSTERING, Clusters, ExplorerState
+from tvae_gui.state.explorer_state import Clusters, ExplorerState
+from tvae_gui.state.notes import clusters_of, notes_of, show_notes, show_view
 
 
 class Session:
@@ -69,24 +67,10 @@ class Session:
         try:
             with CHANGING:
                 self._take_what_commands_added(store)
-                save_sidecar(self._sidecar(store), store)
+                save_sidecar(notes_of(self._state, self._images_at), store)
         except (TvaeError, OSError) as error:
             what = f"sets, clusters and view of this run could not be saved ({error})"
             self._messages.error(StoreError(what, store.path))
-
-    def _sidecar(self, store: EmbeddingStore) -> Sidecar:
-        state = self._state
-        made = Sidecar.of(store)
-        made.sets = list(state.sets)
-        made.planes = {name: plane.coordinates for name, plane in state.planes.items()}
-        made.columns = dict(state.joined)
-        made.labellings = {
-            name: Labelling(c.labels, c.names, c.colours, c.method, c.note)
-            for name, c in state.clusterings.items()
-        }
-        made.images_at = self._images_at
-        made.view = _view_of(state)
-        return made
 
     def _take_what_commands_added(self, store: EmbeddingStore) -> None:
         """Take what `tvae cluster`, `tvae project` and others wrote while the window was open."""
@@ -100,7 +84,7 @@ class Session:
             state.add_plane(name, Plane(np.asarray(disk.planes[name])))
         state.keep_clusterings(
             {
-                name: _clusters_of(kept)
+                name: clusters_of(kept)
                 for name, kept in disk.labellings.items()
                 if self._is_news(name, kept)
             }
@@ -120,19 +104,10 @@ class Session:
         except TvaeError as error:
             self._messages.error(error)
             return
-        state = self._state
-        state.join_columns(sidecar.columns)
-        for name, coordinates in sidecar.planes.items():
-            state.add_plane(name, Plane(np.asarray(coordinates)))
-        self._images_at = sidecar.images_at
-        found = {name: _clusters_of(kept) for name, kept in sidecar.labellings.items()}
-        self._loaded = dict(found)
-        state.keep_clusterings(found)
-        wanted = [str(sidecar.view.get("clustering", "")), CLUSTERING, *found]
-        state.show_clustering(next((name for name in wanted if name in found), ""))
-        state.replace_sets(sidecar.sets)
+        show_notes(self._state, sidecar)
+        self._images_at, self._loaded = sidecar.images_at, dict(self._state.clusterings)
         try:
-            _show_view(state, sidecar.view)
+            show_view(self._state, sidecar.view)
         except (KeyError, TypeError, ValueError, TvaeError):
             self._messages.notice("The last view of this run could not be restored.")
 
@@ -144,39 +119,3 @@ class Session:
             f"The original images were not found at {images}. You can still explore the run; to "
             "export images, give their new location."
         )
-
-
-def _clusters_of(kept: Labelling) -> Clusters:
-    """Return a clustering with a name and a colour for each cluster, which commands do not give."""
-    count = int(kept.labels.max(initial=-1)) + 1
-    names = (*kept.names, *(f"cluster {n + 1}" for n in range(len(kept.names), count)))
-    colours = (*kept.colours, *class_colours(count)[len(kept.colours) :])
-    return Clusters(kept.labels, names, colours, kept.method, kept.note)
-
-
-def _view_of(state: ExplorerState) -> dict[str, Any]:
-    shown, probe = state.shown, state.probe
-    return {
-        "plane": shown.choice.name if shown is not None and not shown.is_line else "",
-        "colour": state.colour.key,
-        "clustering": state.clustering,
-        "filters": {k: [float(a), float(b)] for k, (a, b) in state.filters.items()},
-        "z": [] if probe is None else [float(v) for v in probe.z],
-        "atlas": state.options.atlas,
-        "colour_map": state.options.colour_map,
-        "image_map": state.options.image_map,
-    }
-
-
-def _show_view(state: ExplorerState, view: dict[str, Any]) -> None:
-    if not view:
-        return
-    if view.get("plane"):
-        state.choose_plane(PlaneChoice.named(view["plane"]))
-    state.colour_by(view.get("colour", "density"))
-    for key, (low, high) in view.get("filters", {}).items():
-        state.set_filter(key, (float(low), float(high)))
-    kept = {k: view[k] for k in ("atlas", "colour_map", "image_map") if k in view}
-    state.set_options(**kept)
-    if state.store is not None and len(view.get("z", [])) == state.store.z_dim:
-        state.set_probe_z(np.array(view["z"], dtype=np.float32))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from PyQt6.QtWidgets import (
 
 from tvae_core.export import registry
 from tvae_core.words import count
+from tvae_gui.state.export_choice import ExportChoice
 from tvae_gui.theme import set_role
 from tvae_gui.widgets.controls import muted, row, tool_button
 from tvae_gui.widgets.drawer import Drawer
@@ -39,21 +39,6 @@ _MOVED = "Only if the original images or their table have moved: their new locat
 _NOT_HERE = "Only for images and particles: choose one of those formats above"
 _POSE = "Add angle, shift, cluster and confidence as columns; the values they replace are kept"
 _REST = "Also write the remaining rows to a second file"
-
-
-@dataclass(frozen=True)
-class ExportChoice:
-    """What the drawer asks for. `source` is the data of the entry chosen."""
-
-    source: Any
-    what: str
-    target: Path
-    upright: bool
-    model_size: bool
-    overwrite: bool
-    images_at: str
-    rest: bool = False
-    with_pose: bool = False
 
 
 class ExportDrawer(Drawer):

@@ -1,0 +1,90 @@
+"""What a user adds to a run, from the state and back: sets, clusters, planes, columns, the view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tvae_core.colours import class_colours
+from tvae_core.planes import PlaneChoice
+from tvae_core.sidecar import Labelling, Sidecar
+from tvae_core.store import Plane
+from tvae_gui.state.explorer_state import CLUSTERING, Clusters, ExplorerState
+
+
+def notes_of(state: ExplorerState, images_at: str = "") -> Sidecar:
+    """Return what was added to the open run, to be kept beside its store.
+
+    Parameters
+    ----------
+    images_at : str
+        Where the original images were found last.
+    """
+    assert state.store is not None
+    made = Sidecar.of(state.store)
+    made.sets = list(state.sets)
+    made.planes = {name: plane.coordinates for name, plane in state.planes.items()}
+    made.columns = dict(state.joined)
+    made.labellings = {
+        name: Labelling(c.labels, c.names, c.colours, c.method, c.note)
+        for name, c in state.clusterings.items()
+    }
+    made.images_at = images_at
+    made.view = _view_of(state)
+    return made
+
+
+def show_notes(state: ExplorerState, notes: Sidecar) -> None:
+    """Add to the open run what was kept beside it; `show_view` shows it as it was seen last."""
+    state.join_columns(notes.columns)
+    for name, coordinates in notes.planes.items():
+        state.add_plane(name, Plane(np.asarray(coordinates)))
+    found = {name: clusters_of(kept) for name, kept in notes.labellings.items()}
+    state.keep_clusterings(found)
+    wanted = [str(notes.view.get("clustering", "")), CLUSTERING, *found]
+    state.show_clustering(next((name for name in wanted if name in found), ""))
+    state.replace_sets(notes.sets)
+
+
+def clusters_of(kept: Labelling) -> Clusters:
+    """Return a clustering with a name and a colour for each cluster, which commands do not give."""
+    count = int(kept.labels.max(initial=-1)) + 1
+    names = (*kept.names, *(f"cluster {n + 1}" for n in range(len(kept.names), count)))
+    colours = (*kept.colours, *class_colours(count)[len(kept.colours) :])
+    return Clusters(kept.labels, names, colours, kept.method, kept.note)
+
+
+def show_view(state: ExplorerState, view: dict[str, Any]) -> None:
+    """Show the open run as it was seen last.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, TvaeError
+        The view was not written by `notes_of`, or speaks of what is no longer there.
+    """
+    if not view:
+        return
+    if view.get("plane"):
+        state.choose_plane(PlaneChoice.named(view["plane"]))
+    state.colour_by(view.get("colour", "density"))
+    for key, (low, high) in view.get("filters", {}).items():
+        state.set_filter(key, (float(low), float(high)))
+    kept = {k: view[k] for k in ("atlas", "colour_map", "image_map") if k in view}
+    state.set_options(**kept)
+    if state.store is not None and len(view.get("z", [])) == state.store.z_dim:
+        state.set_probe_z(np.array(view["z"], dtype=np.float32))
+
+
+def _view_of(state: ExplorerState) -> dict[str, Any]:
+    shown, probe = state.shown, state.probe
+    return {
+        "plane": shown.choice.name if shown is not None and not shown.is_line else "",
+        "colour": state.colour.key,
+        "clustering": state.clustering,
+        "filters": {k: [float(a), float(b)] for k, (a, b) in state.filters.items()},
+        "z": [] if probe is None else [float(v) for v in probe.z],
+        "atlas": state.options.atlas,
+        "colour_map": state.options.colour_map,
+        "image_map": state.options.image_map,
+    }
