@@ -16,6 +16,8 @@ from tests.factories import particle_store
 from tests.gui.conftest import settle
 from tvae_core.export.registry import KINDS
 from tvae_core.planes import PlaneChoice
+from tvae_core.sidecar import load_sidecar
+from tvae_core.work.cluster import ClusterRequest
 from tvae_gui.main_window import MainWindow
 
 Make = Callable[..., MainWindow]
@@ -157,3 +159,27 @@ def test_particles_with_poses_and_clusters(
     rest.unlink()
     same_by_command(command, target)
     assert content(rest) == others
+
+
+def test_clusters_of_the_plane_on_show_are_those_of_the_command(
+    window: MainWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    window.state.choose_plane(PlaneChoice("pca"))
+    asked: list[ClusterRequest] = []
+    find = ClusterRequest.find
+
+    def noted(request: ClusterRequest, *rest: object) -> object:
+        asked.append(request)
+        return find(request, *rest)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClusterRequest, "find", noted)
+        window.clusters.run("k-means", 4, True)
+        qtbot.waitUntil(lambda: window.state.clusters is not None, timeout=30_000)
+    settle(qtbot, window)
+    assert window.state.clusters is not None
+    by_command(asked[0].shell_line())
+    store = window.state.store
+    assert store is not None
+    kept = load_sidecar(store).labellings[asked[0].label_name]
+    np.testing.assert_array_equal(kept.labels, window.state.clusters.labels)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tvae_core.analysis.picks import Calibration, Confidence, FieldPicks, Picks
+from tvae_core.work.detect import Detected
 from tvae_gui.state.field_state import FieldState
 
 
@@ -53,8 +56,9 @@ def test_images_are_shown_one_by_one_and_saved_together(state: FieldState) -> No
     assert len(state.circles()) == 0
     state.go_to(7)
     assert state.image == 1
-    assert state.every_pick is not None
-    assert len(state.every_pick) == 2
+    assert state.calibration is not None
+    found = Detected(Path(state.path), state.calibration, state.fields)
+    assert len(found.kept(state.threshold)) == 2  # of all images
     state.set_drawn(True)
     picture = state.picture()
     assert picture is not None

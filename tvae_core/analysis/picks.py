@@ -5,7 +5,7 @@ Places are (x, y) in pixels from the image centre, y up (`tvae_core.geometry`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -354,3 +354,8 @@ class FieldPicks:
     drawn: NDArray[np.float32]
     raw_shape: tuple[int, int]
     radius_px: float
+
+    def without_pixels(self) -> FieldPicks:
+        """Return the same without its values and drawn objects, which take the memory."""
+        nothing = np.zeros((len(self.values), 0, 0), np.float32)
+        return replace(self, values=nothing, drawn=nothing)

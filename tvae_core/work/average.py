@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
     from tvae_core.export.class_averages import WrittenAverages
 
 
+class Decodes(Protocol):
+    """What decodes contents; the engine's decoder is one."""
+
+    @property
+    def decode(self) -> Decode:
+        """The images of contents (n, D), as `tvae_core.analysis.drift.Decode`."""
+
+
 @dataclass(frozen=True)
 class Averaged:
     """The averages of classes, by name, of which size and pixel size they are."""
@@ -32,14 +41,6 @@ class Averaged:
     averages: tuple[AveragedClass, ...]
     size: Size
     pixel_size_angstrom: float | None
-
-    def save(self, target: Path, overwrite: bool = False) -> WrittenAverages:
-        """Write averages, deviations and table, and read them back; see `write_class_averages`."""
-        from tvae_core.export.class_averages import write_class_averages
-
-        return write_class_averages(
-            self.averages, self.names, target, self.pixel_size_angstrom, overwrite
-        )
 
 
 @dataclass(frozen=True)
@@ -97,23 +98,44 @@ class AverageRequest(Request):
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> AverageDone:
         """Average and write; see `Request.run`."""
+        self._refuse_targets()
+        averaged = self.average(progress, cancelled)
+        return AverageDone(averaged, self.save(averaged))
+
+    def save(self, averaged: Averaged) -> WrittenAverages:
+        """Write averages, deviations and table, and read them back; raises as `run`."""
+        from tvae_core.export.class_averages import write_class_averages
+
+        self._refuse_targets()
+        pixel = averaged.pixel_size_angstrom
+        return write_class_averages(
+            averaged.averages, averaged.names, self.output, pixel, self.overwrite
+        )
+
+    def _refuse_targets(self) -> None:
         from tvae_core.export.class_averages import average_paths
 
         with EmbeddingStore(self.store) as store:
             for target in average_paths(self.output):
                 refuse_existing(target, self.overwrite)
                 refuse_sources(store, target, self.images_at)
-        averaged = self.average(progress, cancelled)
-        return AverageDone(averaged, averaged.save(self.output, self.overwrite))
 
-    def average(self, progress: Progress = quiet, cancelled: Cancel = never) -> Averaged:
-        """Return the averages without writing them; raises as `run`."""
+    def average(
+        self,
+        progress: Progress = quiet,
+        cancelled: Cancel = never,
+        make_decoder: Callable[[EmbeddingStore], Decodes] | None = None,
+    ) -> Averaged:
+        """Return the averages without writing them; raises as `run`.
+
+        `make_decoder` is where a decoder comes from, when it is not the run's own model.
+        """
         from tvae_core.export.averaging import average_classes, open_averaging
 
         size: Size | None = "model" if self.model_size else None
         with EmbeddingStore(self.store) as store:
             classes = self._classes(store)
-            decode = _decoder(store) if self.realign else None
+            decode = (make_decoder or _decoder)(store).decode if self.realign else None
             correction = self._correction(store)
             with open_averaging(store, size, correction, self.images_at) as images:
                 found = average_classes(
@@ -143,7 +165,7 @@ class AverageRequest(Request):
         return [Chosen(name, np.flatnonzero(sets[name].mask)) for name in self.named_sets]
 
 
-def _decoder(store: EmbeddingStore) -> Decode:
+def _decoder(store: EmbeddingStore) -> Decodes:
     from tvae_core.engine.using.decode import Decoder
 
-    return Decoder.from_store(store).decode
+    return Decoder.from_store(store)

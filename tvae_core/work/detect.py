@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -81,9 +82,22 @@ class DetectRequest(Request):
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Detected:
         """Find the objects of every image, write and draw them; see `Request.run`."""
+        self._check_files()
+        found = self.find(progress, cancelled, lambda image: image == 0 and bool(self.picture))
+        return replace(found, written=tuple(self.write(found)))
+
+    def find(
+        self,
+        progress: Progress = quiet,
+        cancelled: Cancel = never,
+        keeps_pixels: Callable[[int], bool] = lambda image: True,
+    ) -> Detected:
+        """Return the objects of every image and write nothing; raises as `run`.
+
+        `keeps_pixels` says of which image the pixels are kept, by its number from 0.
+        """
         from tvae_core.engine.detection.detect import Detector, DetectSettings, detect
 
-        self._check_files()
         settings = DetectSettings(
             not self.peaks,
             self.scale,
@@ -93,9 +107,11 @@ class DetectRequest(Request):
         )
         with EmbeddingStore(self.store) as store:
             detector = Detector(store, settings, self.images_at, cancelled)
-            fields = tuple(detect(detector, self.image, lambda share: progress(share, "fields")))
-        found = Detected(self.image, detector.calibration, fields)
-        return Detected(found.path, found.calibration, fields, tuple(self._write(found)))
+            fields = tuple(
+                one if keeps_pixels(one.image) else one.without_pixels()
+                for one in detect(detector, self.image, lambda share: progress(share, "fields"))
+            )
+        return Detected(self.image, detector.calibration, fields)
 
     def lowest(self, found: Detected) -> float:
         """Return the lowest confidence of the picks that are written."""
@@ -120,7 +136,8 @@ class DetectRequest(Request):
             if file.exists() and file.samefile(self.image):
                 raise ConfigError("would replace the image itself", file, "choose a name")
 
-    def _write(self, found: Detected) -> list[Exported]:
+    def write(self, found: Detected) -> list[Exported]:
+        """Write and draw what was found as asked for, and read it back; raises as `run`."""
         from tvae_core.export.picks import export_picks
         from tvae_core.figures import field_figure
 

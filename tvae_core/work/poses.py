@@ -57,20 +57,26 @@ class SelfTestRequest(Request):
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> InvarianceReport:
         """Test, and write the report where one is asked for; see `Request.run`."""
         from tvae_core.engine.device import set_threads
-        from tvae_core.engine.judging.selftest import selftest
 
         if self.report is not None:
             refuse_existing(self.report, self.overwrite)
         with EmbeddingStore(self.store) as store:
             set_threads(store.header.config.train.threads)
-            found = selftest(
-                store, self._size(), self.images_at,
-                lambda share: progress(share, "images"), cancelled, self.device,
-            )  # fmt: skip
+        found = self.test(progress, cancelled)
         if self.report is not None:
             with new_file(self.report, self.overwrite) as part:
                 part.write_text(json.dumps(found.as_dict(), indent=2) + "\n", encoding="utf-8")
         return found
+
+    def test(self, progress: Progress = quiet, cancelled: Cancel = never) -> InvarianceReport:
+        """Test with the threads there are and write nothing; raises as `run`."""
+        from tvae_core.engine.judging.selftest import selftest
+
+        with EmbeddingStore(self.store) as store:
+            return selftest(
+                store, self._size(), self.images_at,
+                lambda share: progress(share, "images"), cancelled, self.device,
+            )  # fmt: skip
 
     def _size(self) -> SelfTestSize:
         from tvae_core.engine.judging.selftest import SelfTestSize

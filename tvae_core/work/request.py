@@ -90,10 +90,15 @@ class Request(BaseModel):
         raise NotImplementedError
 
     @classmethod
+    def fields_in_order(cls) -> dict[str, FieldInfo]:
+        """Return the fields in the order of the help and of the command."""
+        return dict(cls.model_fields)
+
+    @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add an argument for each field."""
         groups: dict[str, Any] = {}
-        for name, field in cls.model_fields.items():
+        for name, field in cls.fields_in_order().items():
             if (place := _declared(field, Place)) is not None:
                 times = None if field.is_required() else "?"
                 parser.add_argument(name, nargs=times, help=place.help, default=argparse.SUPPRESS)
@@ -151,7 +156,7 @@ class Request(BaseModel):
         return shlex.join(self.command())
 
     def _written(self, kind: type[Any]) -> Iterator[tuple[str, Any, Any]]:
-        for name, field in type(self).model_fields.items():
+        for name, field in self.fields_in_order().items():
             declared = _declared(field, kind)
             if declared is not None:
                 yield name, getattr(self, name), declared

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
+from pydantic.fields import FieldInfo
+
 from tvae_core.config import SECTIONS, RunConfig, load_config, load_preset, preset_names
 from tvae_core.work.request import Option, Request
 
@@ -29,6 +31,13 @@ class SettingsRequest(Request):
     settings: Annotated[
         tuple[str, ...], Option("set a parameter", flag="--set", metavar="SECTION.NAME=VALUE")
     ] = ()
+
+    @classmethod
+    def fields_in_order(cls) -> dict[str, FieldInfo]:
+        """Return the fields, those of the settings last."""
+        mine = SettingsRequest.model_fields
+        own = {name: field for name, field in cls.model_fields.items() if name not in mine}
+        return own | dict(mine)
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from PyQt6.QtWidgets import QFileDialog
 
 from tvae_core.errors import Cancelled, TvaeError
 from tvae_core.words import count, degrees, figure
+from tvae_core.work.detect import Detected, DetectRequest
 from tvae_gui.context import Context
 from tvae_gui.fields.field_view import FieldDrawer
 from tvae_gui.fields.replace_question import ReplaceQuestion
-from tvae_gui.jobs.detect_job import Detected, run_detect
 from tvae_gui.state.field_state import FieldState
 from tvae_gui.widgets.file_filters import image_filters
 from tvae_gui.widgets.image_panel import picture_of
@@ -66,13 +65,15 @@ class FieldPresenter:
         store = self._state.store
         if store is None:
             return
-        source = Path(store.path)
-
-        def work(progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> Detected:
-            return run_detect(source, path, progress, cancelled)
-
+        request = DetectRequest(store=Path(store.path), image=path)
         words = "Calibrating the threshold on the run's own images, then searching …"
-        self._job.run("objects", work, self._on_found, words=words, failed=self._on_failed)
+        self._job.run(
+            "objects",
+            request.find,
+            self._on_found,
+            words=words,
+            failed=self._on_failed,
+        )
 
     def cancel(self) -> None:
         """Stop looking."""
@@ -129,20 +130,24 @@ class FieldPresenter:
 
     def save(self, path: Path) -> None:
         """Write the picks of all images at the threshold, and ask before files are replaced."""
-        from tvae_core.export.picks import export_picks, pick_files  # scipy comes with it
+        from tvae_core.export.picks import pick_files  # scipy comes with it
 
-        picks, field = self.state.every_pick, self.state.field
-        if picks is None or field is None:
+        store, state = self._state.store, self.state
+        if store is None or state.calibration is None or not state.fields:
             return
-        images = len(self.state.fields)
+        found = Detected(Path(state.path), state.calibration, state.fields)
+        request = DetectRequest(
+            store=Path(store.path),
+            image=found.path,
+            outputs=(path,),
+            threshold=state.threshold,
+            overwrite=True,
+        )
         try:
-            there = [file for file in pick_files(path, images) if file.exists()]
+            there = [file for file in pick_files(path, len(found.fields)) if file.exists()]
             if there and not self._ask(there):
                 return
-            done = export_picks(
-                picks, path, source=self.state.path, shape=field.raw_shape, images=images,
-                box_px=2 * round(1.5 * field.radius_px), overwrite=True,
-            )  # fmt: skip
+            done = request.write(found)
         except TvaeError as error:
             self._messages.error(error)
             return

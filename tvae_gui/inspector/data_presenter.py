@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtWidgets import QFileDialog
 
-from tvae_core.analysis.projection import umap_plane
 from tvae_core.errors import TvaeError
 from tvae_core.particles.joined import JoinedTable, KeylessTable, join_table
 from tvae_core.planes import PlaneChoice
 from tvae_core.store import EmbeddingStore, Plane
+from tvae_core.work.project import ProjectRequest
 from tvae_gui.context import Context
 from tvae_gui.inspector.position_question import PositionQuestion
 from tvae_gui.jobs.card_job import JobCard
@@ -35,13 +34,11 @@ class DataPresenter:
         store = self._state.store
         if store is None:
             return
-        z = store.z_mean
-
-        def work(progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> Any:
-            return umap_plane(z, lambda share: progress(share, "UMAP"), cancelled)
-
-        title = f"UMAP of {len(z):,} images"
-        self._umap.run(title, work, self._on_umap, words=title, failed=self._on_umap_failed)
+        request = ProjectRequest(store=Path(store.path), umap=True)
+        title = f"UMAP of {store.images:,} images"
+        self._umap.run(
+            title, request.compute_umap, self._on_umap, words=title, failed=self._on_umap_failed
+        )
 
     def cancel(self) -> None:
         """Stop the UMAP."""

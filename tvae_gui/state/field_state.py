@@ -71,11 +71,6 @@ class FieldState:
         field = self.field
         return None if field is None else self._kept(field.picks)
 
-    @property
-    def every_pick(self) -> Picks | None:
-        """The picks of all images at the threshold."""
-        return self._kept(Picks.joined([f.picks for f in self.fields])) if self.fields else None
-
     def _kept(self, picks: Picks) -> Picks:
         return picks.chosen(picks.confidence >= self.threshold)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from tvae_core.runs.preflight import (
     preflight,
     this_machine,
 )
+from tvae_core.work.train import TrainRequest
 from tvae_gui.state.config_form import FormState
 
 DEFAULT_PRESET = "fast-cpu"
@@ -180,11 +180,13 @@ class NewRunState:
 
 def train_command(run: Path, form: FormState) -> str:
     """Return the shell command of a run with these settings."""
-    words = ["tvae", "train", str(run), "--data", form.data_path or "IMAGES"]
-    words += ["--preset", form.preset]
-    for text in form.settings():
-        words += ["--set", text]
-    return shlex.join(words)
+    request = TrainRequest(
+        folder=run,
+        data=form.data_path or "IMAGES",
+        preset=form.preset,
+        settings=tuple(form.settings()),
+    )
+    return request.shell_line()
 
 
 def name_for(images: Path) -> str:

@@ -12,13 +12,14 @@ from PyQt6.QtGui import QImage
 
 from tvae_core.analysis.averages import soft_circle
 from tvae_core.colours import class_colours
-from tvae_core.export.classes import Chosen, labelled
+from tvae_core.export.classes import WIENER
 from tvae_core.images_of import images_are_there
+from tvae_core.selection import NamedSet
 from tvae_core.words import count, figure
+from tvae_core.work.average import Averaged, AverageRequest
 from tvae_gui.cards.average.average_drawer import AverageChoice, AverageDrawer, AverageRow
 from tvae_gui.cards.average.frc_chart import RingCurve
 from tvae_gui.context import Context
-from tvae_gui.jobs.average_job import Averaged, AverageRequest, run_average, save_averages
 from tvae_gui.widgets.image_panel import picture_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ SELECTION: Source = ("selection", "")
 CLUSTERS: Source = ("clusters", "")
 ALL: Source = ("all", "")
 _SETS = "sets"
+_SELECTED = "averaged selection"
 _CURVES = 6  # drawn at once when no row is picked
 
 
@@ -40,8 +42,10 @@ class AveragePresenter:
     def __init__(self, context: Context, drawer: AverageDrawer) -> None:
         self._state, self._drawer = context.state, drawer
         self._decoder, self._messages = context.make_decoder, context.messages
+        self._session = context.session
         self._job = context.card_job(drawer)
         self._inks: list[str] = []
+        self.request: AverageRequest | None = None
         self.averaged: Averaged | None = None
 
     def open_set(self, name: str) -> None:
@@ -90,52 +94,65 @@ class AveragePresenter:
         store = self._state.store
         if store is None or self._job.is_running:
             return
-        classes, words = self._classes(choice.source)
-        self._inks = self._colours(choice.source, len(classes))
-        request = AverageRequest(
-            store=Path(store.path),
-            classes=tuple(classes),
-            size="model" if choice.model_size else None,
-            correction=choice.correction,  # type: ignore[arg-type]
-            realign=choice.realign,
-            images_at=choice.images_at,
-            choice=words,
-        )
-        total = sum(len(c.indices) for c in classes)
+        if choice.source == SELECTION:
+            self._keep_selection()
+        self._session.save()  # the request reads sets and clusters from there
+        images, self._inks = self._images_and_inks(choice.source)
+        self.request = request = self._request(choice)
         self._job.run(
             "averages",
-            lambda progress, cancelled: run_average(request, self._decoder, progress, cancelled),
+            lambda progress, cancelled: request.average(progress, cancelled, self._decoder),
             self._on_done,
-            words=f"Averaging {count(total, 'image')} …",
+            words=f"Averaging {count(images, 'image')} …",
         )
 
     def cancel(self) -> None:
         """Stop averaging; a file that is being written is written to its end."""
         self._job.cancel()
 
-    def _classes(self, source: Source) -> tuple[list[Chosen], tuple[str, ...] | None]:
-        """Return the classes and the words that name them to the command."""
-        state, (kind, name) = self._state, source
-        if source == SELECTION:
-            return [Chosen("selection", state.selection.indices)], None
-        if source == CLUSTERS and state.clusters is not None:
-            found = labelled(state.clusters.labels, state.clusters.names)
-            return found, ("--labels", self._state.clustering)
-        if kind == _SETS:
-            sets = [s for s in state.sets if s.count and name in ("", s.name)]
-            words = tuple(word for s in sets for word in ("--set", s.name))
-            return [Chosen(s.name, s.selection.indices) for s in sets], words
-        return [Chosen("all", np.arange(state.images))], ()
+    def _keep_selection(self) -> None:
+        """Keep the selection as a set, so that the command can repeat it."""
+        name = self._state.free_set_name(_SELECTED)
+        if self._state.named_set(name) is None:
+            self._state.add_set(name, "saved for its average")
+            self._session.touch()
 
-    def _colours(self, source: Source, classes: int) -> list[str]:
-        """Return the colours that the classes have elsewhere in the window."""
+    def _request(self, choice: AverageChoice) -> AverageRequest:
+        state, (kind, name) = self._state, choice.source
+        assert state.store is not None
+        named: tuple[str, ...] = ()
+        if choice.source == SELECTION:
+            named = (state.free_set_name(_SELECTED),)
+        elif kind == _SETS:
+            named = tuple(s.name for s in self._sets(name))
+        return AverageRequest(
+            store=Path(state.store.path),
+            output=Path(self._drawer.target.text()).expanduser(),
+            named_sets=named,
+            labels=state.clustering if choice.source == CLUSTERS else None,
+            realign=choice.realign,
+            flip=choice.correction == "flip",
+            no_flip=choice.correction == "none",
+            wiener=WIENER if choice.correction == "wiener" else None,
+            model_size=choice.model_size,
+            images_at=choice.images_at,
+        )
+
+    def _sets(self, name: str) -> list[NamedSet]:
+        """Return the set of that name, or all, but for empty ones."""
+        return [s for s in self._state.sets if s.count and name in ("", s.name)]
+
+    def _images_and_inks(self, source: Source) -> tuple[int, list[str]]:
+        """Return how many images are averaged, and the colours their classes have elsewhere."""
         state, (kind, name) = self._state, source
         if source == CLUSTERS and state.clusters is not None:
-            present = np.unique(state.clusters.labels[state.clusters.labels >= 0])
-            return [state.clusters.colours[n] for n in present]
+            labels = state.clusters.labels[state.clusters.labels >= 0]
+            return len(labels), [state.clusters.colours[n] for n in np.unique(labels)]
         if kind == _SETS:
-            return [s.colour for s in state.sets if s.count and name in ("", s.name)]
-        return list(class_colours(classes))
+            sets = self._sets(name)
+            return sum(s.count for s in sets), [s.colour for s in sets]
+        images = state.selection.count if source == SELECTION else state.images
+        return images, list(class_colours(1))
 
     def _on_done(self, averaged: Averaged) -> None:
         self.averaged = averaged
@@ -149,7 +166,8 @@ class AveragePresenter:
             ]
         )
         self.show_curves([])
-        self._drawer.show_command(averaged.request.command(Path(self._drawer.target.text())))
+        if self.request is not None:
+            self._drawer.show_command(self.request.shell_line())
 
     # --- what is shown -------------------------------------------------------------------------
     def show_curves(self, picked: list[int]) -> None:
@@ -168,12 +186,13 @@ class AveragePresenter:
     # --- saving --------------------------------------------------------------------------------
     def save(self, target: Path, overwrite: bool) -> None:
         """Write averages, deviations and table in the background."""
-        averaged = self.averaged
-        if averaged is None:
+        averaged, request = self.averaged, self.request
+        if averaged is None or request is None:
             return
+        written = request.model_copy(update={"output": target, "overwrite": overwrite})
         self._job.run(
             f"save {target.name}",
-            lambda *_: save_averages(averaged, target, overwrite),
+            lambda *_: written.save(averaged),
             self._on_saved,
             words=f"Writing {target.name} …",
             outlives_store=True,

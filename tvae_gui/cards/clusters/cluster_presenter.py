@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.analysis.clustering import Clustering, cluster, merge, split
+from tvae_core.analysis.clustering import Clustering, merge, split
 from tvae_core.analysis.metrics import clustering_accuracy, confusion_matrix
 from tvae_core.colours import class_colours
 from tvae_core.columns import CLUSTER_KEY, MOST_CLASSES, label_names
-from tvae_core.errors import Cancelled
+from tvae_core.work.cluster import ClusterRequest
 from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
 from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import CENTRES, DecodedMany
@@ -31,7 +31,7 @@ class ClusterPresenter:
     def __init__(self, context: Context, drawer: ClusterDrawer) -> None:
         self._window, self._state, self._drawer = context.window, context.state, drawer
         self._decoder, self._pictures = context.decoder, context.pictures
-        self._tones = context.tones
+        self._tones, self._session = context.tones, context.session
         self._job = context.card_job(drawer)
 
     def run(self, method: str, how_many: int, on_plane: bool) -> None:
@@ -39,16 +39,16 @@ class ClusterPresenter:
         state = self._state
         if state.store is None or state.shown is None:
             return
-        values = state.shown.xy if on_plane else state.store.z_mean
-
-        def work(progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> Any:
-            found = cluster(method, values, how_many)
-            if cancelled():
-                raise Cancelled("stopped")
-            return found
-
-        words = f"Finding clusters in {len(values):,} images …"
-        self._job.run("clusters", work, self._on_found, words=words)
+        self._session.save()  # the request finds a plane of this session there
+        request = ClusterRequest(
+            store=Path(state.store.path),
+            method=method,
+            count=how_many,
+            plane=state.shown.choice.name if on_plane else "",
+            label_name=CLUSTERING,
+        )
+        words = f"Finding clusters in {state.images:,} images …"
+        self._job.run("clusters", request.find, self._on_found, words=words)
 
     def cancel(self) -> None:
         """Stop: the methods cannot be interrupted, so that their answer is dropped."""

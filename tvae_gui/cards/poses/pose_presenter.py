@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from psygnal import Signal
 
-from tvae_core.analysis.mirror import AtlasMirrors
 from tvae_core.analysis.symmetry import symmetries_of_contents, symmetry_of_set
-from tvae_core.analysis.trust import InvarianceReport
 from tvae_core.errors import Cancelled, ImageFileError, StoreError, TvaeError
 from tvae_core.images_of import data_of
 from tvae_core.words import count
+from tvae_core.work.poses import MirrorRequest, MirrorsFound, SelfTestRequest
 from tvae_gui.cards.poses.pose_drawer import PoseDrawer
 from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import SYMMETRY, DecodedMany
-from tvae_gui.jobs.selftest_job import find_mirrors, run_selftest
 from tvae_gui.messages import sentence_of
 from tvae_gui.state.atlas_view import blend_at
 from tvae_gui.state.trust_state import (
@@ -34,8 +31,7 @@ from tvae_gui.state.trust_state import (
 from tvae_gui.widgets.questions import ask_images_at
 from tvae_gui.words import NO_MODEL, NO_RUN
 
-Progress = Callable[[float, str], None]
-Asked = Callable[[], bool]
+_THOROUGH = 64  # images of a thorough test: a quarter of what appendix A.3 takes
 ANGLES = 180
 SIDE = 64  # decoded for a symmetry: enough for C24
 
@@ -97,14 +93,19 @@ class PosePresenter:
         store, images_at = self._state.store, self.trust.images_at
         if store is None:
             return
-        path = Path(store.path)
-
-        def work(progress: Progress, cancelled: Asked) -> InvarianceReport:
-            return run_selftest(path, thorough, images_at, progress, cancelled)
-
+        request = SelfTestRequest(
+            store=Path(store.path),
+            images=_THOROUGH if thorough else 0,
+            full=thorough,
+            images_at=images_at,
+        )
         words = "Rotating and shifting images, and encoding them again …"
         self._test.run(
-            "self-test", work, self.trust.set_report, words=words, failed=self._on_test_failed
+            "self-test",
+            request.test,
+            self.trust.set_report,
+            words=words,
+            failed=self._on_test_failed,
         )
 
     def cancel(self) -> None:
@@ -224,12 +225,11 @@ class PosePresenter:
         self.trust.mark_mirror(on)
         if not on or self.trust.mirrors is not None:
             return
-        path = Path(store.path)
+        request = MirrorRequest(store=Path(store.path))
+        self._search.run("mirror images", request.run, self._on_mirrors, failed=self._on_no_mirrors)
 
-        def work(progress: Progress, cancelled: Asked) -> AtlasMirrors:
-            return find_mirrors(path, progress, cancelled)
-
-        self._search.run("mirror images", work, self.trust.set_mirrors, failed=self._on_no_mirrors)
+    def _on_mirrors(self, found: MirrorsFound) -> None:
+        self.trust.set_mirrors(found.mirrors)
 
     def _on_no_mirrors(self, error: BaseException) -> None:
         self.trust.mark_mirror(False)
