@@ -236,7 +236,7 @@ class EmbeddingStore:
         if original is not None:
             colour = (3,) if self.header.channels == 3 else ()
             shape = (original.height_px, original.width_px, *colour)
-        return ImageIdentity(sources, uid, prints, shape)
+        return ImageIdentity(sources, uid, prints, shape, self.header.pixel_type)
 
     @property
     def prints(self) -> Prints | None:

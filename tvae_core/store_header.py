@@ -29,7 +29,8 @@ class StoreHeader:
     shift of the original image is `shift_px * scale`. `software` maps package to version.
     `original` says where the model's images lie in the original ones, `table` which particle table
     they came from; both are None in stores of format 1.0. `fingerprint` says how the fingerprints
-    of the images were made (`tvae_core.images.identity`), empty before format 1.2.
+    of the images were made (`tvae_core.images.identity`) and `pixel_type` of which type their
+    pixels were; both are empty before format 1.2.
     """
 
     config: RunConfig
@@ -44,6 +45,7 @@ class StoreHeader:
     original: OriginalFrame | None = None
     table: TableRecord | None = None
     fingerprint: str = ""
+    pixel_type: str = ""
 
 
 def read_header(file: h5py.File, path: Path) -> StoreHeader:
@@ -81,6 +83,7 @@ def read_header(file: h5py.File, path: Path) -> StoreHeader:
         original=_read_original(file),
         table=TableRecord.from_json(file.attrs["table"]) if "table" in file.attrs else None,
         fingerprint=str(file.attrs.get("fingerprint", "")),
+        pixel_type=str(file.attrs.get("pixel_type", "")),
     )
 
 
@@ -131,4 +134,4 @@ def write_header(file: h5py.File, header: StoreHeader, images: int) -> None:
     if header.table is not None:
         file.attrs["table"] = header.table.to_json()
     if header.fingerprint:
-        file.attrs["fingerprint"] = header.fingerprint
+        file.attrs.update(fingerprint=header.fingerprint, pixel_type=header.pixel_type)

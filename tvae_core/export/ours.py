@@ -88,10 +88,15 @@ def _own(path: Path) -> str:
     with open(path, "rb") as stream:
         if stream.read(13) == b"tvae-analysis":
             return "the notes on a run"
-    if not h5py.is_hdf5(path):
-        return ""
-    with read_hdf5(path) as file:
-        return "an embedding file" if file.attrs.get("format") == "tvae-embeddings" else ""
+    return _own_hdf5(path) if h5py.is_hdf5(path) else ""
+
+
+def _own_hdf5(path: Path) -> str:
+    try:
+        with read_hdf5(path) as file:
+            return "an embedding file" if file.attrs.get("format") == "tvae-embeddings" else ""
+    except (OSError, RuntimeError):
+        return "an HDF5 file that cannot be read"
 
 
 def _is_run(folder: Path) -> bool:

@@ -47,12 +47,16 @@ class ImageIdentity:
         Fingerprints; `UNKNOWN` where an image was not read yet, None when none is known.
     image_shape : tuple of int, optional
         (H, W) or (H, W, 3); empty when not known.
+    pixel_type : str
+        Type of the pixels in the file that they were known from, as numpy writes it, such as `|u1`:
+        it says how they are scaled. Empty when not known.
     """
 
     sources: Sources
     uid: NDArray[np.uint64] | None = None
     prints: Prints | None = None
     image_shape: tuple[int, ...] = ()
+    pixel_type: str = ""
 
     def __len__(self) -> int:
         return len(self.sources.image_index)
@@ -78,7 +82,8 @@ def identity_of(stack: ImageStack) -> ImageIdentity:
     """Return what the images of a stack are known by before one of them is read."""
     table = stack.table
     uid = None if table is None else table.uid
-    return ImageIdentity(stack.sources(), uid, None, stack.form.image_shape)
+    pixel_type = stack.dtype.newbyteorder("=").str
+    return ImageIdentity(stack.sources(), uid, None, stack.form.image_shape, pixel_type)
 
 
 def match(wanted: NDArray[Any], found: NDArray[Any]) -> Places:
@@ -175,7 +180,9 @@ class KnownImages(ImageStack):
         except TvaeError:
             stack.close()
             raise
-        form = replace(stack.form, count=len(self.wanted))
+        # the same values are scaled as before, also from a file of another type or among others
+        dtype = np.dtype(self.wanted.pixel_type) if self.wanted.pixel_type else stack.dtype
+        form = replace(stack.form, count=len(self.wanted), dtype=dtype)
         super().__init__(stack.path, stack.kind, form, self._notes())
 
     @property

@@ -145,6 +145,7 @@ def keep_run_images(run: RunFolder, identity: ImageIdentity, images_at: str = ""
         "uid": np.zeros(0, np.uint64) if uid is None else uid,
         "fingerprint": np.full(len(identity), UNKNOWN) if prints is None else prints,
         "image_shape": np.array(identity.image_shape, np.int64),
+        "pixel_type": np.array(identity.pixel_type),
     }
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
@@ -183,7 +184,8 @@ def _read(arrays: dict[str, NDArray[Any]], path: Path) -> RunImages:
     uid = arrays["uid"] if len(arrays["uid"]) else None
     prints = arrays["fingerprint"] if how == FINGERPRINT else None
     shape = tuple(arrays["image_shape"].tolist())
-    return RunImages(ImageIdentity(sources, uid, prints, shape), images_at)
+    pixel_type = str(arrays["pixel_type"]) if "pixel_type" in arrays else ""
+    return RunImages(ImageIdentity(sources, uid, prints, shape, pixel_type), images_at)
 
 
 def are_images_of(run: RunFolder, identity: ImageIdentity) -> bool:

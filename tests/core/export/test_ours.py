@@ -18,6 +18,7 @@ from tvae_core.export.ours import MANIFEST, RUN_FILES, RUN_FOLDERS
 from tvae_core.export.sources import InMemory
 from tvae_core.export.stacks import export_images
 from tvae_core.export.target import new_file, new_folder
+from tvae_core.images.opening import open_stack
 from tvae_core.runs.folder import RunFolder
 from tvae_core.sidecar import Sidecar, save_sidecar
 from tvae_core.store import EmbeddingStore
@@ -121,6 +122,17 @@ def test_a_store_and_its_notes_are_known_by_what_is_in_them(tmp_path: Path) -> N
         export(tmp_path / "folder.npy")
     export(tmp_path / "mine.h5")
     export(tmp_path / "mine.h5", 3)
+    whole = (tmp_path / "mine.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageFileError, match="an HDF5 file that cannot be read"):
+        export(tmp_path / "cut.h5")
+
+
+def test_a_folder_that_was_exported_can_be_read_again(tmp_path: Path) -> None:
+    export(tmp_path / "out")
+    with open_stack(tmp_path / "out") as stack:
+        assert len(stack) == 5
+        assert stack.remarks == ()
 
 
 @pytest.mark.parametrize("swaps", [True, False])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.core.images.makers import mrc_bytes, star_text
+from tvae_core.config import DataConfig
 from tvae_core.errors import ImageFileError
 from tvae_core.images.identity import (
     UNKNOWN,
@@ -25,6 +26,7 @@ from tvae_core.images.identity import (
     match,
 )
 from tvae_core.images.opening import open_stack
+from tvae_core.images.prepared import open_prepared
 from tvae_core.images.stack import ImageStack
 
 KINDS = (".npy", ".npz", ".h5", ".tif", ".mrcs", "-folder", ".star", ".cs")
@@ -217,6 +219,18 @@ def test_the_same_images_are_known_in_another_kind_of_file(tmp_path: Path) -> No
         write(kind, tmp_path / f"b{kind}", turned)
         with KnownImages(open_stack(tmp_path / f"b{kind}"), identity) as known:
             np.testing.assert_array_equal(known.read(np.arange(9)), before)
+
+
+def test_the_same_images_are_scaled_the_same_from_a_file_of_another_type(tmp_path: Path) -> None:
+    """Bytes are scaled by 255 and floats by their range: a converted file must not change that."""
+    images = random_images(np.random.default_rng(8), 6)
+    np.save(tmp_path / "a.npy", images)
+    config = DataConfig(path=str(tmp_path / "a.npy"))
+    with open_prepared(config) as prepared:
+        before, identity = prepared.read(np.arange(6)), prepared.stack.identity
+    np.save(tmp_path / "a.npy", images.astype(np.float32)[::-1])
+    with open_prepared(config, wanted=identity) as prepared:
+        np.testing.assert_array_equal(prepared.read(np.arange(6)), before)
 
 
 def test_another_size_is_told_before_anything_is_read(tmp_path: Path) -> None:

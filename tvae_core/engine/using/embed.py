@@ -342,6 +342,7 @@ def _header(
         original=OriginalFrame(stack.height, stack.width, scale, preprocessor.centre_offset_px),
         table=table,
         fingerprint=FINGERPRINT,
+        pixel_type=stack.dtype.newbyteorder("=").str,
     )
 
 
