@@ -75,3 +75,23 @@ def to_object_frame(
     """
     moved = points_px[None] - np.asarray(shift_px)[:, None]
     return (rotation_matrix(-np.asarray(angle_rad))[:, None] @ moved[..., None])[..., 0]
+
+
+def shift_cells_per_axis(side: int, kernel: int, reach_px: float, pitch: int) -> int:
+    """Return the number of shift cells along x and along y.
+
+    Parameters
+    ----------
+    side, kernel : int
+        Sides in pixels of the image and of the lifting kernel.
+    reach_px : float
+        Cells further from the centre along an axis are left out; 0 keeps all.
+    pitch : int
+        Pixels from one cell to the next.
+    """
+    whole = (side - 1) / 2
+    reach = reach_px if 0 < reach_px < whole else whole
+    count = int(2 * reach / pitch) + 1
+    if (kernel - side + pitch * (count - 1)) % 2:  # no places of this kernel
+        count += -1 if count > 1 else 1
+    return count

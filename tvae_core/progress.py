@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from tvae_core.errors import TvaeError
+
+Share = Callable[[float], None]  # is told the share of the work that is done, 0 to 1
+Cancel = Callable[[], bool]  # is asked whether to stop; `errors.Cancelled` is then raised
 
 
 @dataclass(frozen=True)

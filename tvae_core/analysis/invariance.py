@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from tvae_core.analysis.averages import upright_fine
 from tvae_core.errors import Cancelled
 from tvae_core.geometry import TWO_PI, axis_px, group_angles, rotation_matrix, wrap_angle
+from tvae_core.progress import Cancel, Share
 
 Array = NDArray[np.floating]
-Progress = Callable[[float], None]
-Asked = Callable[[], bool]
 
 TURNED, ON_GRID, SHIFTED = "turned", "turned on the grid", "shifted"
 THERE_AND_BACK, WITH_CORNERS = "there and back", "corners left on"
@@ -144,8 +143,8 @@ def run_trials(
     images: Array,
     encode: Encode,
     trials: Trials,
-    progress: Progress = lambda _: None,
-    cancelled: Asked = lambda: False,
+    progress: Share = lambda _: None,
+    cancelled: Cancel = lambda: False,
 ) -> tuple[Inferred, Inferred]:
     """Return what `encode` finds of the unmoved images (n,) and of each trial (n, K).
 

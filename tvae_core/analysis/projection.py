@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import Cancelled, ConfigError, DeviceError
+from tvae_core.progress import Cancel, Share
 
 Array = NDArray[np.floating]
-Progress = Callable[[float], None]
-Asked = Callable[[], bool]
 
 UMAP_FITTED = 50_000
 _UMAP_BLOCK = 20_000
@@ -59,8 +57,8 @@ def pca(z: Array) -> LinearPlane:
 
 def umap_plane(
     z: Array,
-    progress: Progress | None = None,
-    cancelled: Asked | None = None,
+    progress: Share | None = None,
+    cancelled: Cancel | None = None,
     seed: int = 0,
     neighbours: int = 15,
 ) -> NDArray[np.float32]:
@@ -112,7 +110,7 @@ def umap_plane(
 class _Watch:
     """Stands in for the file that UMAP's progress bar writes to: the only way into its loop."""
 
-    def __init__(self, progress: Progress | None, cancelled: Asked | None) -> None:
+    def __init__(self, progress: Share | None, cancelled: Cancel | None) -> None:
         self._progress = progress
         self._cancelled = cancelled
         self.share = 1.0

@@ -12,7 +12,7 @@ from tvae_core.errors import ConfigError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae decode`."""
-    parser.add_argument("run", help="folder of a run, or a store")
+    parser.add_argument("run", help="store (embeddings.h5), or the folder of its run")
     parser.add_argument("-o", "--output", required=True, help=".png, .npy, .mrcs, .tif or .h5")
     parser.add_argument(
         "--z", action="append", default=[], metavar="Z1,Z2", help="a content z; repeatable"

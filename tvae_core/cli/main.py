@@ -6,7 +6,6 @@ when it is called, so that help comes at once.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import io
 import os
@@ -96,8 +95,10 @@ def _dispatch(words: list[str]) -> int:
     if name not in COMMANDS:
         sys.stderr.write(f"tvae: error: no command {name!r} (commands: {', '.join(COMMANDS)})\n")
         return 2
+    from tvae_core.work.request import RequestParser  # not before a command is called
+
     command = importlib.import_module(f"tvae_core.cli.{name}")
-    parser = argparse.ArgumentParser(prog=f"tvae {name}", description=COMMANDS[name])
+    parser = RequestParser(prog=f"tvae {name}", description=COMMANDS[name])
     command.add_arguments(parser)
     arguments = parser.parse_args(words[1:])
     for before, now in getattr(arguments, "old_names", []):

@@ -9,7 +9,7 @@ from tvae_core.errors import StoreError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae validate`."""
-    parser.add_argument("store", help="embeddings.h5, or the folder of a run")
+    parser.add_argument("store", help="store (embeddings.h5), or the folder of its run")
 
 
 def run(arguments: argparse.Namespace) -> int:

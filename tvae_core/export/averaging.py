@@ -24,10 +24,11 @@ from tvae_core.errors import ImageFileError
 from tvae_core.export.classes import WIENER, Chosen, Correction, Size
 from tvae_core.export.sources import ImageSource, ModelImages
 from tvae_core.export.stacks import Poses
-from tvae_core.export.target import Asked, Progress, report
+from tvae_core.export.target import report
 from tvae_core.images.optics import ImageOptics, optics_of
 from tvae_core.images.prepared import PreparedStack
 from tvae_core.images_of import images_are_there, open_images_of
+from tvae_core.progress import Cancel, Share
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[np.floating]
@@ -136,8 +137,8 @@ def average_class(
     shift_px: Array,
     *,
     wiener: float = WIENER,
-    progress: Progress | None = None,
-    cancelled: Asked | None = None,
+    progress: Share | None = None,
+    cancelled: Cancel | None = None,
 ) -> AveragedClass:
     """Return the average of the images of one class, turned upright, read block by block.
 
@@ -191,7 +192,7 @@ def average_classes(
     *,
     wiener: float = WIENER,
     progress: Callable[[float, str], None] | None = None,
-    cancelled: Asked | None = None,
+    cancelled: Cancel | None = None,
 ) -> list[AveragedClass]:
     """Return the average of each class; arguments as for `class_poses` and `average_class`."""
     work = max(1, sum(len(chosen.indices) for chosen in classes))

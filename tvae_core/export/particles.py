@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import TableError
-from tvae_core.export.target import Asked, Exported, Progress, new_file, report
+from tvae_core.export.target import Exported, new_file, report
 from tvae_core.particles import ParticleTable, find_again, read_table
 from tvae_core.particles.group import group_text, parts_of_table
 from tvae_core.particles.posed import InferredPoses, with_poses
 from tvae_core.particles.poses import to_relion
+from tvae_core.progress import Cancel, Share
 from tvae_core.store import EmbeddingStore
 
 SUFFIXES = (".star", ".cs", ".csg")
@@ -58,8 +59,8 @@ def export_particles(
     cluster: NDArray[np.integer] | None = None,
     table: str = "",
     overwrite: bool = False,
-    progress: Progress | None = None,
-    cancelled: Asked | None = None,
+    progress: Share | None = None,
+    cancelled: Cancel | None = None,
 ) -> ParticlesExported:
     """Write the rows of chosen images, each as the run's own table has it.
 

@@ -14,7 +14,8 @@ from tvae_core.errors import ImageFileError
 from tvae_core.export.registry import form_of
 from tvae_core.export.sources import ImageSource
 from tvae_core.export.stack_files import StackJob
-from tvae_core.export.target import Asked, Exported, Progress, new_file, new_folder, report, verify
+from tvae_core.export.target import Exported, new_file, new_folder, report, verify
+from tvae_core.progress import Cancel, Share
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[np.floating]
@@ -60,8 +61,8 @@ def export_images(
     pixel_size_angstrom: float | None = None,
     grey_range: tuple[float, float] | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
-    cancelled: Asked | None = None,
+    progress: Share | None = None,
+    cancelled: Cancel | None = None,
 ) -> Exported:
     """Write a subset of images; what kind of file is told by the name.
 
@@ -128,5 +129,5 @@ def _block(source: ImageSource, chosen: NDArray[np.int64], poses: Poses | None) 
     return images if poses is None else upright_fine(images, *poses.of(chosen))
 
 
-def _share(progress: Progress | None, low: float, high: float) -> Progress | None:
+def _share(progress: Share | None, low: float, high: float) -> Share | None:
     return None if progress is None else lambda done: progress(low + (high - low) * done)

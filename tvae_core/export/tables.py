@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import TableError
 from tvae_core.export.registry import form_of
-from tvae_core.export.target import Asked, Exported, Progress, new_file, report, verify
+from tvae_core.export.target import Exported, new_file, report, verify
+from tvae_core.progress import Cancel, Share
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[Any]
@@ -51,8 +52,8 @@ def export_table(
     *,
     indices: Array | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
-    cancelled: Asked | None = None,
+    progress: Share | None = None,
+    cancelled: Cancel | None = None,
 ) -> Exported:
     """Write columns (N,) as `.csv` or `.parquet`, all rows or those of `indices`.
 

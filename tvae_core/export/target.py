@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,7 @@ from pathlib import Path
 from tvae_core.errors import Cancelled, ImageFileError
 from tvae_core.export.ours import put_in_place, refuse_others, refuse_own, take_back, write_manifest
 from tvae_core.files import atomic_write, told_of
-
-Progress = Callable[[float], None]
-Asked = Callable[[], bool]
+from tvae_core.progress import Cancel, Share
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def verify(written: object, read: object, path: Path, what: str = "images") -> N
 
 
 def report(
-    done: int, total: int, progress: Progress | None = None, cancelled: Asked | None = None
+    done: int, total: int, progress: Share | None = None, cancelled: Cancel | None = None
 ) -> None:
     """Tell the share done; raise Cancelled when the user asked to stop."""
     if cancelled is not None and cancelled():

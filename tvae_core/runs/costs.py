@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from tvae_core.config import ModelConfig, RunConfig, TrainConfig
+from tvae_core.geometry import shift_cells_per_axis
 from tvae_core.images.look import ImageLook
 
 CPU_WORKING_SET = 192 << 20  # bytes of activations at once: more is no faster (performance.md)
@@ -27,7 +28,7 @@ def memory_estimate(config: RunConfig, look: ImageLook) -> float:
     """Return the bytes that training holds on a CPU: torch, images, weights, one micro-batch."""
     side = model_side(config, look)
     pixels = side * side
-    cells = round(_cells(config, side)) if config.model.system == "target-vae" else 1
+    cells = shift_cells(config.model, side)
     at_once = micro_batch_size(config.model, config.train, pixels, cells, CPU_WORKING_SET)
     step = at_once * image_bytes(config.model, config.train, pixels, cells)
     images = 4.0 * look.images * look.channels * pixels
@@ -49,6 +50,16 @@ def micro_batch_size(
     """
     fitting = int(working_set_bytes / image_bytes(model, train, pixels, cells))
     return max(1, min(train.batch_size, fitting))
+
+
+def shift_cells(model: ModelConfig, side: int) -> int:
+    """Return the number of shift cells over images of `side` pixels; other systems have one."""
+    if model.system != "target-vae":
+        return 1
+    reach = model.shift_limit_sigmas * model.prior_std_px(side)
+    return int(
+        shift_cells_per_axis(side, model.kernel_side(side), reach, model.shift_pitch_px) ** 2
+    )
 
 
 def image_bytes(model: ModelConfig, train: TrainConfig, pixels: int, cells: int) -> float:
@@ -79,7 +90,7 @@ def work_per_image(config: RunConfig, side: int, channels: int = 1) -> float:
     if model.system != "target-vae":
         encoder = _weights(config, side)
         return encoder + (_drawing(config, side) if model.system == "spatial-vae" else 0)
-    kernel, cells = model.kernel_side(side), _cells(config, side)
+    kernel, cells = model.kernel_side(side), shift_cells(config.model, side)
     lifted = model.rotations * model.encoder_kernels
     direct = lifted * kernel * kernel * channels * cells
     spectral = lifted * 4.0 * side * side * 2 * math.log2(2 * side)
@@ -101,13 +112,9 @@ def activations(config: RunConfig, side: int) -> float:
     if model.system == "spatial-vae":
         return drawn
     passed = model.encoder_layers * (2 if model.rotation_mixing else 1) + 1
-    return model.rotations * model.encoder_kernels * _cells(config, side) * passed + drawn
-
-
-def _cells(config: RunConfig, side: int) -> float:
-    model = config.model
-    reach = 2 * model.shift_limit_sigmas * model.prior_std_px(side) or side - 1
-    return (min(side - 1, reach) / model.shift_pitch_px + 1) ** 2
+    return (
+        model.rotations * model.encoder_kernels * shift_cells(config.model, side) * passed + drawn
+    )
 
 
 def _drawn_pixels(config: RunConfig, side: int) -> float:

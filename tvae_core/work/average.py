@@ -14,10 +14,11 @@ from tvae_core.errors import ConfigError
 from tvae_core.export.classes import WIENER, Chosen, Correction, Size, labelled
 from tvae_core.export.target import refuse_existing
 from tvae_core.images_of import IMAGES_AT, refuse_sources
+from tvae_core.progress import Cancel
 from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore
-from tvae_core.work.choosing import labels_or_truth
-from tvae_core.work.request import Cancel, Option, Place, Progress, Request, never, quiet
+from tvae_core.work.choosing import STORE, labels_or_truth
+from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
 
 if TYPE_CHECKING:
     from tvae_core.analysis.class_averages import AveragedClass
@@ -56,7 +57,7 @@ class AverageRequest(Request):
 
     name: ClassVar[str] = "average"
 
-    store: Annotated[Path, Place("embeddings.h5, or the folder of a run")]
+    store: Annotated[Path, Place(STORE)]
     output: Annotated[Path, Place("OUT.mrcs")]
     named_sets: Annotated[
         tuple[str, ...],

@@ -11,6 +11,7 @@ from tvae_core.sidecar import Labelling, Sidecar, load_sidecar
 from tvae_core.store import EmbeddingStore
 
 TRUTH = "truth"
+STORE = "store (embeddings.h5), or the folder of its run"
 
 
 def named_set(store: EmbeddingStore, name: str) -> NamedSet:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from tvae_core.errors import Cancelled
+from tvae_core.progress import Cancel
 from tvae_core.sidecar import Labelling, load_sidecar, save_sidecar
 from tvae_core.store import EmbeddingStore
-from tvae_core.work.request import Cancel, Option, Place, Progress, Request, never, quiet
+from tvae_core.work.choosing import STORE
+from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
 
 if TYPE_CHECKING:
     from tvae_core.analysis.clustering import Clustering
@@ -31,7 +33,7 @@ class ClusterRequest(Request):
 
     name: ClassVar[str] = "cluster"
 
-    store: Annotated[Path, Place("embeddings.h5, or the folder of a run")]
+    store: Annotated[Path, Place(STORE)]
     method: Annotated[str, Option("k-means, gaussian-mixture, ward or hdbscan", metavar="NAME")] = (
         "ward"
     )

@@ -11,9 +11,10 @@ from pydantic import Field
 
 from tvae_core.errors import ConfigError
 from tvae_core.images_of import IMAGES_AT
+from tvae_core.progress import Cancel
 from tvae_core.store import EmbeddingStore
-from tvae_core.work.poses import RUN
-from tvae_core.work.request import Cancel, Option, Place, Progress, Request, never, quiet
+from tvae_core.work.choosing import STORE
+from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
 
 if TYPE_CHECKING:
     from tvae_core.analysis.picks import Calibration, FieldPicks, Picks
@@ -42,7 +43,7 @@ class DetectRequest(Request):
 
     name: ClassVar[str] = "detect"
 
-    store: Annotated[Path, Place(RUN)]
+    store: Annotated[Path, Place(STORE)]
     image: Annotated[Path, Place("a micrograph, picture or stack of fields (any kind read)")]
     outputs: Annotated[
         tuple[Path, ...],

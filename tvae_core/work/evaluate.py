@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from tvae_core.images_of import IMAGES_AT
-from tvae_core.work.request import Cancel, Option, Place, Progress, Request, never, quiet
+from tvae_core.progress import Cancel
+from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
 
 if TYPE_CHECKING:
     from tvae_core.engine.judging.judge import Judged

@@ -20,10 +20,11 @@ from tvae_core.images_of import (
     table_of,
 )
 from tvae_core.particles.index_file import read_image_numbers
+from tvae_core.progress import Cancel
 from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore
-from tvae_core.work.choosing import counted_from_one, in_clusters, labelling_of, named_set
-from tvae_core.work.request import Cancel, Option, Place, Progress, Request, never, quiet
+from tvae_core.work.choosing import STORE, counted_from_one, in_clusters, labelling_of, named_set
+from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
 
 Chosen = NDArray[np.int64]
 ALL_BUT = ""  # `--rest` without a path
@@ -44,7 +45,7 @@ class ExportRequest(Request):
 
     name: ClassVar[str] = "export"
 
-    store: Annotated[Path, Place("embeddings.h5, or the folder of a run")]
+    store: Annotated[Path, Place(STORE)]
     output: Annotated[Path | None, Place("file or folder to write")] = None
     table_kind: Annotated[
         Literal["star", "cs", "csg"] | None,

@@ -14,9 +14,10 @@ from pydantic import Field
 from tvae_core.errors import ConfigError, StoreError
 from tvae_core.export.target import new_file, refuse_existing
 from tvae_core.images_of import IMAGES_AT
+from tvae_core.progress import Cancel
 from tvae_core.store import Atlas, EmbeddingStore
-from tvae_core.work.choosing import named_set
-from tvae_core.work.request import Cancel, Option, Place, Progress, Request, never, quiet
+from tvae_core.work.choosing import STORE, named_set
+from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
 
 if TYPE_CHECKING:
     from tvae_core.analysis.mirror import AtlasMirrors
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _MEMBERS = 64
 _FEWEST_ANGLES = 48
-RUN = "folder of a run, or a store"
 
 
 class SelfTestRequest(Request):
@@ -34,7 +34,7 @@ class SelfTestRequest(Request):
 
     name: ClassVar[str] = "selftest"
 
-    store: Annotated[Path, Place(RUN)]
+    store: Annotated[Path, Place(STORE)]
     images: Annotated[
         int, Option("number of images (default 48, full 256)", metavar="N"), Field(ge=0)
     ] = 0
@@ -99,7 +99,7 @@ class MirrorRequest(Request):
 
     name: ClassVar[str] = "mirror"
 
-    store: Annotated[Path, Place(RUN)]
+    store: Annotated[Path, Place(STORE)]
     least: Annotated[
         int, Option("smallest region to list, in nodes (default 2)", metavar="N"), Field(ge=1)
     ] = 2
@@ -136,7 +136,7 @@ class SymmetryRequest(Request):
 
     name: ClassVar[str] = "symmetry"
 
-    store: Annotated[Path, Place(RUN)]
+    store: Annotated[Path, Place(STORE)]
     named_set: Annotated[
         str | None, Option("a named set", flag="--set", metavar="NAME", group="chosen")
     ] = None

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from tvae_core.progress import Cancel
 from tvae_core.sidecar import Sidecar, load_sidecar, save_sidecar
 from tvae_core.store import EmbeddingStore
-from tvae_core.work.request import Cancel, Option, Place, Progress, Request, never, quiet
+from tvae_core.work.choosing import STORE
+from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class ProjectRequest(Request):
 
     name: ClassVar[str] = "project"
 
-    store: Annotated[Path, Place("embeddings.h5, or the folder of a run")]
+    store: Annotated[Path, Place(STORE)]
     umap: Annotated[bool, Option("compute UMAP and keep it")] = False
     neighbours: Annotated[int, Option("of UMAP", metavar="N"), Field(ge=2)] = 15
     seed: Annotated[int, Option("of UMAP", metavar="N"), Field(ge=0)] = 0

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from tvae_core.errors import ConfigError
+from tvae_core.progress import Cancel
 
 Progress = Callable[[float, str], None]
-Cancel = Callable[[], bool]
 _NEVER_BARE = object()
 
 

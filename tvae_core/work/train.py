@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar, NamedTuple
 from tvae_core.config import RunConfig
 from tvae_core.errors import ConfigError
 from tvae_core.images_of import IMAGES_AT, moved
-from tvae_core.progress import Embedded, Epoch, Finished, Record
+from tvae_core.progress import Cancel, Embedded, Epoch, Finished, Record
 from tvae_core.runs.folder import RunFolder
-from tvae_core.work.request import Cancel, Option, Place, Progress, never, quiet
+from tvae_core.work.request import Option, Place, Progress, never, quiet
 from tvae_core.work.settings import SettingsRequest
 
 

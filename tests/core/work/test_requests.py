@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tvae_core import work
+from tvae_core.cli.main import main
 from tvae_core.errors import ConfigError
-from tvae_core.work.request import Request
+from tvae_core.work.request import Request, RequestParser
 
 
 def every_request() -> list[type[Request]]:
@@ -105,3 +106,30 @@ def test_requests_import_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "now"),
+    [
+        (["export", "run", "out.star", "--table", "moved.star"], "--images-at"),
+        (["selftest", "run", "--data", "moved.star"], "--images-at"),
+        (["detect", "run", "field.mrc", "--data", "moved.star"], "--images-at"),
+    ],
+)
+def test_an_old_option_means_the_new_one_and_says_so(words: list[str], now: str) -> None:
+    kind = {kind.name: kind for kind in every_request()}[words[0]]
+    parser = RequestParser()
+    kind.add_arguments(parser)
+    arguments = parser.parse_args(words[1:])
+    old = words[-2]
+    assert arguments.old_names == [(old, now)]
+    assert old not in parser.format_help()
+    renamed = ["tvae", *(now if word == old else word for word in words)]
+    assert kind.of(arguments) == kind.parse(renamed)
+
+
+def test_a_wrong_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "run", "out.csv", "--no-such-option"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "tvae export --help" in error

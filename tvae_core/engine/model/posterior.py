@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tvae_core.config import ModelConfig
 from tvae_core.errors import ConfigError
-from tvae_core.geometry import axis_px, group_angles
+from tvae_core.geometry import axis_px, group_angles, shift_cells_per_axis
 
 SUBPIXEL_PRIOR_STD_PX = 0.5
 
@@ -49,13 +49,8 @@ class ShiftGrid:
     @property
     def cells_per_axis(self) -> int:
         """Number of cells along x and along y."""
-        whole = (self.side - 1) / 2
         reach = self.limit_sigmas * self.prior_std_px
-        reach = reach if 0 < reach < whole else whole
-        count = int(2 * reach / self.pitch) + 1
-        if (self.kernel - self.side + self.pitch * (count - 1)) % 2:  # no places of this kernel
-            count += -1 if count > 1 else 1
-        return count
+        return shift_cells_per_axis(self.side, self.kernel, reach, self.pitch)
 
     @property
     def padding(self) -> int:

@@ -17,8 +17,9 @@ from tvae_core.engine.judging.evaluate import mean_elbo
 from tvae_core.engine.model.generator import Generator
 from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.target_vae import TargetVae
-from tvae_core.engine.training.step import Schedule, train_step
+from tvae_core.engine.training.step import Schedule, micro_batch_size, train_step
 from tvae_core.engine.using.inference import images_at_once, infer
+from tvae_core.runs import costs
 
 SIDE = 24
 MODEL = ModelConfig(
@@ -235,3 +236,17 @@ def test_the_generator_can_be_compiled_whole() -> None:
     (gradient,) = torch.autograd.grad(traced.square().sum(), angle)
     torch.testing.assert_close(traced, plain)
     torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("pitch", [1, 2])
+@pytest.mark.parametrize("sigmas", [0.0, 4.0])
+def test_the_preflight_cuts_a_batch_as_the_step_does(pitch: int, sigmas: float) -> None:
+    """One cost model: what it is told of a run before is what the model itself holds."""
+    model = made(shift_pitch_px=pitch, shift_limit_sigmas=sigmas)
+    config = RunConfig(model=model.model).changed(["train.batch_size=65536"])
+    by_step = micro_batch_size(model, config, torch.device("cpu"))
+    before = costs.micro_batch_size(
+        config.model, config.train, SIDE**2, costs.shift_cells(config.model, SIDE),
+        costs.CPU_WORKING_SET,
+    )  # fmt: skip
+    assert by_step == before
