@@ -308,8 +308,9 @@ def read_star(path: Path) -> StarTable:
     loop = _particles_loop(blocks, path)
     numbers = np.asarray(loop.rows, dtype=np.int64)
     end = int(numbers[-1]) + 1 if len(numbers) else loop.first_line
-    before = lines[: int(numbers[0]) if len(numbers) else loop.first_line]
-    after = lines[end:-1] if lines[-1:] == [b""] else lines[end:]
+    kept = lines[:-1] if lines[-1:] == [b""] else lines  # behind the last line end stands nothing
+    before = kept[: int(numbers[0]) if len(numbers) else loop.first_line]
+    after = kept[end:]
     text = _Text(before, after, OpticsGroups(_optics(blocks, lines), path))
     return StarTable(path, loop.columns, [lines[number] for number in loop.rows], numbers, text)
 

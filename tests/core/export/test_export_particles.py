@@ -280,7 +280,13 @@ def test_the_command_exports_sets_clusters_and_rest(
     assert capsys.readouterr().err.count("\n") == 4
 
 
-def test_when_all_are_chosen_the_rest_is_a_table_without_rows(star: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [None, "", "\n", "\n\n", "\n \n# end\n"])
+def test_when_all_are_chosen_the_rest_is_a_table_without_rows(
+    star: Path, tmp_path: Path, ending: str | None
+) -> None:
+    if ending is not None:
+        text = star.read_text()
+        star.write_text(text[: text.index("\ndata_extra")].rstrip("\n") + ending)
     with EmbeddingStore(particle_store(tmp_path / "e.h5", star)) as store:
         done = export_particles(
             store, np.arange(5), tmp_path / "all.star", rest=tmp_path / "rest.star", pose=True
