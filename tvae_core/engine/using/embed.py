@@ -10,6 +10,7 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -29,7 +30,7 @@ from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.inference import Inferred, images_at_once, infer
-from tvae_core.errors import Cancelled, CheckpointError, ConfigError
+from tvae_core.errors import Cancelled, CheckpointError, ConfigError, ImageFileError, StoreError
 from tvae_core.files import sha256_of_bytes, write_bytes
 from tvae_core.images.identity import FINGERPRINT, KnownImages
 from tvae_core.images.prepared import PreparedStack, open_prepared
@@ -44,10 +45,11 @@ from tvae_core.runs.images import (
     place_of_images,
 )
 from tvae_core.sidecar import keep_notes, put_notes_aside, sidecar_path
-from tvae_core.store import Atlas, Plane, StoreContent, write_store
+from tvae_core.store import Atlas, EmbeddingStore, Plane, StoreContent, write_store
 from tvae_core.store_header import StoreHeader
 
 BLOCK = 2048
+_SAME_PIXEL = 0.02
 _ATLAS_SIDE = 64
 _SOFTWARE = ("target-vae", "torch", "numpy", "h5py", "escnn")
 _PRINTS = "source/fingerprint"
@@ -107,6 +109,8 @@ def embed(
     opener = partial(open_images_of_run, run) if own else open_prepared
     with opener(config.data, through_ctf) as images:
         aside = _notes_to_put_aside(target, images, new_notes)
+        if not own and (other := _other_pixel(run, images)):
+            yield Remark(other)
         yield from _embed_images(model, images, config, run, target, cancelled)
         if aside:
             yield Remark(f"notes on other images ({aside}) are kept in {put_notes_aside(target)}")
@@ -199,14 +203,31 @@ class _Parts:
 
 
 def _check_fit(model: TargetVae, images: PreparedStack) -> None:
-    found, needed = (images.side, images.channels), (model.side, model.channels)
-    if found != needed:
+    where = images.stack.path
+    if images.channels != model.channels:
+        channels = f"{images.channels} channels" if images.channels > 1 else "1 channel"
+        raise ImageFileError(f"{channels}, but the model has {model.channels}", where, "convert it")
+    if images.side != model.side:
         raise CheckpointError(
-            f"the model needs images of {needed[0]} px and {needed[1]} channels, "
-            f"these have {found[0]} px and {found[1]}",
-            images.stack.path,
+            f"the model needs images of {model.side} px, these have {images.side}",
+            where,
             "set data.downsample_px or data.crop_px",
         )
+
+
+def _other_pixel(run: RunFolder, images: PreparedStack) -> str:
+    """Return in words that images have another pixel size than the run's; empty when not."""
+    here = images.pixel_size_angstrom
+    if here is None or not run.store.exists():
+        return ""
+    with suppress(StoreError), EmbeddingStore(run.store) as store:
+        own = store.header.pixel_size_angstrom
+        if own is not None and abs(here / own - 1) > _SAME_PIXEL:
+            return (
+                f"{here:.4g} angstrom per pixel as the model sees them, but the run was trained at "
+                f"{own:.4g}: the model takes them for objects of another size"
+            )
+    return ""
 
 
 def _thumbnail_range(images: PreparedStack) -> tuple[float, float]:

@@ -14,16 +14,17 @@ from PIL import Image
 
 from tests.core.engine.runs import SIDE, tiny_run, write_images
 from tests.core.images.makers import mrc_bytes
+from tests.core.particles.makers import write_mrc
 from tvae_core.engine.model.checkpoint import model_bytes, model_from_bytes
 from tvae_core.engine.training.train import train
 from tvae_core.engine.using import embed as embedding
 from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.embed import embed
 from tvae_core.engine.using.inference import infer
-from tvae_core.errors import Cancelled, CheckpointError, StoreError
+from tvae_core.errors import Cancelled, CheckpointError, ImageFileError, StoreError
 from tvae_core.images.identity import fingerprints
 from tvae_core.particles import OriginalFrame, read_table, record_of
-from tvae_core.progress import Embedded, Finished
+from tvae_core.progress import Embedded, Finished, Remark
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore, validate
 
@@ -180,6 +181,33 @@ def test_images_of_another_size_are_refused(run: RunFolder, tmp_path: Path) -> N
     config = run.config().changed([f"data.path={tmp_path / 'larger.npy'}"])
     with pytest.raises(CheckpointError, match="12 px"):
         list(embed(run, tmp_path / "e.h5", config))
+
+
+def test_images_of_other_channels_are_refused_without_talk_of_sizes(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "colour.npy", np.zeros((5, SIDE, SIDE, 3), np.float32))
+    config = run.config().changed([f"data.path={tmp_path / 'colour.npy'}"])
+    with pytest.raises(ImageFileError, match="3 channels, but the model has 1") as caught:
+        list(embed(run, tmp_path / "e.h5", config))
+    assert "px" not in str(caught.value).partition("colour.npy")[2]
+
+
+def test_images_of_another_pixel_size_are_told(tmp_path: Path) -> None:
+    images = np.load(write_images(tmp_path))
+    for name, pixel in (("own", 2.0), ("same", 2.0), ("other", 4.0), ("silent", 0.0)):
+        write_mrc(tmp_path / f"{name}.mrcs", images, pixel)
+    run = tiny_run(tmp_path / "run", tmp_path / "own.mrcs", "train.epochs=1")
+    list(train(run))
+    list(embed(run))
+    said = {}
+    for name in ("same", "other", "silent"):
+        config = run.config().changed([f"data.path={tmp_path / name}.mrcs"])
+        records = list(embed(run, tmp_path / f"{name}.h5", config))
+        said[name] = [r.what for r in records if isinstance(r, Remark)]
+    assert said["same"] == said["silent"] == []
+    assert "4 angstrom per pixel" in said["other"][0]
+    assert "trained at 2" in said["other"][0]
 
 
 def test_a_damaged_model_is_one_clear_line(run: RunFolder, tmp_path: Path) -> None:
