@@ -61,8 +61,8 @@ def file_error(error: Exception, where: object = "", verb: str = "") -> FileErro
 
 def shown(path: object) -> str:
     """Return a path as text that can be printed and kept, bytes that are no UTF-8 escaped."""
-    text = os.fsdecode(path) if isinstance(path, bytes) else str(path)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    name = path if isinstance(path, bytes) else str(path).encode("utf-8", "surrogateescape")
+    return name.decode("utf-8", "backslashreplace")
 
 
 @contextmanager

@@ -1,9 +1,14 @@
+import resource
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import psutil
 import pytest
 
 from tvae_core.config import RunConfig, load_preset
 from tvae_core.images.look import ImageLook, look_at, object_width
-from tvae_core.runs.preflight import Machine, MeasuredSpeed, Preflight, preflight
+from tvae_core.runs.preflight import Machine, MeasuredSpeed, Preflight, preflight, this_machine
 
 ROOMY = Machine(memory_bytes=64e9, disk_bytes=1e12, cores=2, has_gpu=False)
 
@@ -207,3 +212,19 @@ def test_a_pitch_that_is_too_coarse_is_mended_by_one_setting() -> None:
     assert every is not None
     assert ninth is not None
     assert ninth < 0.7 * every
+
+
+def test_a_limit_on_the_process_counts_as_the_memory_there_is(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    held = psutil.Process().memory_info().vms
+    resource.setrlimit(resource.RLIMIT_AS, (held + (1 << 30), before[1]))
+    try:
+        memory = this_machine(tmp_path).memory_bytes
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert 0 < memory <= 1 << 30
+    blocking = check(
+        load_preset("paper-galaxy"), look(side=300), replace(ROOMY, memory_bytes=memory)
+    )
+    assert blocking.blocking is not None
+    assert "of memory" in blocking.blocking.what

@@ -120,7 +120,7 @@ def _sentence(record: Record) -> str:
     if isinstance(record, Started):
         of = f" (TARGET-VAE: {record.reference_parameters:,})" * bool(record.reference_parameters)
         return (
-            f"{record.run}: {record.images:,} images, {record.system} of "
+            f"{record.run}: {words.count(record.images, 'image')}, {record.system} of "
             f"{record.parameters:,} parameters{of}, on {record.device}"
         )
     if isinstance(record, Remark):

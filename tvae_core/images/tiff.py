@@ -118,7 +118,7 @@ def open_tiff(path: Path, wanted: Wanted) -> ImageStack:
 
 
 def _paged(path: Path, file: Any, wanted: Wanted) -> TiffStack:
-    page = _common_form(path, file)
+    page = _common_form(path, file, wanted)
     planes = _planes(path, file, wanted)
     samples: tuple[int, ...] = ()
     if planes.shape[1] == 1 and page.channels > 1:
@@ -154,15 +154,15 @@ def _planes(path: Path, file: Any, wanted: Wanted) -> NDArray[np.int64]:
     return of_images[:, list(chosen or (0, 1, 2))]
 
 
-def _common_form(path: Path, file: Any) -> StackForm:
+def _common_form(path: Path, file: Any, wanted: Wanted) -> StackForm:
     """Return the form that all pages share, each checked against the file's size."""
     if not len(file.pages):
         raise ImageFileError("holds no images", path)
     _check_page_list(path, file)
     size = path.stat().st_size
-    first = _page_form(path, file.pages[0], 1)
+    first = _page_form(path, file.pages[0], 1, wanted)
     for number, page in enumerate(file.pages, 1):
-        form = _page_form(path, page, number)
+        form = _page_form(path, page, number, wanted)
         if form != first:
             raise ImageFileError(
                 f"mixed sizes or types: page 1 is {_describe(first)}, page {number} is "
@@ -186,20 +186,22 @@ def _check_page_list(path: Path, file: Any) -> None:
         )
 
 
-def _page_form(path: Path, page: Any, number: int) -> StackForm:
+def _page_form(path: Path, page: Any, number: int, wanted: Wanted) -> StackForm:
     if page.photometric == _PALETTE:
         raise ImageFileError(f"page {number} has palette colours", path, "save it as grey or RGB")
     if page.dtype is None:
         raise ImageFileError(f"page {number} has pixels of an unknown type", path)
     check_pixels(path, page.dtype)
     samples = page.samplesperpixel
-    if samples not in (1, 3, 4) or page.imagedepth != 1:
-        raise ImageFileError(f"page {number} has {samples} channels, 1 or 3 are read", path)
+    if page.imagedepth != 1:
+        raise ImageFileError(f"page {number} is a volume of {page.imagedepth} slices", path)
+    if samples not in (1, 3, 4) and not wanted.channel:
+        raise too_many_channels(path, samples, "YXC")
     height, width = page.imagelength, page.imagewidth
     if _orientation(page) in SIDEWAYS:
         height, width = width, height
     check_size(path, 1, height, width)
-    return StackForm(1, height, width, 1 if samples == 1 else 3, page.dtype)
+    return StackForm(1, height, width, 3 if samples == 4 else samples, page.dtype)
 
 
 def _orientation(page: Any) -> int:

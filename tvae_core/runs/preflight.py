@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from tvae_core import words
 from tvae_core.config import RunConfig
@@ -33,6 +36,7 @@ _FORWARD_AND_BACK = 3.0
 _CORE_EFFICIENCY = 0.8
 
 _SPARE = 0.8
+_SMALL_RUN = 2e9  # bytes: what others hold now may be free when so little is needed
 _FEW_IMAGES = 200
 _SMALLEST_SIDE = 24
 
@@ -188,7 +192,8 @@ def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
         )
     if look.images < _FEW_IMAGES:
         yield Problem(
-            f"{words.count(look.images, 'image')} are few: the model will memorise them.",
+            f"{words.count(look.images, 'image')} {'is' if look.images == 1 else 'are'} few: "
+            "the model will memorise them.",
             "Use a few thousand if there are more.",
         )
 
@@ -226,7 +231,8 @@ def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[P
     images, batch = training_images(config, look), config.train.batch_size
     if images < batch:
         yield Problem(
-            f"{words.count(images, 'training image')} do not fill a batch of {batch}.",
+            f"{words.count(images, 'training image')} {'does' if images == 1 else 'do'} not fill "
+            f"a batch of {batch}.",
             f"Use batches of {max(1, images // 8)}",
             "train.batch_size",
             max(1, images // 8),
@@ -242,10 +248,11 @@ def _machine_problems(config: RunConfig, look: ImageLook, machine: Machine) -> I
             f"{words.size(machine.memory_bytes)} are free."
         )
         side = _fitting_side(config, look, machine)
+        remedy, key = "Close other programs.", ""
         if side:
-            yield Problem(what, f"Shrink the images to {side} px", "data.downsample_px", side)
-        else:
-            yield Problem(what, "Close other programs.")
+            remedy, key = f"Shrink the images to {side} px", "data.downsample_px"
+        blocks = memory > max(machine.memory_bytes, _SMALL_RUN)
+        yield Problem(what, remedy, key, side or None, blocks=blocks, error=DeviceError)
     if disk > _SPARE * machine.disk_bytes:
         yield Problem(
             f"The run writes about {words.size(disk)}; {words.size(machine.disk_bytes)} are free.",
@@ -286,7 +293,7 @@ def _free_memory() -> float:
     try:
         text = Path("/proc/meminfo").read_text()
         free = next(line for line in text.splitlines() if line.startswith("MemAvailable"))
-        return min(float(free.split()[1]) * 1024, _group_limit())
+        return min(float(free.split()[1]) * 1024, _group_limit(), _own_limit())
     except (OSError, StopIteration, ValueError):
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
@@ -299,6 +306,14 @@ def _group_limit() -> float:
         return limit - float((folder / "memory.current").read_text())
     except (OSError, ValueError):
         return math.inf
+
+
+def _own_limit() -> float:
+    """Return what `ulimit -v` leaves to this process; infinite without a limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return math.inf
+    return max(0.0, float(limit - psutil.Process().memory_info().vms))
 
 
 def _cores() -> int:

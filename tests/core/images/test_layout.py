@@ -192,3 +192,16 @@ def test_an_image_that_is_all_alpha_is_not_white(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb", extrasamples=["unassalpha"])
     found = read(tmp_path / "a.tif")
     np.testing.assert_array_equal(found, np.repeat(array[..., 3:], 3, axis=3))
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("samples", [2, 5])
+def test_samples_of_a_page_are_chosen(tmp_path: Path, planar: str, samples: int) -> None:
+    images = noise(3, 12, 10, samples)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for image in images:
+            pixels = image if planar == "contig" else np.moveaxis(image, 2, 0)
+            file.write(pixels, photometric="minisblack", planarconfig=planar)
+    with pytest.raises(ImageFileError, match=rf"have {samples} channels.*set data.channel"):
+        read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read(tmp_path / "a.tif", channel="2"), images[..., 1])
