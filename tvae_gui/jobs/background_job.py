@@ -9,9 +9,10 @@ from typing import Any
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from tvae_core.errors import Cancelled
+from tvae_core.progress import Cancel
+from tvae_core.work.request import Progress
 
-Progress = Callable[[float, str], None]
-Work = Callable[[Progress, Callable[[], bool]], Any]
+Work = Callable[[Progress, Cancel], Any]
 
 
 class BackgroundJob(QObject):

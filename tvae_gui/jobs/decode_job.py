@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from tvae_core.errors import CheckpointError
+from tvae_core.progress import Cancel
 from tvae_core.store import EmbeddingStore
 from tvae_gui.jobs.latest_worker import LatestWorker
 
@@ -45,7 +46,7 @@ class DecoderLike(Protocol):
         angle_rad: float | Array = 0.0,
         shift_px: Any = (0.0, 0.0),
         side: int | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: Cancel | None = None,
     ) -> Array:
         """Return images (n, side, side[, 3]) float32 of z (n, D)."""
 
@@ -120,7 +121,7 @@ class DecodeJob(QObject):
         """Load the decoder of a store on the thread; `ready` or `unavailable` follows."""
         self.close()
 
-        def load(_: Callable[[], bool]) -> Iterator[object]:
+        def load(_: Cancel) -> Iterator[object]:
             with EmbeddingStore(path) as store:
                 yield self._factory(store)
 
@@ -152,7 +153,7 @@ class DecodeJob(QObject):
             return request
         batch = np.ascontiguousarray(z, dtype=np.float32)[None]
 
-        def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        def work(cancelled: Cancel) -> Iterator[object]:
             side = decoder.side
             if self._seconds.get(side * grid, 1.0) > QUICK_S:
                 coarse = side if grid > 1 and side <= 64 else side // 2
@@ -175,7 +176,7 @@ class DecodeJob(QObject):
         batch = np.ascontiguousarray(z, dtype=np.float32)
         done: list[Array] = []
 
-        def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        def work(cancelled: Cancel) -> Iterator[object]:
             if slot == TILES:
                 self._worker.rest(REST_S, cancelled)
             for start in range(len(done) * PART, len(batch), PART):
@@ -185,7 +186,7 @@ class DecodeJob(QObject):
 
         self._worker.ask(slot, work, patient=True)
 
-    def decode_all(self, grid: int) -> Callable[[Array, Callable[[], bool]], Array]:
+    def decode_all(self, grid: int) -> Callable[[Array, Cancel], Array]:
         """Return what decodes many z with the model of now, whatever is opened meanwhile.
 
         It works on its caller's own thread: for exports, never for the window's thread. It raises
@@ -193,7 +194,7 @@ class DecodeJob(QObject):
         """
         decoder = self._decoder
 
-        def decode(z: Array, cancelled: Callable[[], bool]) -> Array:
+        def decode(z: Array, cancelled: Cancel) -> Array:
             if decoder is None:
                 raise CheckpointError(
                     "the model of this run is not loaded", todo="wait, or embed again"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from tvae_core.errors import Cancelled
+from tvae_core.progress import Cancel
 
-Work = Callable[[Callable[[], bool]], Iterator[object]]
+Work = Callable[[Cancel], Iterator[object]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class LatestWorker(QObject):
             self._given[slot] = self._newest[slot]
             self._waiting.pop(slot, None)
 
-    def rest(self, seconds: float, cancelled: Callable[[], bool]) -> None:
+    def rest(self, seconds: float, cancelled: Cancel) -> None:
         """Wait on the worker's thread until `seconds` pass with no newer question.
 
         Raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from tvae_core.analysis.averages import AverageAccumulator
 from tvae_core.errors import Cancelled
+from tvae_core.progress import Cancel
 from tvae_core.store import EmbeddingStore
 from tvae_gui.jobs.latest_worker import LatestWorker
 
@@ -106,7 +107,7 @@ class PictureJob(QObject):
             return
         chosen = np.array(indices, dtype=np.int64)
 
-        def work(_: Callable[[], bool]) -> Iterator[object]:
+        def work(_: Cancel) -> Iterator[object]:
             raw = reader.read("raw", chosen) if with_raw else None
             yield Thumbnails(chosen, reader.read("upright", chosen), raw)
 
@@ -118,7 +119,7 @@ class PictureJob(QObject):
         if reader is None:
             return
 
-        def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        def work(cancelled: Cancel) -> Iterator[object]:
             indices = np.flatnonzero(mask)
             some = _spread_out(indices, shown)
             thumbnails = Thumbnails(some, reader.read("upright", some))
@@ -134,7 +135,7 @@ class PictureJob(QObject):
             return
         done: list[Array | None] = []
 
-        def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        def work(cancelled: Cancel) -> Iterator[object]:
             for number in range(len(done), clusters):
                 if cancelled():
                     raise Cancelled("something else is wanted first")
@@ -200,7 +201,7 @@ def _spread_out(indices: Array, how_many: int) -> Array:
 
 
 def _sums(
-    reader: _Reader, indices: Array, live: bool, cancelled: Callable[[], bool]
+    reader: _Reader, indices: Array, live: bool, cancelled: Cancel
 ) -> Iterator[tuple[Array | None, Array | None, int]]:
     """Give mean and deviation of ever more of the images: first few, then all."""
     if not len(indices):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ from tvae_core.export.stacks import export_images
 from tvae_core.export.tables import export_table
 from tvae_core.export.target import Exported
 from tvae_core.planes import NEIGHBOURS, to_z
+from tvae_core.progress import Cancel
 from tvae_core.words import count
+from tvae_core.work.request import Progress
 from tvae_gui.context import Context
 from tvae_gui.plane.path_bar import PathBar
 from tvae_gui.plane.plane_view import PlaneView
@@ -100,7 +101,7 @@ class PathPresenter:
         rate = self._path.frames_per_second * self._speed
         contrast = self._tones.contrast
 
-        def work(progress: Callable[[float, str], None], cancelled: Callable[[], bool]) -> Any:
+        def work(progress: Progress, cancelled: Cancel) -> Any:
             if kind == "csv":
                 columns = {"x": places[:, 0], "y": places[:, 1]}
                 columns |= {f"z{d + 1}": z[:, d] for d in range(z.shape[1])}
