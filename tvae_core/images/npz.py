@@ -55,13 +55,18 @@ def _open(archive: zipfile.ZipFile, path: Path, wanted: Wanted) -> RawStack:
     headers = _headers(archive)
     name = pick_images(path, {key: header.shape for key, header in headers.items()}, wanted.dataset)
     header = headers[name]
-    beside = label_array(name, headers)
+    every = [member.removesuffix(".npy") for member in archive.namelist()]
+    beside = label_array(name, every)
+    pickled: tuple[str, ...] = ()
+    if beside is not None and beside not in headers:
+        pickled = (f"no labels are taken from {beside}: pickled objects are not read",)
+        beside = label_array(name, headers)
     rows = headers[beside].shape[0] if beside and headers[beside].shape else 0
     layout = layout_of(path, header.shape, header.dtype, wanted, rows)
     form = layout.form
     check_size(path, form.count, form.height, form.width)
     labels = _labels(archive, path, headers, beside, form.count)
-    remarks = (*layout.remarks, *labels.remarks)
+    remarks = (*layout.remarks, *pickled, *labels.remarks)
     notes = StackNotes(labels=labels.values, label_names=labels.names, remarks=remarks)
     source, offset = _source(archive, path, name, header)
     return RawStack(path, "NumPy archive", form, source, offset, notes, layout)

@@ -95,6 +95,11 @@ class Preprocessor:
         self.centre_offset_px = (0.0, 0.0) if resampled else (-columns, rows)
         self.reset_counts()
 
+    @property
+    def cut_side(self) -> int:
+        """Pixels along each side of the square that is cut out, before any resampling."""
+        return self._side
+
     def reset_counts(self) -> None:
         """Set the three counts to zero."""
         self.bad_pixel_count = 0

@@ -37,8 +37,8 @@ class ValueFacts:
     eight_bit : bool
         Pixels are unsigned bytes.
     looked_at, bad_images, constant_images, hot_images : int
-        Images looked at; with NaN or infinite pixels; of one value; with a few pixels that lie
-        far outside the range of all others.
+        Images looked at; with NaN or infinite pixels; of one value in all pixels that are finite,
+        or of no such pixel; with a few pixels that lie far outside the range of all others.
     low, high, total, pixels
         Range, sum and number of the finite pixels.
     """
@@ -64,7 +64,9 @@ class ValueFacts:
         self.bad_pixels += int(flat.size - good.sum())
         self.bad_images += int((~whole).sum())
         sound = flat[whole]
-        self.constant_images += int((np.ptp(sound, axis=1) == 0).sum())
+        lowest = np.where(good, flat, np.inf).min(axis=1)
+        highest = np.where(good, flat, -np.inf).max(axis=1)
+        self.constant_images += int((~(highest > lowest)).sum())
         low, high = hot_pixel_bounds(sound)
         self.hot_images += int((np.isfinite(low) | np.isfinite(high)).sum())
         values = flat[good]
@@ -147,7 +149,7 @@ def facts_of(images: int, dtype: np.dtype[Any]) -> ValueFacts:
 
 def findings(facts: ValueFacts, config: RunConfig) -> list[Finding]:
     """Return what speaks against training on such values with these settings."""
-    found = [*_emptiness(facts), *_bad_pixels(facts, config), *_scaling(facts, config)]
+    found = [*_bad_pixels(facts, config), *_emptiness(facts), *_scaling(facts, config)]
     return [*found, *_outside_likelihood(facts, config)]
 
 

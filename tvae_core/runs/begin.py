@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from tvae_core.config import RunConfig
 from tvae_core.errors import ConfigError, ImageFileError
 from tvae_core.files import shown
 from tvae_core.images.look import look_at
-from tvae_core.images.prepared import open_prepared
+from tvae_core.images.prepared import PreparedStack, open_prepared
 from tvae_core.images.stack import ImageStack
 from tvae_core.images.values import look_at_values, settled
 from tvae_core.particles import Categories
@@ -16,6 +18,8 @@ from tvae_core.progress import Remark
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images
 from tvae_core.runs.preflight import other_problems, this_machine
+
+_LOOKED_AT = 64  # images as the model sees them
 
 
 def begin(run: RunFolder, config: RunConfig, anyway: bool = False) -> Iterator[Remark]:
@@ -40,11 +44,12 @@ def begin(run: RunFolder, config: RunConfig, anyway: bool = False) -> Iterator[R
         _check_storable(images.stack)
         facts = look_at_values(images.stack)
         look = look_at(images.stack, config.data.path)
+        config, found = settled(facts, config)
+        for finding in found:
+            if finding.blocks:
+                raise ImageFileError(finding.what, config.data.path, finding.todo)
+        _refuse_blank(images)
         remarks, identity = images.stack.remarks, images.stack.identity
-    config, found = settled(facts, config)
-    for finding in found:
-        if finding.blocks:
-            raise ImageFileError(finding.what, config.data.path, finding.todo)
     problems = other_problems(config, look, this_machine(run.path))
     for problem in problems:
         if problem.blocks and not anyway:
@@ -55,6 +60,17 @@ def begin(run: RunFolder, config: RunConfig, anyway: bool = False) -> Iterator[R
         yield Remark(str(what))
     for problem in problems:
         yield Remark(f"{_plain(problem.what)} ({problem.advice})")
+
+
+def _refuse_blank(images: PreparedStack) -> None:
+    """Refuse images of which a crop leaves nothing."""
+    some = np.unique(np.linspace(0, len(images) - 1, _LOOKED_AT).astype(np.int64))
+    images.preprocessor.reset_counts()
+    images.read(some)
+    if images.preprocessor.constant_count == len(some):
+        what = f"cut to {images.preprocessor.cut_side} px, all images looked at are constant"
+        raise ImageFileError(what, images.stack.path, "check data.crop_px")
+    images.preprocessor.reset_counts()
 
 
 def _check_storable(stack: ImageStack) -> None:

@@ -102,3 +102,12 @@ def test_a_full_disk_is_refused_as_in_the_window_and_trained_on_when_told(
     assert train(tmp_path, images(), "--anyway", "--json") == 0
     records = [from_json(line) for line in capsys.readouterr().out.splitlines()]
     assert any(isinstance(r, Remark) and "are free" in r.what for r in records)
+
+
+def test_a_crop_that_leaves_nothing_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    framed = np.zeros((40, 60, 60))
+    framed[:, ::59] = framed[:, :, ::59] = images()[:, :1, :1] + 1
+    framed[:, 0, :30] = 7
+    assert train(tmp_path, framed, "--crop-px", "12") == 2
+    assert "cut to 12 px, all images looked at are constant" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

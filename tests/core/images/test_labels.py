@@ -93,3 +93,10 @@ def test_a_folder_that_is_called_by_a_number_is_that_label(tmp_path: Path) -> No
         assert [stack.label_names[v] for v in stack.labels] == [
             file.split("/")[0] for file in stack.sources().files
         ]
+
+
+def test_pickled_labels_are_said_and_not_opened(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=IMAGES, labels=WORDS.astype(object))
+    with open_stack(tmp_path / "a.npz") as stack:
+        assert stack.labels is None
+        assert stack.remarks == ("no labels are taken from labels: pickled objects are not read",)

@@ -205,3 +205,12 @@ def test_old_settings_scale_as_they_did(tmp_path: Path) -> None:
     masks = saved(tmp_path, (blobs(noise=0) > 0.5).astype(np.uint8))
     with open_prepared(DataConfig(path=str(masks))) as images:
         assert images.read([0]).max() == pytest.approx(1 / 255)
+
+
+def test_images_without_a_finite_pixel_are_constant(tmp_path: Path) -> None:
+    images = blobs()
+    images[:4] = np.nan
+    assert facts(saved(tmp_path, images)).constant_images == 4
+    images[:] = np.inf
+    lines = told(saved(tmp_path, images), "data.bad_pixels=zero")
+    assert lines[0].startswith("all 30 images are constant")
