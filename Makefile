@@ -30,7 +30,7 @@ test: .venv/ready
 
 # Lint, types, floors and the fast tests: under a minute on two cores.
 quick: .venv/ready
-	$(MAKE) --no-print-directory -j 2 --output-sync=target fast lint types floors
+	$(MAKE) --no-print-directory lint types floors fast
 
 lint:
 	$(BIN)/ruff check .
@@ -47,7 +47,7 @@ tests:
 
 # All that neither trains nor opens a window. A new folder of tests is in it without being named.
 fast:
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not slow" tests --ignore=tests/gui \
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests --ignore=tests/gui \
 	    --ignore=tests/core/engine --ignore=tests/core/cli --ignore=tests/test_evidence.py
 
 format:
