@@ -5,6 +5,7 @@ added tomorrow is held to the rules without a word in any list.
 """
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -63,6 +64,12 @@ def _dotted(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@functools.cache
+def imports_of(path: Path) -> list[tuple[int, str]]:
+    """Each absolute import of a module: its line and its dotted name."""
+    return list(imported(path.read_text(encoding="utf-8")))
+
+
 def imported(source: str) -> Iterator[tuple[int, str]]:
     """Each absolute import in a source, wherever it stands: its line and its dotted name."""
     for node in ast.walk(ast.parse(source)):
@@ -89,7 +96,7 @@ def broken(rule: Rule, house: Path = HOUSE) -> list[str]:
         f"{path.relative_to(house)}:{line} imports {name}"
         for module, path in modules(house).items()
         if not rule.allows(module)
-        for line, name in imported(path.read_text(encoding="utf-8"))
+        for line, name in imports_of(path)
         if name.partition(".")[0] in rule.libraries
     ]
 
@@ -107,7 +114,7 @@ def test_the_room_of_a_library_uses_it(rule: Rule) -> None:
         name.partition(".")[0]
         for module in house
         if rule.allows(module)
-        for _, name in imported(house[module].read_text(encoding="utf-8"))
+        for _, name in imports_of(house[module])
     )
     assert rule.libraries.intersection(names)
     assert rule.outside is None or rule.outside in house
@@ -197,11 +204,7 @@ def test_what_is_declared_is_imported() -> None:
     declared = {
         re.split(r"[<>=~!\[; ]", line)[0].lower() for line in project["project"]["dependencies"]
     }
-    used = {
-        name.partition(".")[0]
-        for path in modules().values()
-        for _, name in imported(path.read_text(encoding="utf-8"))
-    }
+    used = {name.partition(".")[0] for path in modules().values() for _, name in imports_of(path)}
     assert {name for name in declared if IMPORTED_AS.get(name, name) not in used} == set()
 
 

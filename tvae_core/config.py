@@ -325,12 +325,12 @@ class RunConfig(_Section):
             found.append(Contradiction(what, remedy, "model.kernel_px", 0))
         if several_cells and train.sampler == "cells" and train.samples == 1:
             what = (
-                "One cell an image gives rotation and shift nothing to learn from: "
-                "cells are compared with each other."
+                "With one cell per image rotation and shift have nothing to learn from: cells are"
+                " compared with each other."
             )
-            found.append(Contradiction(what, "Draw 4 cells an image", "train.samples", 4))
+            found.append(Contradiction(what, "Draw 4 cells per image", "train.samples", 4))
         if data.validation_share + data.test_share >= 1:
-            what = "Every image is held out, none is left for training."
+            what = "All images are held out: none is left for training."
             found.append(Contradiction(what, "Hold out fewer", "data.test_share", 0.1))
         return found
 

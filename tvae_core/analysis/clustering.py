@@ -65,7 +65,7 @@ def cluster(
     size = max(5, len(values) // 100) if smallest is None else smallest
     if method == "hdbscan" and len(values) < max(2, size):
         what = f"HDBSCAN needs {max(2, size)} images or more, there are {len(values)}"
-        raise ConfigError(what, todo="take k-means or ward, and say how many clusters")
+        raise ConfigError(what, todo="use k-means or ward, and give the number of clusters")
     values = _float32(values)
     alike = None if method == "hdbscan" else _few_different(values, count)
     if alike is not None:

@@ -11,7 +11,7 @@ from tvae_core.errors import ConfigError
 from tvae_core.npy_header import MAGIC
 
 Numbers = NDArray[np.int64]
-_ONE_A_LINE = "give whole numbers from 0, one a line"
+_ONE_A_LINE = "give whole numbers from 0, one per line"
 _PICKLE = b"\x80"
 
 
@@ -39,7 +39,7 @@ def read_image_numbers(file: Path | str, images: int) -> Numbers:
         raise ConfigError("holds no image numbers", path, _ONE_A_LINE)
     wrong = numbers[(numbers < 0) | (numbers >= images)]
     if wrong.size:
-        raise ConfigError(f"{wrong[0]} is of no image: numbers go from 0 to {images - 1}", path)
+        raise ConfigError(f"{wrong[0]} matches no image: numbers go from 0 to {images - 1}", path)
     if numbers.size > 2 and numbers.max() <= 1:
         raise ConfigError(
             f"looks like a mask, {numbers.size:,} values of 0 and 1, not like image numbers",
@@ -77,7 +77,7 @@ def _text(content: bytes, path: Path) -> str:
     try:
         return content.decode(coding)
     except UnicodeDecodeError:
-        raise ConfigError("is no text", path, _ONE_A_LINE) from None
+        raise ConfigError("is not text", path, _ONE_A_LINE) from None
 
 
 def _of_text(text: str, path: Path) -> Numbers:
@@ -91,9 +91,9 @@ def _of_text(text: str, path: Path) -> Numbers:
             try:
                 numbers.append(int(word))
             except ValueError:
-                what = f"line {line}: {word!r} is no image number"
+                what = f"line {line}: {word!r} is not an image number"
                 raise ConfigError(what, path, _ONE_A_LINE) from None
     try:
         return np.array(numbers, np.int64)
     except OverflowError:
-        raise ConfigError("a number is of no image, it is too large", path) from None
+        raise ConfigError("a number matches no image: it is too large", path) from None

@@ -170,7 +170,7 @@ def load_run_images(run: RunFolder) -> RunImages | None:
         raise CheckpointError(
             f"the record of the run's images is damaged ({error})",
             path,
-            "remove it; the images are then taken as they are",
+            "remove it; the present images are then used",
         ) from error
 
 

@@ -82,7 +82,8 @@ def in_clusters(store: EmbeddingStore, labelling: Labelling, numbers: str) -> ND
     try:
         wanted = [int(word) for word in numbers.split(",")]
     except ValueError:
-        raise ConfigError(f"--cluster {numbers!r} is no number", "", "such as 2, or 2,3") from None
+        what = f"--cluster {numbers!r} is not a number"
+        raise ConfigError(what, "", "such as 2, or 2,3") from None
     count = int(labelling.labels.max(initial=-1)) + 1
     for number in wanted:
         if not 0 <= number <= count:

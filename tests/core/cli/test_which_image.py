@@ -290,7 +290,7 @@ def test_clusters_are_kept_when_the_run_is_embedded_again(particles: Path, capsy
     np.save(particles / "few.npy", numbered()[:7])
     others = ["embed", run, "--data", str(particles / "few.npy")]
     line = error_of(others, capsys)
-    assert "its notes (1 clustering) are of images that are not among these 7" in line
+    assert "its notes (1 clustering) belong to images that are not among these 7" in line
     assert "--new-notes" in line
     assert main([*others, "--new-notes"]) == 0
     assert "embeddings.analysis.kept-1.h5" in capsys.readouterr().out

@@ -50,7 +50,7 @@ def test_the_numbers_asked_for_are_those_written(
 
 @pytest.mark.parametrize("numbers", ["4", "-1", "two", "1,", "", "1.0"])
 def test_a_number_of_no_cluster_is_refused(path: Path, numbers: str) -> None:
-    with pytest.raises(ConfigError, match=r"no cluster .* from 1 to 3|is no number"):
+    with pytest.raises(ConfigError, match=r"no cluster .* from 1 to 3|is not a number"):
         rows(path, numbers)
 
 

@@ -129,9 +129,9 @@ def _notes_to_put_aside(target: Path, images: PreparedStack, allowed: bool) -> s
     lost = keep_notes(target, images.stack.identity)
     if lost and not allowed:
         raise ConfigError(
-            f"its notes ({lost}) are of images that are not among these {len(images):,}",
+            f"its notes ({lost}) belong to images that are not among these {len(images):,}",
             target,
-            "write another file with -o, or begin new notes with --new-notes; the old are kept",
+            "write another file with -o, or start new notes with --new-notes; the old are kept",
         )
     return lost
 
