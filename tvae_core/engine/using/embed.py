@@ -94,13 +94,9 @@ def embed(
     ConfigError
         The store that would be replaced has notes on other images.
     """
-    if not run.model.exists():
-        raise CheckpointError("the run has no model yet", run.path, "finish its training first")
     began = time.monotonic()
     config, target = config or run.config(), target or run.store
-    set_threads(config.train.threads)
-    model = model_from_bytes(run.model.read_bytes(), run.model)
-    model = model.to(choose_device(config.train.device))
+    model = _best_model(run, config)
     through_ctf = model.model.ctf == "likelihood"
     own = is_of_run(run, config.data) and not all_there
     if own:
@@ -117,6 +113,15 @@ def embed(
         if own:
             keep_run_images(run, images.stack.identity, images_at)
     yield Finished(str(target), "embedded", time.monotonic() - began)
+
+
+def _best_model(run: RunFolder, config: RunConfig) -> TargetVae:
+    """Return the run's model where `config` wants it to work."""
+    if not run.model.exists():
+        raise CheckpointError("the run has no model yet", run.path, "finish its training first")
+    set_threads(config.train.threads)
+    model = model_from_bytes(run.model.read_bytes(), run.model)
+    return model.to(choose_device(config.train.device))
 
 
 def _notes_to_put_aside(target: Path, images: PreparedStack, allowed: bool) -> str:
