@@ -52,7 +52,7 @@ def test_a_numpy_file_of_numbers_is_read(tmp_path, dtype):
         (b"index\n3\n", "line 1: 'index' is not an image number"),
         (b"3\nnan\n", "line 2: 'nan' is not an image number"),
         (b"-1\n", "-1 matches no image: numbers go from 0 to 59"),
-        (b"3\n60\n", "60 is of no image"),
+        (b"3\n60\n", "60 matches no image"),
         (b"9" * 30, "too large"),
         (b"\xff\xff\x93", "is not text"),
         (pickle.dumps([3, 5]), "pickles are not read"),
