@@ -8,7 +8,14 @@ import pytest
 
 from tvae_core.config import RunConfig, load_preset
 from tvae_core.images.look import ImageLook, look_at, object_width
-from tvae_core.runs.preflight import Machine, MeasuredSpeed, Preflight, preflight, this_machine
+from tvae_core.runs.preflight import (
+    Machine,
+    MeasuredSpeed,
+    Preflight,
+    has_gpu,
+    preflight,
+    this_machine,
+)
 
 ROOMY = Machine(memory_bytes=64e9, disk_bytes=1e12, cores=2, has_gpu=False)
 
@@ -228,3 +235,12 @@ def test_a_limit_on_the_process_counts_as_the_memory_there_is(tmp_path: Path) ->
     )
     assert blocking.blocking is not None
     assert "of memory" in blocking.blocking.what
+
+
+@pytest.mark.parametrize(
+    ("device", "there"),
+    [("nvidia0", True), ("nvidia3", True), ("dxg", True), ("nvidiactl", False), ("null", False)],
+)
+def test_a_gpu_is_seen_by_its_device(tmp_path: Path, device: str, there: bool) -> None:
+    (tmp_path / device).touch()
+    assert has_gpu(tmp_path) == there

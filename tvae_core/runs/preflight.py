@@ -110,8 +110,13 @@ def this_machine(folder: Path) -> Machine:
         memory_bytes=_free_memory(),
         disk_bytes=float(shutil.disk_usage(existing).free),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores(),
-        has_gpu=Path("/dev/nvidia0").exists(),
+        has_gpu=has_gpu(),
     )
+
+
+def has_gpu(devices: Path = Path("/dev")) -> bool:
+    """Return whether the machine shows an NVIDIA GPU, any of several or that of Windows."""
+    return any(devices.glob("nvidia[0-9]*")) or (devices / "dxg").exists()
 
 
 def preflight(

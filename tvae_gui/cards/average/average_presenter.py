@@ -190,6 +190,7 @@ class AveragePresenter:
         if averaged is None or request is None:
             return
         written = request.model_copy(update={"output": target, "overwrite": overwrite})
+        self._drawer.show_command(written.shell_line())
         self._job.run(
             f"save {target.name}",
             lambda *_: written.save(averaged),
