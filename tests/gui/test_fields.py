@@ -136,3 +136,19 @@ def test_what_is_no_image_is_said_on_the_card(
     qtbot.waitUntil(lambda: "nknown kind" in window.fields.drawer.words, timeout=60_000)
     settle(qtbot, window)
     assert window.fields.drawer.button.text() == "Open an image…"
+
+
+def test_objects_found_for_an_earlier_run_are_dropped(
+    run: Path, make_window: Callable[..., MainWindow], qtbot: QtBot
+) -> None:
+    window = make_window(engine_decoder)
+    assert window.open(run)
+    settle(qtbot, window)
+    window.fields.open()
+    window.fields.search(run.parent / "field.npy")
+    assert window.open(run / "embeddings.h5")
+    assert window.fields.drawer.button.text() == "Open an image…"
+    qtbot.waitUntil(lambda: not window.jobs.running, timeout=60_000)
+    settle(qtbot, window)
+    assert not window.fields.state.fields
+    assert not window.fields.drawer.isVisible()

@@ -98,3 +98,19 @@ def test_notes_come_back_as_they_were(state: ExplorerState) -> None:
     assert again.probe is not None
     np.testing.assert_allclose(again.probe.z, [0.25, -0.5])
     again.close()
+
+
+def test_images_in_no_cluster_are_exported_by_their_row(
+    state: ExplorerState, tmp_path: Path
+) -> None:
+    assert state.store is not None
+    labels = np.where(np.arange(200) < 50, -1, np.arange(200) % 2).astype(np.int32)
+    state.set_clusters(Clusters(labels, ("a", "b"), ("#000001", "#000002")))
+    save_sidecar(notes_of(state), state.store)
+    for number, images in ((-1, 50), (0, 75), (1, 75)):
+        choice = ExportChoice(("cluster", number), "table", tmp_path / f"{number}.csv")
+        done = export_request(state, choice).run()
+        assert done.kept.count == images
+    text = (tmp_path / "-1.csv").read_text().splitlines()
+    column = text[0].split(",").index("cluster")
+    assert len({line.split(",")[column] for line in text[1:]}) == 1
