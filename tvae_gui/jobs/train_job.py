@@ -20,6 +20,7 @@ from tvae_core.errors import TrainingError
 from tvae_core.files import write_text
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.process import mark
+from tvae_core.work.train import TrainRequest
 from tvae_gui.jobs.tail import Tail
 from tvae_gui.state.training_state import TrainingState
 
@@ -77,11 +78,8 @@ class TrainJob(QObject):
             raise TrainingError("this run is already training", folder.path, "stop it first")
         self._look()
         folder.pid_file.unlink(missing_ok=True)  # of a dead process; a zombie's would look alive
-        words = [
-            *(["--resume"] if resume else []),
-            *(["--images-at", images_at] if images_at else []),
-        ]
-        start_detached(folder, self._command, words)
+        request = TrainRequest(folder=folder.path, resume=resume, images_at=images_at)
+        start_detached(folder, self._command, request)
         self._was_working = True
         self.state.launched()
         self._timer.start(_FOLLOW_MS)
@@ -147,7 +145,7 @@ class TrainJob(QObject):
             return False
 
 
-def start_detached(folder: RunFolder, command: Sequence[str], words: Sequence[str]) -> None:
+def start_detached(folder: RunFolder, command: Sequence[str], request: TrainRequest) -> None:
     """Start the niced process of a run on its own and note its number in the folder.
 
     Raises
@@ -155,7 +153,8 @@ def start_detached(folder: RunFolder, command: Sequence[str], words: Sequence[st
     TrainingError
         No process could be started.
     """
-    arguments = [*command, str(folder.path), *words, "--json"]
+    _, _, *words = request.command()  # without `tvae train`, which `command` stands for
+    arguments = [*command, *words, "--json"]
     if nice := shutil.which("nice"):
         arguments = [nice, "-n", "10", *arguments]
     process = QProcess()

@@ -149,8 +149,9 @@ def test_the_run_outlives_the_program_that_started_it(make_run: MakeRun, qtbot: 
         "import sys; from pathlib import Path; from PyQt6.QtCore import QCoreApplication\n"
         "from tvae_gui.jobs.train_job import start_detached\n"
         "from tvae_core.runs.folder import RunFolder\n"
-        "app = QCoreApplication([])\n"
-        "start_detached(RunFolder(Path(sys.argv[1])), sys.argv[2:], [])\n"
+        "from tvae_core.work.train import TrainRequest\n"
+        "app, path = QCoreApplication([]), Path(sys.argv[1])\n"
+        "start_detached(RunFolder(path), sys.argv[2:], TrainRequest(folder=path))\n"
     )
     subprocess.run([sys.executable, "-c", program, str(run), *FAKE], check=True, timeout=20)
     pid = RunFolder(run).process()
