@@ -61,7 +61,7 @@ def _open(path: Path, wanted: Wanted) -> ImageStack:
     if not path.exists():
         raise ImageFileError("no such file or folder", path)
     if path.is_dir():
-        return open_pictures(path, wanted)
+        return open_pictures(path, wanted, lambda name: kind_of_name(name) is not None)
     if not path.is_file():
         raise ImageFileError("neither a file nor a folder", path)
     if not path.stat().st_size:

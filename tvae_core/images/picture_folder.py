@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,8 +53,13 @@ class Pictures:
         return tuple(reason.format(words.count(n, "file")) for reason, n in self.left_out.items())
 
 
-def pictures_of(folder: Path) -> Pictures:
+def pictures_of(folder: Path, is_stack: Callable[[str], bool]) -> Pictures:
     """Return the pictures of a folder, or of its class folders.
+
+    Parameters
+    ----------
+    is_stack : callable
+        Whether a file of this name is a stack or a table, which is not read from a folder.
 
     Raises
     ------
@@ -61,9 +67,10 @@ def pictures_of(folder: Path) -> Pictures:
         There are none, or both pictures and folders of pictures.
     """
     found = Pictures()
-    files = _here(folder, found.left_out)
+    files = _here(folder, found.left_out, is_stack)
     folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and _is_seen(path)]
-    classes = {path.name: inside for path in folders if (inside := _here(path, found.left_out))}
+    inside = {path.name: _here(path, found.left_out, is_stack) for path in folders}
+    classes = {name: files_there for name, files_there in inside.items() if files_there}
     if files and classes:
         raise ImageFileError(
             "holds both pictures and folders of pictures", folder, "give one of the folders"
@@ -92,7 +99,7 @@ def _label(found: Pictures, classes: dict[str, list[Path]]) -> None:
     found.names = () if plain else tuple(classes)
 
 
-def _here(folder: Path, left_out: Counter[str]) -> list[Path]:
+def _here(folder: Path, left_out: Counter[str], is_stack: Callable[[str], bool]) -> list[Path]:
     """Return the pictures that lie in a folder itself, counting what is not read."""
     found = []
     for file in sorted(folder.iterdir()):
@@ -103,19 +110,13 @@ def _here(folder: Path, left_out: Counter[str]) -> list[Path]:
             found.append(file)
         elif file.is_symlink() and not file.exists():
             left_out["{} not read: links that lead nowhere"] += 1
-        elif suffix in _OTHER_PICTURES or _is_stack(file.name):
+        elif suffix in _OTHER_PICTURES or is_stack(file.name):
             left_out[f"{{}} not read: {suffix} is not read from a folder"] += 1
     return found
 
 
 def _is_seen(path: Path) -> bool:
     return not path.name.startswith(".")
-
-
-def _is_stack(name: str) -> bool:
-    from tvae_core.images.registry import kind_of_name  # the registry knows this module's kind
-
-    return kind_of_name(name) is not None
 
 
 def _deeper(folders: list[Path]) -> tuple[int, Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,12 +101,15 @@ def sniff(head: bytes) -> bool:
     return head.startswith(_MAGIC) or webp or bmp
 
 
-def open_pictures(path: Path, wanted: Wanted) -> PictureStack:
+def open_pictures(
+    path: Path, wanted: Wanted, is_stack: Callable[[str], bool] = lambda name: False
+) -> PictureStack:
     """Open a picture, or a folder of pictures of one size.
 
     Sub-folders of pictures are classes, called by a number or a name. Grey and colour mixed are
     read as colour; transparent pixels are drawn on black, or on white where the visible colours
-    are black; a picture tagged as turned is turned.
+    are black; a picture tagged as turned is turned. `is_stack(name)` tells the stacks and tables
+    that a folder also holds: they are left out and counted.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def open_pictures(path: Path, wanted: Wanted) -> PictureStack:
         No pictures, mixed sizes (two files are named), a picture that cannot be read, is
         truncated, has several pages or is a decompression bomb.
     """
-    found = Pictures([path]) if path.is_file() else pictures_of(path)
+    found = Pictures([path]) if path.is_file() else pictures_of(path, is_stack)
     files = found.files
     forms = [_inspect(file) for file in files]
     for file, form in zip(files, forms, strict=True):
