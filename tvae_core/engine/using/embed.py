@@ -104,9 +104,11 @@ def embed(
         config = config.model_copy(update={"data": data})
     opener = partial(open_images_of_run, run) if own else open_prepared
     with opener(config.data, through_ctf) as images:
+        images.stack.require_all()
+        _check_fit(model, images)
+        if said := more_images(images.stack) if own else _other_pixel(run, images):
+            yield Remark(said)
         aside = _notes_to_put_aside(target, images, new_notes)
-        if not own and (other := _other_pixel(run, images)):
-            yield Remark(other)
         yield from _embed_images(model, images, config, run, target, cancelled)
         if aside:
             yield Remark(f"notes on other images ({aside}) are kept in {put_notes_aside(target)}")
@@ -128,7 +130,6 @@ def _notes_to_put_aside(target: Path, images: PreparedStack, allowed: bool) -> s
     """Return in words the notes on `target` that do not fit the images; refuse unless allowed."""
     if not sidecar_path(target).exists():
         return ""
-    images.stack.require_all()
     for block in blocks_of(len(images), BLOCK):
         images.stack.learn(block)
     lost = keep_notes(target, images.stack.identity)
@@ -149,10 +150,6 @@ def _embed_images(
     target: Path,
     cancelled: Callable[[], bool],
 ) -> Iterator[Record]:
-    images.stack.require_all()
-    if more := more_images(images.stack):
-        yield Remark(more)
-    _check_fit(model, images)
     weights = run.model.read_bytes()
     table = images.stack.table
     record = None if table is None else record_of(table)
