@@ -316,7 +316,7 @@ def micro_batches(check: Check, preset: str) -> str:
         done = train_step(
             model, optimizer, Batch(images), config, Schedule(0.0, 1.0), 3, micro, lambda: None
         )
-        sums.append(done["elbo"])
+        sums.append(done.elbo)
     difference = abs(sums[0] - sums[1]) / abs(sums[0])
     assert difference < 2e-3, f"the ELBO of a step differs by {difference:.1e} with its parts"
     return f"the ELBO of a step in parts of 24 and of 7 differs by {difference:.1e} of itself"

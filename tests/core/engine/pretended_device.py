@@ -169,6 +169,8 @@ class PretendedGpu(TorchDispatchMode):
     ----------
     waits : Counter
         How often the host waited for the device, by the line of the project and the reason.
+    operations : Counter
+        How often each operation was done there.
     """
 
     present: PretendedGpu | None = None
@@ -177,6 +179,7 @@ class PretendedGpu(TorchDispatchMode):
         super().__init__()
         self.free_bytes = free_bytes
         self.waits: Counter[str] = Counter()
+        self.operations: Counter[str] = Counter()
         self._going: torch.device | None = None
 
     def __enter__(self) -> PretendedGpu:
@@ -249,6 +252,7 @@ class PretendedGpu(TorchDispatchMode):
         leaving = self._going == _HOST
         name = func.overloadpacket.__name__
         self._look(name, args, tensors, on_gpu, leaving)
+        self.operations[name] += 1
         inner = {k: v for k, v in kwargs.items() if k != "pin_memory"}
         if asked is not None:
             inner["device"] = _HOST

@@ -19,13 +19,15 @@ from tests.core.engine.pretended_device import GPU, PretendedGpu
 from tests.core.engine.runs import SIDE, tiny_run, write_images
 from tvae_core.cli.main import main
 from tvae_core.config import RunConfig, load_preset, preset_names
+from tvae_core.engine.data import Batch
 from tvae_core.engine.detection.detect import Detector, DetectSettings, detect
 from tvae_core.engine.judging.judge import Effort, evaluate
 from tvae_core.engine.judging.selftest import SelfTestSize, selftest
 from tvae_core.engine.lifting.fourier_conv import FourierPlan
-from tvae_core.engine.lifting.lifting_method import METHODS, measure
+from tvae_core.engine.lifting.lifting_method import METHODS, Method, measure
 from tvae_core.engine.model.checkpoint import load_newest
 from tvae_core.engine.model.systems import build_model
+from tvae_core.engine.training.step import train_step
 from tvae_core.engine.training.train import train
 from tvae_core.engine.training.trainer_state import TrainerState
 from tvae_core.engine.using.decode import Decoder
@@ -181,6 +183,29 @@ def test_either_lifting_trains(
 def test_the_faster_lifting_is_measured_on_the_gpu(gpu: PretendedGpu) -> None:
     seconds = measure((16, 1, 5, 5), 2, FourierPlan(9, 5, 0), GPU, trained=True)
     assert all(s > 0 for s in seconds.values())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("sampler", ["cells", "gumbel-softmax"])
+def test_a_step_waits_for_the_gpu_twice_whatever_the_batch(
+    images: Path, gpu: PretendedGpu, method: Method, sampler: str
+) -> None:
+    config = small(load_preset("fast-cpu"), images).changed([f"train.sampler={sampler}"])
+    model = build_model(config.model, SIDE, 1).to(GPU)
+    model.encoder.lifting.method = method
+    state = TrainerState(model, config, 40)
+    done = []
+    for size in (4, 16):
+        batch = Batch(torch.rand(size, 1, SIDE, SIDE))
+        for _ in range(2):  # the first makes what is kept
+            gpu.waits.clear()
+            gpu.operations.clear()
+            train_step(
+                model, state.optimizer, batch, config, state.schedule(), 0, size, lambda: None
+            )
+        assert gpu.waits.total() <= 2, gpu.waits  # the batch goes there, one figure comes back
+        done.append(gpu.operations.total())
+    assert done[0] == done[1]  # nothing is done image by image
 
 
 def machine(device: str) -> AbstractContextManager[object]:

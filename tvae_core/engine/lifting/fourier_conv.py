@@ -72,17 +72,17 @@ class FourierPlan:
         return 4 * self.frequencies * h * kernels * (self.period * channels + h)
 
     def image_matrices(self, images: Tensor) -> Tensor:
-        """Return (B, V, 2 h, C N): each image's transform along y, seen from the wanted rows.
+        """Return (B, V, 2, h, C N): each image's transform along y, seen from the wanted rows.
 
-        Row (part, s), column (c, u): real and imaginary part of X_c[u, v] exp(2 pi i u s / N).
+        Part, row s, column (c, u): real and imaginary part of X_c[u, v] exp(2 pi i u s / N).
         """
         m = _matrices(self, images.device)
         batch = len(images)
         rows = torch.complex(images @ m.cos_x, -(images @ m.sin_x))  # (B, C, W, V)
         spectrum = (m.to_u @ rows).permute(0, 3, 1, 2)  # (B, V, C, N)
         seen = spectrum[:, :, None] * m.from_u[:, None]  # (B, V, h, C, N)
-        shape = (batch, self.frequencies, 2 * self.places, -1)
-        return torch.cat([seen.real, seen.imag], 2).reshape(shape)
+        shape = (batch, self.frequencies, 2, self.places, -1)
+        return torch.stack([seen.real, seen.imag], 2).reshape(shape)
 
     def spectrum(self, kernels: Tensor) -> Tensor:
         """Return the transforms (V, 2, C N, M) of kernels (M, C, k, k): real, then imaginary.
@@ -175,7 +175,7 @@ def _matrices(plan: FourierPlan, device: torch.device) -> _Matrices:
 
 
 class _Correlate(torch.autograd.Function):
-    """From image matrices and kernel spectra to places, in chunks of kernels that stay in cache."""
+    """From image matrices and kernel spectra to places, in chunks that stay in cache or memory."""
 
     @staticmethod
     def forward(
@@ -186,9 +186,12 @@ class _Correlate(torch.autograd.Function):
         h, kernels = plan.places, spectrum.shape[-1]
         out = spectrum.new_empty(len(matrices), h, h, *shape)
         by_turn = out.view(*out.shape[:3], -1, kernels)
+        scratch = _Scratch(spectrum)
         with _exactly(spectrum):
             for part in _chunks(plan, kernels, spectrum.device):
-                _forward_chunk(plan, matrices, spectrum[..., part], by_turn[..., part])
+                for some in _together(plan, len(matrices), part, spectrum.device):
+                    to = by_turn[some][..., part]
+                    _forward_chunk(plan, matrices[some], spectrum[..., part], to, scratch)
         return out
 
     @staticmethod
@@ -197,51 +200,92 @@ class _Correlate(torch.autograd.Function):
         plan: FourierPlan = ctx.plan
         gradient = gradients[0].float().flatten(3)
         gradient = gradient.view(*gradient.shape[:3], -1, ctx.shape[-1])
-        found = gradient.new_zeros(ctx.shape)
+        found = gradient.new_empty(ctx.shape)
+        scratch = _Scratch(gradient)
         with _exactly(gradient):
             for part in _chunks(plan, ctx.shape[-1], gradient.device):
-                _backward_chunk(plan, matrices, gradient[..., part], found[..., part])
+                sums = torch.zeros_like(
+                    found[..., part].transpose(0, 1), memory_format=torch.contiguous_format
+                )
+                for some in _together(plan, len(matrices), part, gradient.device):
+                    _backward_chunk(plan, matrices[some], gradient[some][..., part], sums, scratch)
+                found[:, 0, :, part], found[:, 1, :, part] = sums
         return None, found, None, None
 
 
+class _Scratch:
+    """Room for products, kept from one use to the next of the same shape: it stays in cache."""
+
+    def __init__(self, like: Tensor) -> None:
+        self._like = like
+        self._held: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, *shape: int) -> Tensor:
+        held = self._held.get(name)
+        if held is None or held.shape != shape:
+            self._held[name] = held = self._like.new_empty(shape)
+        return held
+
+
+def _room(device: torch.device) -> int:
+    return _CHUNK_BYTES.get(device.type, _CHUNK_BYTES["cpu"])
+
+
+def _bytes_a_kernel(plan: FourierPlan) -> int:
+    return 4 * plan.places * max(2 * plan.frequencies, plan.places)
+
+
 def _chunks(plan: FourierPlan, kernels: int, device: torch.device) -> list[slice]:
-    a_kernel = 4 * plan.places * max(2 * plan.frequencies, plan.places)
-    size = 1 << max(4, (_CHUNK_BYTES.get(device.type, 3 << 20) // a_kernel).bit_length() - 1)
+    """Return which kernels are done together: as many as stay in cache, or fit the room."""
+    size = 1 << max(4, (_room(device) // _bytes_a_kernel(plan)).bit_length() - 1)
     return [slice(start, min(start + size, kernels)) for start in range(0, kernels, size)]
 
 
-def _forward_chunk(plan: FourierPlan, matrices: Tensor, spectrum: Tensor, out: Tensor) -> None:
-    m = _matrices(plan, matrices.device)
+def _together(plan: FourierPlan, images: int, kernels: slice, device: torch.device) -> list[slice]:
+    """Return which images are done together: one in a cache; on a GPU few products do them all."""
+    each = _bytes_a_kernel(plan) * (kernels.stop - kernels.start)
+    count = 1 if device.type == "cpu" else max(1, _room(device) // each)
+    return [slice(start, start + count) for start in range(0, images, count)]
+
+
+def _by_frequency(matrices: Tensor) -> Tensor:
+    """Return the matrices of some images (b, V, 2, h, C N) as (V, 2 b h, C N): no copy of one."""
+    return matrices.permute(1, 2, 0, 3, 4).reshape(matrices.shape[1], -1, matrices.shape[-1])
+
+
+def _forward_chunk(
+    plan: FourierPlan, matrices: Tensor, spectrum: Tensor, out: Tensor, scratch: _Scratch
+) -> None:
+    m, rows = _matrices(plan, matrices.device), _by_frequency(matrices)
     h, v, kernels = plan.places, plan.frequencies, spectrum.shape[-1]
-    product = matrices.new_empty(v, 2 * h, kernels)
-    seen = product.view(2 * v, h, kernels).transpose(0, 1)  # (h, 2 V, M)
-    real, imag = (matrices.new_empty(h, h, kernels) for _ in range(2))
-    for image, place in zip(matrices, out, strict=True):
-        torch.bmm(image, spectrum[:, 0], out=product)
-        torch.bmm(m.real_y.expand(h, h, 2 * v), seen, out=real)
-        torch.bmm(image, spectrum[:, 1], out=product)
-        torch.bmm(m.imag_y.expand(h, h, 2 * v), seen, out=imag)
-        torch.add(real, imag, out=place[:, :, 0])
-        if place.shape[2] == 2:
-            torch.sub(real, imag, out=place[:, :, 1])
+    lines = len(matrices) * h  # wanted rows of all images
+    product = scratch("product", v, 2 * lines, kernels)
+    seen = product.view(2 * v, lines, kernels).transpose(0, 1)  # (b h, 2 V, M)
+    real, imag = (scratch(part, lines, h, kernels) for part in ("real", "imag"))
+    torch.bmm(rows, spectrum[:, 0], out=product)
+    torch.bmm(m.real_y.expand(lines, h, 2 * v), seen, out=real)
+    torch.bmm(rows, spectrum[:, 1], out=product)
+    torch.bmm(m.imag_y.expand(lines, h, 2 * v), seen, out=imag)
+    real, imag = (t.view(-1, h, h, kernels) for t in (real, imag))
+    torch.add(real, imag, out=out[:, :, :, 0])
+    if out.shape[3] == 2:
+        torch.sub(real, imag, out=out[:, :, :, 1])
 
 
-def _backward_chunk(plan: FourierPlan, matrices: Tensor, gradient: Tensor, found: Tensor) -> None:
-    m = _matrices(plan, matrices.device)
+def _backward_chunk(
+    plan: FourierPlan, matrices: Tensor, gradient: Tensor, sums: Tensor, scratch: _Scratch
+) -> None:
+    """Add to sums (2, V, C N, M) the gradient of the spectrum, real and imaginary part."""
+    m, rows = _matrices(plan, matrices.device), _by_frequency(matrices)
     h, v, kernels = plan.places, plan.frequencies, gradient.shape[-1]
-    sums = matrices.new_zeros(2, v, found.shape[2], kernels)
-    seen = matrices.new_empty(h, 2 * v, kernels)
-    parts = seen.view(h, v, 2, kernels)
-    both = matrices.new_empty(h, h, kernels)
-    for image, place in zip(matrices, gradient, strict=True):
-        for index, back in enumerate((m.real_y, m.imag_y)):
-            if place.shape[2] == 2:
-                torch.add(place[:, :, 0], place[:, :, 1], alpha=1 - 2 * index, out=both)
-                torch.bmm(back.T.expand(h, 2 * v, h), both, out=seen)
-            else:
-                torch.bmm(back.T.expand(h, 2 * v, h), place[:, :, 0], out=seen)
-            for part in range(2):
-                rows = image[:, part * h : (part + 1) * h].transpose(1, 2)  # (V, C N, h)
-                sums[index].baddbmm_(rows, parts[:, :, part].transpose(0, 1))
-    found[:, 0] = sums[0]
-    found[:, 1] = sums[1]
+    lines = len(matrices) * h
+    seen, both = scratch("seen", lines, 2 * v, kernels), scratch("both", lines, h, kernels)
+    parts = seen.view(lines, v, 2, kernels)
+    turns = gradient.view(lines, h, -1, kernels).unbind(2)
+    for index, back in enumerate((m.real_y, m.imag_y)):
+        if len(turns) == 2:
+            torch.add(*turns, alpha=1 - 2 * index, out=both)
+        torch.bmm(back.T.expand(lines, 2 * v, h), both if len(turns) == 2 else turns[0], out=seen)
+        for part in range(2):
+            of_part = rows[:, part * lines : (part + 1) * lines].transpose(1, 2)  # (V, C N, b h)
+            sums[index].baddbmm_(of_part, parts[:, :, part].transpose(0, 1))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tvae_core.engine.model.encoder import turn
 from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.posterior import Posterior
 
@@ -171,7 +170,7 @@ def _mean_angle(posterior: Posterior, cells: CellGeometry, weight: Tensor) -> Te
         whole = posterior.angle_mean + cells.angles
         return torch.atan2((weight * whole.sin()).sum((1, 2)), (weight * whole.cos()).sum((1, 2)))
     by_rotation = weight.sum(1)  # (B, R)
-    axis = by_rotation.new_tensor([1.0, 0.0]).expand(len(cells.angles), 2)
-    direction = by_rotation @ turn(axis, cells.angles)
+    axes = torch.stack([cells.angles.cos(), cells.angles.sin()], -1)
+    direction = by_rotation @ axes.to(by_rotation.dtype)
     offset = torch.atan2(direction[:, 1], direction[:, 0] + 1e-12)
     return offset + torch.einsum("bsr,bsr->b", weight, posterior.angle_mean)

@@ -22,7 +22,21 @@ from tvae_core.engine.model.target_vae import TERMS, TargetVae
 from tvae_core.engine.training.optimizer import Steps, set_rate
 from tvae_core.runs import costs
 
-GRADIENT = "gradient"  # its norm, among the figures of a step
+
+@dataclass(frozen=True)
+class StepFigures:
+    """What a step gave: sums over its images of what `TERMS` names, (6,) nats, on the device.
+
+    `taken` is False where the weights were left as they are.
+    """
+
+    sums: Tensor
+    taken: bool
+
+    @property
+    def elbo(self) -> float:
+        """The ELBO summed over the images; reading it waits for the device."""
+        return float(self.sums[0])
 
 
 @dataclass(frozen=True)
@@ -74,8 +88,8 @@ def train_step(
     step: int,
     micro_batch: int,
     check: Callable[[], None],
-) -> dict[str, float]:
-    """Take a step on a batch; return the sums of the ELBO's terms over its images, and `GRADIENT`.
+) -> StepFigures:
+    """Take a step on a batch.
 
     The step is skipped, and the weights stay as they are, where the ELBO or the gradient is not
     finite. `check` is called between micro-batches and may raise to give the step up: weights
@@ -102,16 +116,10 @@ def train_step(
             sums += terms.sums()
     check()
     norm = _clipped(model, config.train.clip_gradient)
-    values = torch.cat([sums, norm.double()[None]]).tolist()  # the one wait for the device
-    figures = dict(zip((*TERMS, GRADIENT), values, strict=True))
-    if is_sound(figures):
+    taken = math.isfinite(float(norm + sums[0]))  # the one wait for the device
+    if taken:
         optimizer.step()
-    return figures
-
-
-def is_sound(figures: dict[str, float]) -> bool:
-    """Return whether the step with these figures was taken."""
-    return math.isfinite(figures["elbo"]) and math.isfinite(figures[GRADIENT])
+    return StepFigures(sums, taken)
 
 
 def _clipped(model: TargetVae, limit: float) -> Tensor:

@@ -173,7 +173,7 @@ class Trainer:
     def _step(self, batch: Batch) -> None:
         state = self.state
         try:
-            sums = train_step(
+            figures = train_step(
                 self.model,
                 state.optimizer,
                 batch,
@@ -186,13 +186,13 @@ class Trainer:
         except Cancelled:
             self.save()
             raise
-        if not math.isfinite(sums["elbo"]):
+        if not figures.taken and not math.isfinite(figures.elbo):
             raise TrainingError(
-                f"the ELBO became {sums['elbo']} at step {state.step}",
+                f"the ELBO became {figures.elbo} at step {state.step}",
                 self.run.path,
                 "the last good checkpoint is kept; lower train.learning_rate",
             )
-        state.after_step(sums, len(batch))
+        state.after_step(figures, len(batch))
         if state.skipped_in_a_row >= _MOST_SKIPPED:
             raise TrainingError(
                 f"{_MOST_SKIPPED} steps in a row had a gradient that is not finite",

@@ -19,7 +19,7 @@ from tvae_core.engine.model.checkpoint import Checkpoint
 from tvae_core.engine.model.systems import build_model
 from tvae_core.engine.model.target_vae import TERMS, TargetVae
 from tvae_core.engine.training.optimizer import Optimizer
-from tvae_core.engine.training.step import Schedule, is_sound
+from tvae_core.engine.training.step import Schedule, StepFigures
 from tvae_core.errors import CheckpointError
 
 CONTENT_WEIGHT = 0.1  # of KL_z at the first step, where it is warmed up
@@ -29,7 +29,6 @@ _COUNTERS = (
     "epoch",
     "steps_in_epoch",
     "images_in_epoch",
-    "sums",
     "skipped",
     "skipped_in_a_row",
     "lr_factor",
@@ -72,11 +71,14 @@ class TrainerState:
         if config.train.weight_average:
             self.average = {k: p.detach().clone() for k, p in model.named_parameters()}
         self.step = self.epoch = self.steps_in_epoch = self.images_in_epoch = 0
-        self.sums = dict.fromkeys(TERMS, 0.0)
+        self.sums = self._no_sums()
         self.skipped = self.skipped_in_a_row = 0
         self.lr_factor, self.best = 1.0, -math.inf
         self.stalled = self.since_halving = 0
         self.reason = ""
+
+    def _no_sums(self) -> Tensor:
+        return torch.zeros(len(TERMS), dtype=torch.float64, device=self.model.points_px.device)
 
     @property
     def finished(self) -> bool:
@@ -97,16 +99,14 @@ class TrainerState:
         weight = CONTENT_WEIGHT + (1 - CONTENT_WEIGHT) * risen
         return Schedule(rate, temperature, weight * self.config.model.beta)
 
-    def after_step(self, sums: dict[str, float], images: int) -> None:
+    def after_step(self, figures: StepFigures, images: int) -> None:
         """Count a step with its figures, taken or skipped, and move the average of the weights."""
         self.step += 1
         self.steps_in_epoch += 1
         self.images_in_epoch += images
-        for name in TERMS:
-            self.sums[name] += sums[name]
-        taken = is_sound(sums)
-        self.skipped += not taken
-        self.skipped_in_a_row = 0 if taken else self.skipped_in_a_row + 1
+        self.sums += figures.sums
+        self.skipped += not figures.taken
+        self.skipped_in_a_row = 0 if figures.taken else self.skipped_in_a_row + 1
         if self.average is not None:
             decay = min(self.config.train.weight_average, (1 + self.step) / (10 + self.step))
             parameters = [p.detach() for p in self.model.parameters()]
@@ -115,7 +115,7 @@ class TrainerState:
     def epoch_means(self) -> dict[str, float]:
         """Return the ELBO and its parts, nats an image, over the epoch so far."""
         count = max(1, self.images_in_epoch)
-        return {name: value / count for name, value in self.sums.items()}
+        return dict(zip(TERMS, (self.sums / count).tolist(), strict=True))
 
     def is_best(self, score: float) -> bool:
         """Return whether `score`, a finite ELBO, is the highest so far."""
@@ -134,7 +134,7 @@ class TrainerState:
             self.since_halving = 0
         self.epoch += 1
         self.steps_in_epoch = self.images_in_epoch = self.skipped = 0
-        self.sums = dict.fromkeys(TERMS, 0.0)
+        self.sums = self._no_sums()
         if self.epoch >= train.epochs:
             self.reason = f"all {train.epochs} {_ALL_DONE}"
         elif train.stop_epochs and self.stalled >= train.stop_epochs:
@@ -168,6 +168,7 @@ class TrainerState:
         tensors |= {f"average.{k}": v for k, v in (self.average or {}).items()}
         tensors |= self.optimizer.tensors()
         values: dict[str, Any] = {name: getattr(self, name) for name in _COUNTERS}
+        values["sums"] = dict(zip(TERMS, self.sums.tolist(), strict=True))
         values["best"] = None if math.isinf(self.best) else self.best
         if self.model.encoder.lifting is not None:
             values["lifting"] = self.model.encoder.lifting.method
@@ -196,6 +197,7 @@ class TrainerState:
             setattr(self, name, saved.values.get(name, 0))  # 0: of an earlier version
         if self.reason.endswith(_ALL_DONE) and self.epoch < self.config.train.epochs:
             self.reason = ""  # more epochs are asked for than when it was finished
+        self.sums = self.sums.new_tensor([saved.values["sums"][name] for name in TERMS])
         self.best = -math.inf if self.best is None else self.best
         if self.model.encoder.lifting is not None:
             same = saved.values.get("lifting_on") in (None, self.model.points_px.device.type)

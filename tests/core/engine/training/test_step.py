@@ -125,10 +125,10 @@ def test_a_step_is_the_same_however_its_batch_is_cut(settings: list[str]) -> Non
         config = RunConfig(model=model.model).changed(settings)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
         batch = Batch(blob_images(12, SIDE), index=torch.arange(100, 112).flip(0))
-        sums = train_step(
+        figures = train_step(
             model, optimizer, batch, config, Schedule(0.0, 1.0), 7, micro, lambda: None
         )
-        found.append((sums["elbo"], [p.grad for p in model.parameters()]))
+        found.append((figures.elbo, [p.grad for p in model.parameters()]))
     for elbo, gradients in found[1:]:
         assert elbo == pytest.approx(found[0][0], rel=1e-5)
         for gradient, whole in zip(gradients, found[0][1], strict=True):

@@ -24,7 +24,7 @@ from tvae_core.engine.model.checkpoint import load_newest, save_step, step_names
 from tvae_core.engine.model.systems import build_model
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.training import trainer_state
-from tvae_core.engine.training.step import is_sound, train_step
+from tvae_core.engine.training.step import StepFigures, train_step
 from tvae_core.engine.training.train import train
 from tvae_core.engine.training.trainer_state import TrainerState
 from tvae_core.errors import Cancelled, CheckpointError, ConfigError, TrainingError
@@ -186,18 +186,18 @@ def test_a_skipped_step_leaves_weights_and_moments_as_they_are(optimizer: str) -
     state = TrainerState(model, config, 60)
     batch = Batch(blob_images(8, 12))
 
-    def step() -> dict[str, float]:
+    def step() -> StepFigures:
         return train_step(
             model, state.optimizer, batch, config, state.schedule(), state.step, 8, lambda: None
         )
 
-    assert is_sound(step())
+    assert step().taken
     before = state.checkpoint()
     hook = model.generator.output.bias.register_hook(lambda g: g * float("nan"))
     skipped = step()
     hook.remove()
-    assert np.isfinite(skipped["elbo"])
-    assert not is_sound(skipped)
+    assert np.isfinite(skipped.elbo)
+    assert not skipped.taken
     after = state.checkpoint()
     assert after.values == before.values
     for name, tensor in before.tensors.items():
