@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tvae_core.errors import ImageFileError
+from tvae_core.files import file_error
 from tvae_core.images.layout import layout_of
 from tvae_core.images.limits import LARGEST_IN_MEMORY, check_size
 from tvae_core.images.raw import ByteSource, FileBytes, MemoryBytes, RawStack
@@ -31,7 +32,7 @@ def open_npy(path: Path, wanted: Wanted) -> RawStack:
         with open(path, "rb") as stream:
             header = read_npy_header(stream)
     except OSError as error:
-        raise ImageFileError(f"cannot be opened: {error.strerror}", path) from error
+        raise file_error(error, path, "cannot be opened") from error
     except ValueError as error:
         raise ImageFileError(str(error), path, "save a plain array with numpy.save") from error
     layout = layout_of(path, header.shape, header.dtype, wanted)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tvae_core.config import DataConfig
 from tvae_core.errors import ImageFileError
+from tvae_core.files import file_error
 from tvae_core.images.pictures import open_pictures
 from tvae_core.images.registry import kind_of_content, kind_of_name, readable
 from tvae_core.images.stack import ImageStack, Wanted
@@ -45,6 +46,8 @@ def open_stack(
 
     Raises
     ------
+    FileError
+        The machine would not open it.
     ImageFileError
         One line: missing, unknown kind, not the kind it says, truncated, no images, mixed
         sizes, absurd size, pixels that are not read.
@@ -54,7 +57,7 @@ def open_stack(
     try:
         return _open(path, wanted)
     except OSError as error:
-        raise ImageFileError(f"cannot be opened: {error.strerror or error}", path) from error
+        raise file_error(error, path, "cannot be opened") from error
 
 
 def _open(path: Path, wanted: Wanted) -> ImageStack:

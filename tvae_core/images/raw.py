@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
+from tvae_core.files import file_error
 from tvae_core.images.layout import Layout
 from tvae_core.images.stack import ImageStack, StackForm, StackNotes
 
@@ -35,8 +36,10 @@ class FileBytes:
 
     Raises
     ------
+    FileError
+        The machine would not open or read the file.
     ImageFileError
-        The file cannot be opened, or ends before what is asked for.
+        It ends before what is asked for.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +47,7 @@ class FileBytes:
         try:
             self._handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         except OSError as error:
-            raise ImageFileError(f"cannot be opened: {error.strerror}", path) from error
+            raise file_error(error, path, "cannot be opened") from error
 
     @property
     def size(self) -> int:
@@ -64,7 +67,7 @@ class FileBytes:
             try:
                 got = os.preadv(self._handle, [part], offset + done)
             except OSError as error:
-                raise ImageFileError(f"cannot be read: {error.strerror}", self.path) from error
+                raise file_error(error, self.path, "cannot be read") from error
             if not got:
                 raise ImageFileError("truncated while it was read", self.path)
             done += got

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tvae_core.errors import ImageFileError
+from tvae_core.files import file_error
 from tvae_core.images import hdf5, idx, mrc, npy, npz, pictures, table_stack, tiff
 from tvae_core.images.stack import ImageStack, Wanted
 
@@ -112,4 +112,4 @@ def _head(path: Path) -> bytes:
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return b""
     except OSError as error:
-        raise ImageFileError(f"cannot be opened: {error.strerror}", path) from error
+        raise file_error(error, path, "cannot be opened") from error

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import TableError
+from tvae_core.files import file_error
 from tvae_core.particles.keys import KeyedRows, keys_of_table, keys_of_text, rows_of_images
 from tvae_core.particles.numbers import numbers_of
 from tvae_core.particles.opening import read_table
@@ -128,7 +129,7 @@ def _read(path: Path) -> tuple[dict[str, Array], list[KeyedRows], list[str]]:
     try:
         text = read_text_table(path)
     except OSError as error:
-        raise TableError(f"cannot be read: {error.strerror}", path) from error
+        raise file_error(error, path, "cannot be read") from error
     columns = {name: typed(values) for name, values in text.columns.items()}
     return columns, keys_of_text(text.columns), list(text.remarks)
 

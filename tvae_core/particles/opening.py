@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tvae_core.errors import TableError
+from tvae_core.files import file_error
 from tvae_core.particles.cryosparc import read_cryosparc, read_group
 from tvae_core.particles.group import parts_of_table, slots_of_group
 from tvae_core.particles.star import read_star
@@ -19,6 +20,8 @@ def read_table(path: Path | str) -> ParticleTable:
 
     Raises
     ------
+    FileError
+        The machine would not read it.
     TableError
         One line: missing, another kind of file, or damaged, with the line of a .star table.
     """
@@ -28,7 +31,7 @@ def read_table(path: Path | str) -> ParticleTable:
     try:
         return _read(path)
     except OSError as error:
-        raise TableError(f"cannot be read: {error.strerror}", path) from error
+        raise file_error(error, path, "cannot be read") from error
 
 
 def _read(path: Path) -> ParticleTable:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tvae_core.errors import TableError
-from tvae_core.files import sha256_of_bytes, sha256_of_file
+from tvae_core.files import file_error, sha256_of_bytes, sha256_of_file
 from tvae_core.particles.group import parts_of_table
 from tvae_core.particles.opening import read_state, read_table
 from tvae_core.particles.table import ParticleTable
@@ -63,7 +63,7 @@ def record_of(table: ParticleTable) -> TableRecord:
         state = read_state(path)
         digest = _sha256(path)
     except OSError as error:
-        raise TableError(f"cannot be read: {error.strerror}", path) from error
+        raise file_error(error, path, "cannot be read") from error
     if state != table.read_state:
         raise TableError("was changed while it was in use", path, "start again")
     return TableRecord(str(path), state[0], digest, len(table))

@@ -9,6 +9,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from tvae_core.config import DataConfig
 from tvae_core.errors import TvaeError
+from tvae_core.files import file_error
 from tvae_core.images.look import ImageLook, Images, look_at
 
 Loader = Callable[[DataConfig], Images]
@@ -81,7 +82,9 @@ class LookJob(QObject):
                 stack.close()
         except TvaeError as error:
             return error
-        except (OSError, ValueError, MemoryError) as error:
+        except OSError as error:
+            return file_error(error, data.path)
+        except (ValueError, MemoryError) as error:
             return TvaeError(
                 f"the images cannot be read: {error}", data.path, "choose another file"
             )

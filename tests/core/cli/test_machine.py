@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -127,3 +128,20 @@ def test_names_beyond_utf8_and_ascii_terminals_end_in_no_traceback(tmp_path: Pat
     told = tvae(["info", os.fsdecode(latin) + "x"], 0)
     assert told.returncode == 2
     assert told.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE])
+def test_a_disk_that_fails_while_images_are_read_is_one_line(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, number: int
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    for name in ("preadv", "open"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"tvae_core.images.raw.os.{name}", fail)
+            assert main(["info", str(made / "images.npy")]) == 3
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert f"{made / 'images.npy'}: cannot be" in error
+        assert os.strerror(number)[1:] in error
