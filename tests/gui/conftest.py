@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import shlex
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,3 +115,14 @@ def settle(qtbot: QtBot, window: MainWindow) -> None:
     qtbot.waitUntil(lambda: window.decoder.is_ready, timeout=10_000)
     qtbot.waitUntil(lambda: not window.is_busy, timeout=20_000)
     QApplication.processEvents()
+
+
+def by_command(command: str) -> None:
+    """Run a command in a process of its own, as a user would."""
+    words = shlex.split(command)
+    assert words[0] == "tvae"
+    done = subprocess.run(
+        [sys.executable, "-m", "tvae_core.cli.main", *words[1:]],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

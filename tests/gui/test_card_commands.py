@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from tests.factories import particle_store
-from tests.gui.conftest import settle
+from tests.gui.conftest import by_command, settle
 from tvae_core.export.registry import KINDS
 from tvae_core.planes import PlaneChoice
 from tvae_core.sidecar import load_sidecar
@@ -57,18 +54,6 @@ def export(window: MainWindow, ending: str, target: Path, qtbot: QtBot, **ticks:
     qtbot.waitUntil(lambda: bool(drawer.outcome), timeout=30_000)
     assert "→" in drawer.outcome, drawer.outcome
     return drawer.command
-
-
-def by_command(command: str) -> None:
-    """Run a command in a process of its own, as a user would."""
-    words = shlex.split(command)
-    assert words[0] == "tvae"
-    done = subprocess.run(
-        [sys.executable, "-m", "tvae_core.cli.main", *words[1:]],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
 
 
 def content(path: Path) -> dict[str, bytes]:

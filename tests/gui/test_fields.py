@@ -11,7 +11,7 @@ from PyQt6.QtCore import Qt, QTimer
 from pytestqt.qtbot import QtBot
 
 from tests.core.engine.runs import tiny_run, write_images
-from tests.gui.conftest import settle
+from tests.gui.conftest import by_command, settle
 from tvae_core.analysis.picks import Calibration, Confidence, FieldPicks, Picks
 from tvae_core.engine.training.train import train
 from tvae_core.particles import read_table
@@ -77,6 +77,12 @@ def test_a_pick_clicked_on_the_field_appears_on_the_plane(
     table = read_table(tmp_path / "picks.star")
     assert len(table) == len(picks)
     assert table.numbers("rlnCoordinateX") == pytest.approx(picks.pixels(44, 62)[0], abs=1e-5)
+
+    request = window.fields.request_of(tmp_path / "by command.star")
+    assert request is not None
+    by_command(request.shell_line())  # finds and writes it all again
+    written = (tmp_path / "picks.star").read_bytes()
+    assert (tmp_path / "by command.star").read_bytes() == written
 
 
 def test_numbered_files_are_replaced_only_when_allowed(

@@ -132,17 +132,10 @@ class FieldPresenter:
         """Write the picks of all images at the threshold, and ask before files are replaced."""
         from tvae_core.export.picks import pick_files  # scipy comes with it
 
-        store, state = self._state.store, self.state
-        if store is None or state.calibration is None or not state.fields:
+        request, calibration = self.request_of(path), self.state.calibration
+        if request is None or calibration is None:
             return
-        found = Detected(Path(state.path), state.calibration, state.fields)
-        request = DetectRequest(
-            store=Path(store.path),
-            image=found.path,
-            outputs=(path,),
-            threshold=state.threshold,
-            overwrite=True,
-        )
+        found = Detected(request.image, calibration, self.state.fields)
         try:
             there = [file for file in pick_files(path, len(found.fields)) if file.exists()]
             if there and not self._ask(there):
@@ -153,6 +146,19 @@ class FieldPresenter:
             return
         total = sum(one.count for one in done)
         self._messages.notice(f"{count(total, 'pick')} written and read back: {path.name}")
+
+    def request_of(self, path: Path) -> DetectRequest | None:
+        """Return the request that writes the picks on show to `path`; None without any."""
+        store, state = self._state.store, self.state
+        if store is None or not state.fields:
+            return None
+        return DetectRequest(
+            store=Path(store.path),
+            image=Path(state.path),
+            outputs=(path,),
+            threshold=state.threshold,
+            overwrite=True,
+        )
 
     def _ask(self, files: list[Path]) -> bool:
         return ReplaceQuestion(files, self._window).answer()
