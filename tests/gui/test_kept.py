@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import settle
 from tvae_core.cli.main import main
+from tvae_core.images_of import remember, remembered
 from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore
 from tvae_gui.main_window import MainWindow
@@ -117,3 +118,25 @@ def test_an_export_never_replaces_a_set_of_the_same_name(
     assert (sets["good"].count, sets["good"].note) == (10, "three weeks of work")
     assert np.flatnonzero(sets["good 2"].mask).tolist() == [20, 21]
     assert len((own_store.parent / "good.csv").read_text().splitlines()) == 3
+
+
+def test_where_images_are_is_kept_with_its_own_run(
+    window: MainWindow, own_store: Path, hinge_store: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    with EmbeddingStore(own_store) as store:
+        remember(store, str(tmp_path))
+    window.state.select_indices(range(3))
+    window.state.add_set("few")
+    window.session.touch()
+    window.session.save()
+    with EmbeddingStore(own_store) as store:
+        assert remembered(store) == str(tmp_path)
+    other = tmp_path / "other" / "embeddings.h5"
+    other.parent.mkdir()
+    other.write_bytes(hinge_store.read_bytes())
+    other.with_suffix(".analysis.h5").write_bytes(b"damaged")
+    window = reopened(window, other, qtbot)
+    window.session.touch()
+    window.session.save()
+    with EmbeddingStore(other) as store:
+        assert load_sidecar(store).images_at == ""

@@ -8,7 +8,7 @@ import numpy as np
 
 from tvae_core.errors import StoreError, TvaeError
 from tvae_core.images_of import images_are_there
-from tvae_core.sidecar import CHANGING, Labelling, load_sidecar, save_sidecar
+from tvae_core.sidecar import CHANGING, Labelling, load_sidecar, save_sidecar, sidecar_path
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.messages import Messages
 from tvae_gui.session.demo import demo_path
@@ -22,8 +22,12 @@ class Session:
     def __init__(self, state: ExplorerState, messages: Messages) -> None:
         self._state, self._messages = state, messages
         self._dirty = False
+        self._forget_notes()
+
+    def _forget_notes(self) -> None:
         self._images_at = ""
         self._loaded: dict[str, Clusters] = {}
+        self._stamp: tuple[int, int] | None = None
 
     def open(self, path: Path) -> bool:
         """Open a store with all that was added to it; say what is wrong and return False else."""
@@ -44,6 +48,7 @@ class Session:
             return False
         self.save()
         self._state.open(store)
+        self._forget_notes()
         self._restore(store)
         self._dirty = False
         self._note_missing_images(store)
@@ -66,8 +71,10 @@ class Session:
         self._dirty = False
         try:
             with CHANGING:
-                self._take_what_commands_added(store)
+                if _stamp_of(store) != self._stamp:
+                    self._take_what_commands_added(store)
                 save_sidecar(notes_of(self._state, self._images_at), store)
+                self._loaded, self._stamp = dict(self._state.clusterings), _stamp_of(store)
         except (TvaeError, OSError) as error:
             what = f"sets, clusters and view of this run could not be saved ({error})"
             self._messages.error(StoreError(what, store.path))
@@ -89,7 +96,6 @@ class Session:
                 if self._is_news(name, kept)
             }
         )
-        self._loaded = dict(state.clusterings)
 
     def _is_news(self, name: str, kept: Labelling) -> bool:
         """Return whether a clustering on disk is another than was loaded, and not changed here."""
@@ -99,6 +105,7 @@ class Session:
         return before is None or not np.array_equal(before.labels, kept.labels)
 
     def _restore(self, store: EmbeddingStore) -> None:
+        self._stamp = _stamp_of(store)
         try:
             sidecar = load_sidecar(store)
         except TvaeError as error:
@@ -119,3 +126,12 @@ class Session:
             f"The original images were not found at {images}. You can still explore the run; to "
             "export images, give their new location."
         )
+
+
+def _stamp_of(store: EmbeddingStore) -> tuple[int, int] | None:
+    """Return what changes when anybody writes the notes on a store; None where there are none."""
+    path = sidecar_path(store.path)
+    if not path.exists():
+        return None
+    state = path.stat()
+    return state.st_mtime_ns, state.st_ino
