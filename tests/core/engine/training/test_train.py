@@ -97,9 +97,7 @@ def test_a_killed_run_resumes_to_the_same_bits(
     assert sha256_of_file(run.model) == sha256_of_file(finished.model)
 
 
-def test_sigterm_writes_a_checkpoint_and_ends_at_once(
-    tmp_path: Path, images: Path
-) -> None:
+def test_sigterm_writes_a_checkpoint_and_ends_at_once(tmp_path: Path, images: Path) -> None:
     run = tiny_run(tmp_path / "run", images, "train.epochs=5000", "train.checkpoint_minutes=60")
     command = [sys.executable, "-m", "tvae_core.cli.main", "train", str(run.path), "--json"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
