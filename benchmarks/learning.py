@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from learning_plan import CONFIGS, SETS, LearningSet
+from learning_plan import CONFIGS, SETS, WAS, LearningSet
 
 from tvae_core.files import write_text
 
@@ -129,7 +129,8 @@ def run_row(row: Row, given: argparse.Namespace) -> None:
 
     page, run = row.page, RunFolder(row.folder / "run")
     if not run.config_file.exists():
-        settings = [*page.settings, *CONFIGS[row.config], *given.set]
+        before = () if row.config == "preset" else WAS[page.preset]
+        settings = [*page.settings, *before, *CONFIGS[row.config], *given.set]
         settings += [
             f"data.path={images_of(page, given)}", f"train.seed={row.seed}",
             f"train.epochs={max(1, round(given.epochs * page.epochs))}", "train.threads=1",
@@ -140,11 +141,11 @@ def run_row(row: Row, given: argparse.Namespace) -> None:
     clock = _clock(given.device)
     curve = row.folder / "curve.csv"
     lines = curve.read_text().splitlines() if curve.exists() else []
-    began, before = clock(), float(lines[-1].split(",")[2]) if lines else 0.0
+    began, spent = clock(), float(lines[-1].split(",")[2]) if lines else 0.0
     last: Epoch | None = None
     for record in train(run, resume=run.begun):
         if isinstance(record, Epoch):
-            last, seconds = record, before + clock() - began
+            last, seconds = record, spent + clock() - began
             figures = (record.epoch, record.step, round(seconds, 1), record.elbo,
                        record.validation_elbo, record.kl_content, record.kl_pose)  # fmt: skip
             with curve.open("a") as file:

@@ -66,7 +66,11 @@ SETS = {
     )
 }  # fmt: skip
 
-# the presets of release 0.1, so that a row stays what it was when presets change
+# the presets before 0006-muon.md, so that a row stays what it was when presets change
+WAS = {
+    "fast-cpu": ("train.learning_rate=6e-3", "train.warmup_steps=100"),
+    "fast-particles": ("train.learning_rate=3e-3", "train.warmup_steps=50"),
+}
 _AS_IT_WAS = (
     "train.optimizer=adam", "train.start=as-drawn", "train.batch_size=10", "train.samples=4",
     "train.pixel_share=0.0625", "model.shift_pitch_px=1",

@@ -205,7 +205,7 @@ def test_a_constant_stack_has_a_histogram() -> None:
 
 def test_a_pitch_that_is_too_coarse_is_mended_by_one_setting() -> None:
     config = load_preset("fast-cpu").changed(
-        ["model.shift_pitch_px=3", "model.shift_prior_std_px=1.2"]
+        ["model.shift_pitch_px=3", "model.shift_prior_std_px=1.2", "train.pixel_share=0.05"]
     )
     problem = check(config).blocking
     assert problem is not None
