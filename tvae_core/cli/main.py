@@ -11,6 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tvae_core.errors import DeviceError, TvaeError
 from tvae_core.files import file_error
@@ -47,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     _escape_what_cannot_be_shown()
     try:
-        return _dispatch(words)
+        status = _dispatch(words)
+        sys.stdout.flush()  # here, where a full disk can still be told
+        return status
     except KeyboardInterrupt:
         sys.stderr.write("tvae: interrupted\n")
         return INTERRUPTED
@@ -58,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = _in_words(error)
         if debug or told is None:
             raise
-        sys.stderr.write(f"tvae: error: {told}\n")
+        with suppress(OSError):  # where even that cannot be written, the status tells
+            sys.stderr.write(f"tvae: error: {told}\n")
         return told.exit_code
 
 
