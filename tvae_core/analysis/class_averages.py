@@ -106,7 +106,12 @@ class ClassAccumulator:
         for index, pixel in enumerate(pixel_size_angstrom.tolist()):
             self._power[half] += ctf_image(ctf.take([index]), self._padded, pixel)[0] ** 2
 
-    def result(self, freedom: PoseFreedom = STILL, share: float = 1.0) -> AveragedClass:
+    def result(
+        self,
+        freedom: PoseFreedom = STILL,
+        share: float = 1.0,
+        control: ClassAccumulator | None = None,
+    ) -> AveragedClass:
         """Return the average of what is in; zeros when that is nothing.
 
         Parameters
@@ -115,6 +120,9 @@ class ClassAccumulator:
             By how much the images were turned and shifted.
         share : float
             How many of all images were chosen for the class.
+        control : ClassAccumulator, optional
+            Of the images with their phases made random beyond `honest.cutoff` of the result without
+            it, turned upright by poses that were found anew.
         """
         first, second = self._halves
         whole = first.joined(second).result()
@@ -122,13 +130,17 @@ class ClassAccumulator:
         parts = [self._average(h.result().mean, [n]) for n, h in enumerate(self._halves)]
         curve = fourier_ring_correlation(*(_inside(part, mask) for part in parts))
         curve.correlation[0] = 1.0  # frequency zero was taken off
-        groups = [
-            self._average(s / n, [0, 1]) for s, n in zip(self._sums, self._counts, strict=True) if n
-        ]
-        apart = np.stack([_inside(group, mask) for group in groups or parts])
-        honest = honest_correlation(apart, whole.count, freedom, share)
+        substituted = None if control is None else control.apart()
+        honest = honest_correlation(self.apart(), whole.count, freedom, share, substituted)
         mean = self._average(whole.mean, [0, 1])
         return AveragedClass(mean, whole.std, whole.count, curve, honest)
+
+    def apart(self) -> NDArray[np.float64]:
+        """Return the averages of groups of the images, masked and free of their mean."""
+        mask, filled = soft_circle(self.side), self._counts > 0
+        means = self._sums[filled] / self._counts[filled, None, None]
+        groups = [_inside(self._average(mean, [0, 1]), mask) for mean in means]
+        return np.stack(groups) if groups else np.zeros((0, self.side, self.side))
 
     def _average(self, mean: Array, halves: list[int]) -> Images:
         if self._wiener is None:

@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 Images = NDArray[np.floating]
 _SIDE = 48  # pixels that noise is aligned at: the average's power lies at low frequency
 _SAMPLES = 192
+_SURE_FRC = 0.9  # a ring of that correlation is the object's
 _SURE = 3.0  # standard deviations of the power that halves share by chance
 _TRUE = np.array([0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8, 12, 20, 40])
 
@@ -73,6 +74,15 @@ class HonestCorrelation:
     curve: RingCorrelation
     strongest: int
 
+    @property
+    def cutoff(self) -> float:
+        """Frequency in cycles a pixel up to which the average is sure; 0 where there is none."""
+        values = self.curve.correlation
+        below = self.strongest + np.flatnonzero(values[self.strongest :] < _SURE_FRC)
+        if not self.strongest or not below.size:
+            return float(self.curve.frequency[-1]) / 2 if self.strongest else 0.0
+        return float(self.curve.frequency[below[0]])
+
     def resolution_px(self, threshold: float = 0.143) -> float:
         """Return the length in pixels where the curve falls below `threshold`.
 
@@ -94,7 +104,12 @@ class HonestCorrelation:
 
 
 def honest_correlation(
-    groups: Images, images: int, freedom: PoseFreedom = STILL, share: float = 1.0, seed: int = 0
+    groups: Images,
+    images: int,
+    freedom: PoseFreedom = STILL,
+    share: float = 1.0,
+    substituted: Images | None = None,
+    seed: int = 0,
 ) -> HonestCorrelation:
     """Return the ring correlation of half averages without what noise gained by alignment.
 
@@ -110,6 +125,9 @@ def honest_correlation(
     freedom : PoseFreedom
     share : float
         How many of all images were chosen for this class: noise can be chosen to look alike.
+    substituted : (G, side, side), optional
+        Group averages of the images with their phases made random beyond the `cutoff` of the
+        result without them, by poses that were found anew: what they share there is noise.
     seed : int
         Of the noise of the trial.
     """
@@ -119,6 +137,10 @@ def honest_correlation(
     rings = _Rings.of(groups, images)
     factor = _true_share(groups, rings, freedom, share, seed)
     true = rings.common * factor
+    if substituted is not None:
+        before = honest_correlation(groups, images, freedom, share, seed=seed).cutoff
+        gained = _Rings.of(substituted, images).common
+        true = true - np.where(rings.frequency >= before, gained, 0)
     power = np.maximum(true, 0) + rings.noise
     each = np.divide(true, power, out=np.zeros_like(true), where=power > 0)
     smooth = _smooth(each, rings.counts)
@@ -266,3 +288,22 @@ def _comes_out(template: Array, noise: Array, freedom: PoseFreedom, seed: int) -
             score = (gained + true * kept).reshape(_SAMPLES, -1).max(1)
             np.maximum(best[place], score, out=best[place])
     return best
+
+
+def random_phases(
+    images: Images, cutoff: float, numbers: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """Return images (n, h, w) whose phases are random from `cutoff`, in cycles a pixel, on.
+
+    Amplitudes stay as they are; the phases of an image depend on its number alone, (n,).
+    """
+    height, width = images.shape[1:]
+    far = np.hypot(scipy.fft.fftfreq(height)[:, None], scipy.fft.rfftfreq(width)[None]) >= cutoff
+    result = np.empty(images.shape, np.float32)
+    for place, (image, number) in enumerate(zip(images, numbers.tolist(), strict=True)):
+        spectrum = scipy.fft.rfft2(image.astype(np.float64))
+        noise = np.random.default_rng([number, 2013]).standard_normal((height, width))
+        phases = np.exp(1j * np.angle(scipy.fft.rfft2(noise)))
+        spectrum[far] = (np.abs(spectrum) * phases)[far]
+        result[place] = scipy.fft.irfft2(spectrum, (height, width))
+    return result

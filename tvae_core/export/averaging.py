@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from tvae_core.analysis.class_averages import (
     turned_ctf,
 )
 from tvae_core.analysis.drift import Decode, without_drift
-from tvae_core.analysis.honest_resolution import PoseFreedom
+from tvae_core.analysis.honest_resolution import PoseFreedom, random_phases
 from tvae_core.analysis.sampling import border_mean
 from tvae_core.ctf import apply_ctf, phase_flip
 from tvae_core.errors import ImageFileError
@@ -32,7 +33,10 @@ from tvae_core.progress import Cancel, Share
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[np.floating]
+Infer = Callable[[Array], tuple[Array, Array, Array]]  # images to content, angle and shift
 _BLOCK_BYTES = 1 << 24
+_CONTROL = 2000  # images that are substituted: what noise gains is the same for any number
+_INFERRED = 256
 _COLOUR = "these are colour"
 
 
@@ -54,6 +58,8 @@ class AveragingImages:
         Of all N images at this size; needed unless the correction is none or made already.
     size : str
         original, model or thumbnails.
+    substitute : Substitute or None
+        The same images with random phases, None of thumbnails.
     """
 
     source: ImageSource
@@ -63,6 +69,45 @@ class AveragingImages:
     correction: Correction
     optics: ImageOptics | None
     size: Size
+    substitute: Substitute | None = None
+
+
+class Substitute:
+    """Images whose phases are random beyond a cut-off, for averaging and as the model sees them.
+
+    Parameters
+    ----------
+    prepared : PreparedStack
+        As they are averaged.
+    seen : PreparedStack
+        As the run prepares them.
+    of_whole : callable
+        From images (n, H, W) at their own size, and their numbers, to those that are averaged.
+    pixel : float
+        Pixel of the averages over that of the files.
+    """
+
+    def __init__(
+        self,
+        prepared: PreparedStack,
+        seen: PreparedStack,
+        of_whole: Callable[[Array, NDArray[np.int64]], Array],
+        pixel: float,
+    ) -> None:
+        self._prepared, self._seen, self._of_whole, self._pixel = prepared, seen, of_whole, pixel
+
+    def read(self, indices: NDArray[np.int64], cutoff: float) -> Array:
+        """Return images (n, side, side), random from `cutoff` (cycles a pixel of theirs) on."""
+        return self._of_whole(self._random(indices, cutoff), indices)
+
+    def seen(self, indices: NDArray[np.int64], cutoff: float) -> Array:
+        """Return the same images as the model sees them, (n, C, h, w)."""
+        return self._seen.preprocessor(self._random(indices, cutoff), indices)
+
+    def _random(self, indices: NDArray[np.int64], cutoff: float) -> NDArray[np.float32]:
+        raw = self._prepared.stack.read(indices)
+        whole = self._prepared.preprocessor.whole(raw, indices)[:, 0]
+        return random_phases(whole, cutoff / self._pixel, indices)
 
 
 @contextmanager
@@ -105,10 +150,11 @@ def open_averaging(
         flip = size == "model" and correction == "flip"
         prepared = PreparedStack(stack, data.model_copy(update={"phase_flip": flip}))
         optics = None if correction == "none" or flip else optics_of(stack, "the correction")
+        seen = PreparedStack(stack, data)
         if size == "model":
-            yield _as_the_model_sees(store, prepared, correction, optics)
+            yield _as_the_model_sees(store, prepared, seen, correction, optics)
         else:
-            yield _as_filed(store, prepared, correction, optics)
+            yield _as_filed(store, prepared, seen, correction, optics)
 
 
 def class_poses(
@@ -118,14 +164,18 @@ def class_poses(
 
     With `decode` the drift of the model's zero pose over the class is taken out of them.
     """
-    if decode is None:
-        return images.poses.of(chosen.indices)
-    angle, shift = without_drift(
-        store.z_mean[chosen.indices],
-        store.angle_rad[chosen.indices],
-        store.shift_px[chosen.indices],
-        decode,
-    )
+    some = chosen.indices
+    poses = store.z_mean[some], store.angle_rad[some], store.shift_px[some]
+    return _placed(images, poses, decode)
+
+
+def _placed(
+    images: AveragingImages, poses: tuple[Array, Array, Array], decode: Decode | None
+) -> tuple[Array, Array]:
+    """Return angles and shifts in pixels of `images`, of content, angle and shift of the model."""
+    z, angle, shift = poses
+    if decode is not None:
+        angle, shift = without_drift(z, angle, shift, decode)
     offset = np.asarray(images.poses.centre_offset_px)
     return angle, shift * images.poses.scale + offset
 
@@ -136,6 +186,8 @@ def average_class(
     angle_rad: Array,
     shift_px: Array,
     *,
+    infer: Infer | None = None,
+    decode: Decode | None = None,
     wiener: float = WIENER,
     progress: Share | None = None,
     cancelled: Cancel | None = None,
@@ -149,6 +201,11 @@ def average_class(
     angle_rad : (n,)
     shift_px : (n, 2)
         Poses of the chosen, in pixels of `images`.
+    infer : callable, optional
+        What found the poses: with it, what noise gained from them is measured on the images with
+        their phases made random beyond where the average is sure (Chen et al. 2013).
+    decode : callable, optional
+        As for `class_poses`, from which the poses came.
     wiener : float
         eps of sum(CTF y) / (sum(CTF^2) + eps n), for that correction only.
     progress, cancelled : callable, optional
@@ -162,16 +219,52 @@ def average_class(
     """
     if not len(chosen.indices):
         raise ImageFileError(f"no images in {chosen.name!r}", "", "choose others")
+    poses = angle_rad, shift_px
+    total = _summed(images, chosen.indices, poses, images.source.read, wiener, progress, cancelled)
+    freedom = PoseFreedom.of(angle_rad, shift_px)
+    share = len(chosen.indices) / len(images.poses.angle_rad)
+    found = total.result(freedom, share)
+    cutoff = found.honest.cutoff
+    if infer is None or images.substitute is None or not cutoff:
+        return found
+    some = np.random.default_rng(0).permutation(chosen.indices)[:_CONTROL]
+    read = partial(images.substitute.read, cutoff=cutoff)
+    poses = _placed(images, _inferred(images.substitute, np.sort(some), cutoff, infer), decode)
+    control = _summed(images, np.sort(some), poses, read, wiener, None, cancelled)
+    return total.result(freedom, share, control)
+
+
+def _inferred(
+    substitute: Substitute, indices: NDArray[np.int64], cutoff: float, infer: Infer
+) -> tuple[Array, Array, Array]:
+    """Return what the model infers of the substituted images: content, angle and shift."""
+    starts = range(0, len(indices), _INFERRED)
+    parts = [infer(substitute.seen(indices[at : at + _INFERRED], cutoff)) for at in starts]
+    z, angle, shift = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return z, angle, shift
+
+
+def _summed(
+    images: AveragingImages,
+    indices: NDArray[np.int64],
+    poses: tuple[Array, Array],
+    read: Callable[[NDArray[np.int64]], Array],
+    wiener: float,
+    progress: Share | None,
+    cancelled: Cancel | None,
+) -> ClassAccumulator:
+    """Return the sums of images, read block by block and turned upright by `poses`."""
+    angle_rad, shift_px = poses
     weighted = images.correction == "wiener"
     total = ClassAccumulator(images.side, wiener if weighted else None)
-    halves = random_halves(len(chosen.indices))
+    halves = random_halves(len(indices))
     rows = max(1, _BLOCK_BYTES // (4 * images.side**2))
-    for start in range(0, len(chosen.indices), rows):
-        report(start, len(chosen.indices), progress, cancelled)
+    for start in range(0, len(indices), rows):
+        report(start, len(indices), progress, cancelled)
         some = slice(start, start + rows)
-        block = chosen.indices[some]
+        block = indices[some]
         optics = None if images.optics is None else images.optics.take(block)
-        corrected = _corrected(images.source.read(block), images.correction, optics)
+        corrected = _corrected(read(block), images.correction, optics)
         fill = 0.0 if weighted else None
         turned = upright_fine(corrected, angle_rad[some], shift_px[some], fill)
         if weighted and optics is not None:
@@ -180,8 +273,7 @@ def average_class(
         else:
             total.add(turned, halves[some])
     report(1, 1, progress, cancelled)
-    freedom = PoseFreedom.of(angle_rad, shift_px)
-    return total.result(freedom, len(chosen.indices) / len(images.poses.angle_rad))
+    return total
 
 
 def average_classes(
@@ -190,6 +282,7 @@ def average_classes(
     images: AveragingImages,
     decode: Decode | None = None,
     *,
+    infer: Infer | None = None,
     wiener: float = WIENER,
     progress: Callable[[float, str], None] | None = None,
     cancelled: Cancel | None = None,
@@ -208,7 +301,15 @@ def average_classes(
         angle, shift = class_poses(images, store, chosen, decode)
         found.append(
             average_class(
-                images, chosen, angle, shift, wiener=wiener, progress=told, cancelled=cancelled
+                images,
+                chosen,
+                angle,
+                shift,
+                infer=infer,
+                decode=decode,
+                wiener=wiener,
+                progress=told,
+                cancelled=cancelled,
             )
         )
         done += len(chosen.indices)
@@ -232,14 +333,18 @@ class _Filed:
 
     def read(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         raw = self._prepared.stack.read(indices)
-        whole = self._prepared.preprocessor.whole(raw, indices)[:, 0]
+        return self.cut(self._prepared.preprocessor.whole(raw, indices)[:, 0], indices)
+
+    def cut(self, whole: Array, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the middle square of images (n, H, W)."""
         top, left = ((size - self._side) // 2 for size in whole.shape[1:])
-        return whole[:, top : top + self._side, left : left + self._side]
+        return np.asarray(whole[:, top : top + self._side, left : left + self._side], np.float32)
 
 
 def _as_filed(
     store: EmbeddingStore,
     prepared: PreparedStack,
+    seen: PreparedStack,
     correction: Correction,
     optics: ImageOptics | None,
 ) -> AveragingImages:
@@ -252,18 +357,24 @@ def _as_filed(
     poses = Poses(store.angle_rad, store.shift_px, preprocessor.scale, (x, y))
     pixel = stack.pixel_size_angstrom
     source = _Filed(prepared, side)
-    return AveragingImages(source, side, poses, pixel, correction, optics, "original")
+    substitute = Substitute(prepared, seen, source.cut, 1.0)
+    return AveragingImages(source, side, poses, pixel, correction, optics, "original", substitute)
 
 
 def _as_the_model_sees(
     store: EmbeddingStore,
     prepared: PreparedStack,
+    seen: PreparedStack,
     correction: Correction,
     optics: ImageOptics | None,
 ) -> AveragingImages:
     if optics is not None:
         size = optics.pixel_size_angstrom * prepared.preprocessor.scale
         optics = ImageOptics(optics.ctf, size)
+    preprocessor = prepared.preprocessor
+    substitute = Substitute(
+        prepared, seen, lambda whole, at: preprocessor(whole, at)[:, 0], preprocessor.scale
+    )
     return AveragingImages(
         ModelImages(prepared),
         prepared.side,
@@ -272,6 +383,7 @@ def _as_the_model_sees(
         correction,
         optics,
         "model",
+        substitute,
     )
 
 

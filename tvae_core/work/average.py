@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 import numpy as np
 from pydantic import Field
 
-from tvae_core.errors import ConfigError
+from tvae_core.errors import CheckpointError, ConfigError, StoreError
 from tvae_core.export.classes import WIENER, Chosen, Correction, Size, labelled
 from tvae_core.export.target import refuse_existing
 from tvae_core.images_of import IMAGES_AT, refuse_sources
@@ -23,6 +23,7 @@ from tvae_core.work.request import Option, Place, Progress, Request, never, quie
 if TYPE_CHECKING:
     from tvae_core.analysis.class_averages import AveragedClass
     from tvae_core.analysis.drift import Decode
+    from tvae_core.export.averaging import Infer
     from tvae_core.export.class_averages import WrittenAverages
 
 
@@ -140,7 +141,7 @@ class AverageRequest(Request):
             correction = self._correction(store)
             with open_averaging(store, size, correction, self.images_at) as images:
                 found = average_classes(
-                    store, classes, images, decode,
+                    store, classes, images, decode, infer=_inference(store),
                     wiener=self.wiener or WIENER, progress=progress, cancelled=cancelled,
                 )  # fmt: skip
                 names = tuple(chosen.name for chosen in classes)
@@ -170,3 +171,13 @@ def _decoder(store: EmbeddingStore) -> Decodes:
     from tvae_core.engine.using.decode import Decoder
 
     return Decoder.from_store(store)
+
+
+def _inference(store: EmbeddingStore) -> Infer | None:
+    """Return what found the poses of a store, None where its model cannot be used."""
+    from tvae_core.engine.using.inference import poses_by
+
+    try:
+        return poses_by(store)
+    except (CheckpointError, StoreError):
+        return None

@@ -14,6 +14,7 @@ from tvae_core.analysis.honest_resolution import (
     HonestCorrelation,
     PoseFreedom,
     honest_correlation,
+    random_phases,
     ring_numbers,
 )
 from tvae_core.synthetic import plan_set
@@ -136,3 +137,50 @@ def test_more_freedom_of_pose_makes_the_same_average_less_sure() -> None:
     )
     assert still.resolution_px() == 2.0
     assert moved.resolution_px() == float("inf")
+
+
+def test_random_phases_begin_at_the_cutoff_and_keep_all_amplitudes() -> None:
+    images = np.random.default_rng(0).normal(size=(3, 24, 32)).astype(np.float32)
+    random = random_phases(images, 0.2, np.array([5, 6, 7]))
+    before, after = np.fft.rfft2(images), np.fft.rfft2(random)
+    near = np.hypot(np.fft.fftfreq(24)[:, None], np.fft.rfftfreq(32)[None]) < 0.2
+    np.testing.assert_allclose(after[:, near], before[:, near], atol=1e-3)
+    inside = (slice(None), slice(None), slice(1, -1))  # others are real, of half the freedom
+    np.testing.assert_allclose(np.abs(after)[inside], np.abs(before)[inside], rtol=1e-3, atol=1e-3)
+    assert abs(np.corrcoef(np.angle(before[:, ~near]), np.angle(after[:, ~near]))[0, 1]) < 0.2
+    again = random_phases(images[[2, 0]], 0.2, np.array([7, 5]))
+    np.testing.assert_array_equal(again, random[[2, 0]])  # by number, not by place
+
+
+def test_noise_that_an_aligner_seeks_at_high_frequency_is_taken_off() -> None:
+    """A sure blob, and an aligner that moves each image to where its noise fits a fine pattern."""
+    rng = np.random.default_rng(1)
+    side, count = 48, 1500
+    axis = np.arange(side) - (side - 1) / 2
+    blob = np.exp(-(axis[:, None] ** 2 + axis[None] ** 2) / 60)
+    pattern = rng.normal(size=(side, side)) * soft_circle(side)
+    spectrum = np.fft.rfft2(pattern)
+    spectrum[np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]) < 0.2] = 0
+    near = np.arange(-2, 3)
+
+    def shifts(images: Array) -> Array:
+        score = np.fft.irfft2(np.fft.rfft2(images) * spectrum.conj(), (side, side))
+        place = score[:, near][:, :, near].reshape(len(images), -1).argmax(1)
+        return np.stack([near[place % 5], -near[place // 5]], 1).astype(np.float64)
+
+    def summed(images: Array) -> ClassAccumulator:
+        total = ClassAccumulator(side)
+        upright_images = upright_fine(images, np.zeros(count), shifts(images))
+        total.add(upright_images, random_halves(count))
+        return total
+
+    images = (blob + rng.normal(size=(count, side, side))).astype(np.float32)
+    total, freedom = summed(images), PoseFreedom(False, 2.0)
+    found = total.result(freedom)
+    cutoff = found.honest.cutoff
+    assert found.correlation.correlation[12:20].mean() > 0.5  # it is all noise there
+    assert found.resolution_px() < 4
+    control = summed(random_phases(images, cutoff, np.arange(count)))
+    mended = total.result(freedom, 1.0, control)
+    assert mended.honest.curve.correlation[12:20].max() < 0.143
+    assert 1 / cutoff * 0.6 < mended.resolution_px() <= 1 / cutoff * 1.2

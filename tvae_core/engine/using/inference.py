@@ -6,17 +6,24 @@ P pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tvae_core.engine.data import Batch
 from tvae_core.engine.device import mixed_precision, working_set_bytes
+from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.encoder import wrap
 from tvae_core.engine.model.likelihood import expected_pixels, log_likelihood
 from tvae_core.engine.model.posterior import entropy, kl_terms
 from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.store import EmbeddingStore
+
+Array = NDArray[np.floating]
 
 _IN_CACHE_BYTES = 8 << 20
 
@@ -155,3 +162,22 @@ def _spread_out(compared: Tensor, share: float) -> Tensor:
     order = torch.randperm(len(compared), generator=g)
     chosen = order[: max(1, round(share * len(compared)))].sort().values
     return compared[chosen.to(compared.device)]
+
+
+def poses_by(store: EmbeddingStore) -> Callable[[Array], tuple[Array, Array, Array]]:
+    """Return what infers content (n, D), angle (n,) and shift (n, 2) as a store's model does.
+
+    It takes images (n, C, h, w) as the model sees them.
+
+    Raises
+    ------
+    CheckpointError, StoreError
+        The store holds no usable model.
+    """
+    model = model_from_bytes(store.weights(), store.path)
+
+    def poses(images: Array) -> tuple[Array, Array, Array]:
+        found = infer(model, torch.from_numpy(np.ascontiguousarray(images, np.float32)), 0.0)
+        return found.z_mean.numpy(), found.angle_rad.numpy(), found.shift_px.numpy()
+
+    return poses
