@@ -107,7 +107,7 @@ def atomic_write(
         The file cannot be written.
     """
     target = Path(target)
-    with told_of(target):
+    with told_of(target, target.parent / f".{target.name[:100]}."):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             prefix=f".{target.name[:100]}.", suffix=".part" + target.suffix, dir=target.parent

@@ -165,3 +165,12 @@ def test_a_file_that_another_holds_locked_is_read(tmp_path: Path) -> None:
             h5py.File(tmp_path / "a.h5", "r", locking=True)
         with read_hdf5(tmp_path / "a.h5") as file:
             assert file["values"][()].tolist() == [0, 1, 2]
+
+
+def test_a_folder_that_takes_no_files_names_the_target_and_not_its_temporary_name() -> None:
+    nowhere = Path("/proc/stack.npy")  # no one, not even root, makes files there
+    if not nowhere.parent.exists():
+        pytest.skip("needs /proc")
+    with pytest.raises(FileError) as caught, atomic_write(nowhere):
+        pass
+    assert caught.value.where == str(nowhere)

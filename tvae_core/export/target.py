@@ -49,7 +49,7 @@ def new_folder(path: Path, overwrite: bool) -> Iterator[Path]:
     path = path.resolve()
     take_back(path)
     refuse_existing(path, overwrite, folder=True)
-    with told_of(path):
+    with told_of(path, path.parent / f".{path.name}."):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     try:
