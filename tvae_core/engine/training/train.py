@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 
+from tvae_core.analysis.verdict import verdict
 from tvae_core.config import RunConfig
 from tvae_core.engine.data import (
     Batch,
@@ -147,9 +148,15 @@ class Trainer:
             self.config.model.system,
             compared_with(self.model),
         )
+        last: Epoch | None = None
         while not self.state.finished:
-            yield from self._epoch()
+            for record in self._epoch():
+                last = record if isinstance(record, Epoch) else last
+                yield record
         self._finish()
+        infers_pose = self.config.model.system in ("target-vae", "spatial-vae")
+        if last is not None and (said := verdict(last, infers_pose)):
+            yield Remark(said)
         seconds = time.monotonic() - began
         yield Finished(str(self.run.model), self.state.reason, seconds)
 
