@@ -126,6 +126,8 @@ def _text(value: Any) -> str:
 
 def _trouble(facts: dict[str, Any]) -> str:
     if facts.get("bad_pixels"):
+        if facts["bad_pixels"] == facts["count"] * facts["height"] * facts["width"]:
+            return "every pixel of every image is NaN or infinite (choose other images)"
         return (
             f"{facts['bad_pixels']:,} pixels in {facts['bad_images']:,} images are NaN or infinite "
             "(set data.bad_pixels to zero or mean)"

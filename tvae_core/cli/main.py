@@ -97,7 +97,7 @@ def _dispatch(words: list[str]) -> int:
         return 0
     name = words[0]
     if name not in COMMANDS:
-        sys.stderr.write(f"tvae: error: no command {name!r} (commands: {', '.join(COMMANDS)})\n")
+        sys.stderr.write(f"tvae: error: no command {name!r} ({_meant(name)})\n")
         return 2
     from tvae_core.work.request import RequestParser  # not before a command is called
 
@@ -111,6 +111,14 @@ def _dispatch(words: list[str]) -> int:
         )
     status: int = command.run(arguments)
     return status
+
+
+def _meant(name: str) -> str:
+    """Return which command was probably meant, or all of them."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"commands: {', '.join(COMMANDS)}"
 
 
 def _help() -> str:

@@ -82,5 +82,8 @@ def _unknown(path: Path) -> ImageFileError:
     alike = kind_of_content(path)
     if alike is not None:
         what = f"unknown kind of file; its content is that of a {alike.words}"
-        return ImageFileError(what, path, f"rename it so that it ends in {alike.endings[0]}")
+        todo = f"rename it so that it ends in {alike.endings[0]}"
+        if path.suffix.lower() in (".gz", ".bz2", ".xz", ".zip"):
+            todo = f"unpack it to a file that ends in {alike.endings[0]}"
+        return ImageFileError(what, path, todo)
     return ImageFileError("unknown kind of file", path, f"known are {readable()}")

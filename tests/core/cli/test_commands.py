@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -309,3 +310,27 @@ def test_detect_writes_picks_and_a_picture(run: Path, tmp_path: Path, capsys: Ca
     assert "fields.npy, image 1 (from 0): 1 NaN or infinite pixels" in error
     assert "--bad-pixels" in error
     assert main([*words, "--bad-pixels", "mean"]) == 0
+
+
+def test_a_mistyped_command_is_told_which_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian", "run"]) == 2
+    assert capsys.readouterr().err == "tvae: error: no command 'trian' (did you mean 'train'?)\n"
+    assert main(["xyz"]) == 2
+    assert "commands: demo, synth" in capsys.readouterr().err
+
+
+def test_images_without_a_finite_pixel_are_not_offered_a_remedy_that_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "nan.npy", np.full((4, 8, 8), np.nan))
+    assert main(["info", str(tmp_path / "nan.npy")]) == 2
+    assert "every pixel of every image" in capsys.readouterr().err
+
+
+def test_a_packed_file_is_to_be_unpacked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with gzip.open(tmp_path / "images.npy.gz", "wb") as stream:
+        np.save(stream, np.ones((2, 8, 8)))
+    assert main(["info", str(tmp_path / "images.npy.gz")]) == 2
+    assert "unpack it" in capsys.readouterr().err
