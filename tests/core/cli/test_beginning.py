@@ -64,11 +64,12 @@ def test_what_was_found_is_said_first_and_settled_in_the_run(
     pixels[:3] = 0
     assert train(tmp_path, pixels, "--json") == 0
     records = [from_json(line) for line in capsys.readouterr().out.splitlines()]
-    remarks = [record.what for record in records if isinstance(record, Remark)]
+    started = next(n for n, record in enumerate(records) if isinstance(record, Started))
+    remarks = [record.what for record in records[:started] if isinstance(record, Remark)]
     assert remarks[0] == "3 of 40 images are constant"
     assert "bytes of 0 and 1" in remarks[1]
     assert remarks[2].startswith("40 images are few")  # the preflight's word, as in the window
-    assert isinstance(records[len(remarks)], Started)
+    assert len(remarks) == started  # nothing else comes before
     assert load_config(tmp_path / "run" / "config.json").data.full_scale == 1
     assert main(["info", str(tmp_path / "images.npy"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["remarks"]
