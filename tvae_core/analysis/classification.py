@@ -8,7 +8,7 @@ and noise are estimated again from the posterior, the averages with a Wiener fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,8 @@ from tvae_core.analysis.fourier_grid import (
     normalised,
     pose_means,
 )
-from tvae_core.errors import ConfigError
+from tvae_core.errors import Cancelled, ConfigError
+from tvae_core.progress import Cancel, Share
 
 _SUBSET = 200  # images a starting average is made of: few, so that chance breaks its symmetry
 _PARTS = 8  # principal components that classes are first told apart by
@@ -86,8 +87,8 @@ def classify(
     images: Float,
     search: Search | None = None,
     transfer: Float | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Share = lambda share: None,
+    cancelled: Cancel = lambda: False,
 ) -> Classification:
     """Classify images (n, side, side) of background about 0 by expectation-maximisation.
 
@@ -100,13 +101,15 @@ def classify(
     search : Search, optional
     transfer : (n, side, side // 2 + 1), optional
         The CTF of each image on the grid of `rfft2`; none where the images have none.
-    progress : called with the iterations done and the iterations in all
-    cancelled : asked before each iteration; the result is then what is known so far
+    progress : told the share of the iterations that is done
+    cancelled : asked before each iteration
 
     Raises
     ------
     ConfigError
         When images or CTFs have another shape, or there are fewer images than classes.
+    Cancelled
+        `cancelled()` turned true.
     """
     search = search or Search()
     data = Spectra.of(images, search.band, transfer)
@@ -117,14 +120,14 @@ def classify(
     history = []
     for iteration in range(search.iterations):
         if cancelled():
-            break
+            raise Cancelled("the classification was stopped")
         if iteration == search.iterations // 2 and search.classes > 1:
             model = _split(images, data, model, search)
         noise = model.noise
         sums = _expectation(data, model, grid)
         model = _maximisation(data, sums, model, grid)
         history.append(sums.log_likelihood / len(data) + data.log_noise(noise))
-        progress(iteration + 1, search.iterations)
+        progress((iteration + 1) / search.iterations)
     fine = PoseGrid.of(data, 3 * search.turns, search.shift_limit_px)
     return _poses(data, model, fine, np.array(history))
 

@@ -13,7 +13,6 @@ the simulated object itself known (docs/results/rivals.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,7 +30,8 @@ from tvae_core.analysis.fourier_grid import (
     normalised,
     pose_means,
 )
-from tvae_core.errors import ConfigError
+from tvae_core.errors import Cancelled, ConfigError
+from tvae_core.progress import Cancel, Share
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def linear_content(
     components: int = 3,
     search: Search | None = None,
     transfer: Float | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Share = lambda share: None,
+    cancelled: Cancel = lambda: False,
 ) -> LinearContent:
     """Find mean, components, scores and poses of images (n, side, side) of background about 0.
 
@@ -91,24 +91,25 @@ def linear_content(
     ------
     ConfigError
         When a shape is wrong or there are fewer images than components.
+    Cancelled
+        `cancelled()` turned true.
     """
     search = replace(search or Search(), classes=1)
     if not 1 <= components < len(images):
         raise ConfigError(f"{components} components of {len(images)} images")
-    total = 2 * search.iterations
-    first = classify(images, search, transfer, lambda done, _: progress(done, total), cancelled)
+    first = classify(images, search, transfer, lambda share: progress(share / 2), cancelled)
     data = Spectra.of(images, search.band, transfer)
     grid = PoseGrid.of(data, search.turns, search.shift_limit_px)
     model = _start(images, first, components)
     history: list[float] = []
     for iteration in range(search.iterations):
         if cancelled():
-            break
+            raise Cancelled("the search for linear content was stopped")
         noise = model.noise
         sums, _ = _expectation(data, model, grid)
         model = _maximisation(data, sums, model, grid)
         history.append(sums.log_likelihood / len(data) + data.log_noise(noise))
-        progress(search.iterations + iteration + 1, total)
+        progress((search.iterations + iteration + 1) / (2 * search.iterations))
     fine = PoseGrid.of(data, 3 * search.turns // 2, search.shift_limit_px)
     _, (score, angle, shift) = _expectation(data, model, fine)
     mean, parts = model.parts[0], model.parts[1:]

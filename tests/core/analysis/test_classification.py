@@ -11,7 +11,7 @@ from tvae_core.analysis.fourier_grid import PoseGrid, Spectra
 from tvae_core.analysis.linear_content import linear_content
 from tvae_core.analysis.metrics import clustering_accuracy, rotation_error, shift_correlation
 from tvae_core.ctf import ctf_image
-from tvae_core.errors import ConfigError
+from tvae_core.errors import Cancelled, ConfigError
 from tvae_core.synthetic import plan_set
 from tvae_core.synthetic.plan import ImagePlan
 
@@ -92,11 +92,14 @@ def test_the_first_score_orders_the_hinges() -> None:
     assert strength[0] > strength[1]
 
 
-def test_stopping_returns_what_is_known() -> None:
+def test_it_tells_its_progress_and_stops_when_asked() -> None:
     images, _ = hinges(60, snr=0.5)
-    found = linear_content(images, 1, SEARCH, cancelled=lambda: True)
-    assert found.log_likelihood.size == 0
-    assert np.isfinite(found.score).all()
+    shares: list[float] = []
+    search = Search(turns=8, shift_limit_px=1, iterations=3)
+    linear_content(images, 1, search, progress=shares.append)
+    assert shares == pytest.approx([n / 6 for n in range(1, 7)])
+    with pytest.raises(Cancelled):
+        linear_content(images, 1, search, cancelled=lambda: True)
 
 
 @pytest.mark.parametrize(
