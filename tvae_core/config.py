@@ -17,6 +17,7 @@ from tvae_core.errors import ConfigError
 from tvae_core.files import write_text
 
 Normalisation = Literal["none", "unit", "image", "ring"]
+Fit = Literal["auto", "crop", "pad", "scale"]
 BadPixels = Literal["refuse", "zero", "mean"]
 HotPixels = Literal["auto", "keep", "clip"]
 Likelihood = Literal["bernoulli", "gaussian", "gaussian-learned"]
@@ -49,6 +50,15 @@ class DataConfig(_Section):
         pattern=r"^([1-9]\d*(,[1-9]\d*,[1-9]\d*)?)?$",
     )
     image_root: str = _field("", "Folder that replaces the one written in a .star or .cs table")
+    fit: Fit = _field(
+        "auto",
+        "How pictures of several sizes come to one. crop, pad: cut or padded about the centre with "
+        "the border's own value, to the smallest or the largest; scale: each shrunk or enlarged; "
+        "auto: pad where sizes differ less than twofold, else scale; decided when the run starts",
+    )
+    side_px: int = _field(
+        0, "Side that pictures of several sizes are fitted into; 0: chosen", "px", ge=0, le=16384
+    )
     bad_pixels: BadPixels = _field(
         "refuse", "NaN and infinite pixels: refuse the image, set to zero or to the image's mean"
     )

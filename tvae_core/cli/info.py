@@ -11,21 +11,25 @@ from typing import TYPE_CHECKING, Any
 from tvae_core.errors import StoreError
 
 if TYPE_CHECKING:
+    from tvae_core.config import DataConfig
     from tvae_core.store import EmbeddingStore
+
+
+_READING = ("dataset", "image_root", "axes", "channel", "fit", "side_px")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae info`."""
+    from tvae_core.config import DataConfig
     from tvae_core.images.registry import readable
 
     parser.epilog = f"Images are read from names that end in {readable()}."
     parser.add_argument("path", help="images, a run's folder or a store")
-    parser.add_argument("--dataset", default="", help="data set inside an .h5 or .npz")
-    parser.add_argument(
-        "--image-root", default="", help="folder that holds the stacks named in a table"
-    )
-    parser.add_argument("--axes", default="", help="letters of the axes: NYX, NCYX, NYXC, NP ...")
-    parser.add_argument("--channel", default="", help="which channel, from 1, or three: 1,2,3")
+    for name in _READING:
+        field = DataConfig.model_fields[name]
+        kind = int if field.annotation is int else str
+        flag, words = f"--{name.replace('_', '-')}", (field.description or "").replace("%", "%%")
+        parser.add_argument(flag, dest=name, type=kind, default=field.default, help=words)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -39,15 +43,21 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         from tvae_core.images.inspect import describe
 
-        facts = describe(
-            path, arguments.dataset, arguments.image_root, arguments.axes, arguments.channel
-        )
+        facts = describe(path, _reading(arguments))
     print(json.dumps(facts, default=str) if arguments.json else _lines(facts))
     trouble = _trouble(facts)
     if trouble:
         sys.stderr.write(f"tvae: error: {path}: {trouble}\n")
         return 2
     return 0
+
+
+def _reading(arguments: argparse.Namespace) -> DataConfig:
+    """Return how the images are to be read."""
+    from tvae_core.config import RunConfig
+
+    given = {name: getattr(arguments, name) for name in _READING}
+    return RunConfig().changed([f"data.{name}={value}" for name, value in given.items()]).data
 
 
 def _run_facts(path: Path) -> dict[str, Any]:

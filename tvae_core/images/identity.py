@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tvae_core.ctf import Ctf
 from tvae_core.errors import ImageFileError, TvaeError
+from tvae_core.images.fitting import Fit
 from tvae_core.images.levels import Levels
 from tvae_core.images.stack import ImageStack, Sources, StackNotes
 from tvae_core.particles.described import Categories
@@ -189,6 +190,11 @@ class KnownImages(ImageStack):
     def identity(self) -> ImageIdentity:
         """What the images are known by, with every fingerprint found so far."""
         return replace(self.wanted, prints=self.prints.copy(), image_shape=self.form.image_shape)
+
+    @property
+    def fit(self) -> Fit | None:
+        """How the stack brought pictures of several sizes to one."""
+        return self.stack.fit
 
     @property
     def table(self) -> ParticleTable | None:

@@ -8,17 +8,21 @@ from typing import Any
 import numpy as np
 
 from tvae_core.config import DataConfig, RunConfig
-from tvae_core.images.opening import open_stack
+from tvae_core.images.opening import open_data
 from tvae_core.images.stack import ImageStack
 from tvae_core.images.values import findings, look_at_values
 
 _ASKS_NOTHING = RunConfig(data=DataConfig(bad_pixels="zero"))  # bad pixels are told by themselves
 
 
-def describe(
-    path: Path | str, dataset: str = "", image_root: str = "", axes: str = "", channel: str = ""
-) -> dict[str, Any]:
+def describe(path: Path | str, data: DataConfig = DataConfig()) -> dict[str, Any]:  # noqa: B008
     """Return what there is to say about a stack; every image is read once.
+
+    Parameters
+    ----------
+    path : path
+    data : DataConfig
+        How it is to be read; its own path is not looked at.
 
     Returns
     -------
@@ -33,8 +37,7 @@ def describe(
     ImageFileError
         As `open_stack`.
     """
-    wanted = {"dataset": dataset, "image_root": image_root, "axes": axes, "channel": channel}
-    with open_stack(path, **wanted) as stack:
+    with open_data(data.model_copy(update={"path": str(path)})) as stack:
         facts = look_at_values(stack, every_image=True)
         found = [str(finding) for finding in findings(facts, _ASKS_NOTHING)]
         return _form(stack) | {

@@ -7,6 +7,7 @@ from pathlib import Path
 from tvae_core.config import DataConfig
 from tvae_core.errors import ImageFileError
 from tvae_core.files import file_error
+from tvae_core.images.fitting import FitChoice
 from tvae_core.images.pictures import open_pictures
 from tvae_core.images.registry import kind_of_content, kind_of_name, readable
 from tvae_core.images.stack import ImageStack, Wanted
@@ -20,6 +21,9 @@ def open_data(data: DataConfig) -> ImageStack:
         image_root=data.image_root,
         axes=data.axes,
         channel=data.channel,
+        fit=data.fit,
+        side_px=data.side_px,
+        crop_px=data.crop_px,
     )
 
 
@@ -30,6 +34,9 @@ def open_stack(
     image_root: str = "",
     axes: str = "",
     channel: str = "",
+    fit: FitChoice = "auto",
+    side_px: int = 0,
+    crop_px: int = 0,
 ) -> ImageStack:
     """Open images of any kind of `tvae_core.images.registry`, for reading only.
 
@@ -43,17 +50,19 @@ def open_stack(
         Folder of the stacks of a table; empty looks beside and above the table.
     axes, channel : str
         What the axes mean and which channels are taken, as in `Wanted`; empty guesses, or asks.
+    fit, side_px, crop_px
+        How pictures of several sizes come to one, as for `tvae_core.images.fitting.fit_of`.
 
     Raises
     ------
     FileError
         The machine would not open it.
     ImageFileError
-        One line: missing, unknown kind, not the kind it says, truncated, no images, mixed
-        sizes, absurd size, pixels that are not read.
+        One line: missing, unknown kind, not the kind it says, truncated, no images, a stack of
+        mixed sizes, absurd size, pixels that are not read.
     """
     path = Path(path)
-    wanted = Wanted(dataset, image_root, axes, channel)
+    wanted = Wanted(dataset, image_root, axes, channel, fit, side_px, crop_px)
     try:
         return _open(path, wanted)
     except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from tvae_core import words
 from tvae_core.errors import ImageFileError
+from tvae_core.files import file_error
+from tvae_core.particles.described import Categories
 
 READ = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".pgm", ".ppm"),
@@ -23,21 +25,29 @@ _OTHER_PICTURES = (
     *(".cr2", ".raw", ".czi", ".lif", ".nd2", ".dm3", ".dm4", ".ser", ".emd", ".eer", ".dcm"),
     *(".fits", ".svs", ".ndpi", ".zarr"),
 )
-_MOST_LOOKED_AT = 100_000  # entries of deeper folders
+_SPLITS = {
+    *("train", "training", "test", "testing", "val", "valid", "validation", "eval", "dev"),
+    *("holdout", "all", "images"),
+}
+_OF_A_RUN = ("config.json", "metrics.jsonl")
 _LARGEST = np.iinfo(np.int32).max
+Place = tuple[str, ...]
 
 
 @dataclass
 class Pictures:
-    """The pictures of a folder, in order.
+    """The pictures of a folder and of all folders in it, in order.
 
     Parameters
     ----------
     files : list of Path
     labels : (N,) int64 or None
-        Class of each: the number that its folder is called, or the place of its folder's name.
+        Class of each: the number that its folder is called, or the place of its folder's name;
+        -1 for a picture that lies in no folder of a class. None where no folders tell them apart.
     names : tuple of str
         Names of the folders, empty where they are numbers.
+    folders : Categories or None
+        The whole path of each picture's folder, where it says more than the label.
     left_out : Counter
         How many files were not read, by reason.
     """
@@ -45,6 +55,7 @@ class Pictures:
     files: list[Path] = field(default_factory=list)
     labels: NDArray[np.int64] | None = None
     names: tuple[str, ...] = ()
+    folders: Categories | None = None
     left_out: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -54,58 +65,59 @@ class Pictures:
 
 
 def pictures_of(folder: Path, is_stack: Callable[[str], bool]) -> Pictures:
-    """Return the pictures of a folder, or of its class folders.
+    """Return the pictures of a folder and of the folders in it, any levels down.
+
+    Where folders tell pictures apart, the first level that does so names their classes; a level
+    that only says train or test is passed over. Hidden folders and those of runs are left out.
 
     Parameters
     ----------
     is_stack : callable
-        Whether a file of this name is a stack or a table, which is not read from a folder.
+        Whether a file of this name is a stack or a table, which is not read from among pictures.
 
     Raises
     ------
     ImageFileError
-        There are none, or both pictures and folders of pictures.
+        There are none.
     """
-    found = Pictures()
-    files = _here(folder, found.left_out, is_stack)
-    folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and _is_seen(path)]
-    inside = {path.name: _here(path, found.left_out, is_stack) for path in folders}
-    classes = {name: files_there for name, files_there in inside.items() if files_there}
-    if files and classes:
-        raise ImageFileError(
-            "holds both pictures and folders of pictures", folder, "give one of the folders"
-        )
-    if files:
-        found.files = files
-        return found
-    if not classes:
+    found, places = Pictures(), []
+    for place, names in _walk(folder, found.left_out):
+        here = _here(Path(folder, *place), names, found.left_out, is_stack)
+        found.files += here
+        places += [place] * len(here)
+    if not found.files:
         raise _none(folder, found)
-    found.files = [file for inside in classes.values() for file in inside]
-    deeper, place = _deeper([folder / name for name in classes])
-    if deeper:
-        found.left_out[f"{{}} lie deeper down and are not read: {place.relative_to(folder)}"] = (
-            deeper
-        )
-    _label(found, classes)
+    _label(found, places)
     return found
 
 
-def _label(found: Pictures, classes: dict[str, list[Path]]) -> None:
-    numbers = [int(name) for name in classes if name.isascii() and name.isdigit()]
-    plain = len(set(numbers)) == len(classes) and max(numbers) <= _LARGEST
-    values = numbers if plain else range(len(classes))
-    counts = [len(inside) for inside in classes.values()]
-    found.labels = np.repeat(np.asarray(values, dtype=np.int64), counts)
-    found.names = () if plain else tuple(classes)
+def _walk(folder: Path, left_out: Counter[str]) -> Iterator[tuple[Place, list[str]]]:
+    """Yield each folder within, as its place in `folder`, and the names of its files, in order."""
+    seen: set[tuple[int, int]] = set()
+    for top, inside, files in os.walk(folder, onerror=_raise, followlinks=True):
+        here = os.stat(top)
+        is_run = top != str(folder) and all(name in files for name in _OF_A_RUN)
+        if is_run:
+            left_out["{} not read: they belong to a run of this program"] += len(files)
+        if is_run or (here.st_dev, here.st_ino) in seen:  # a link may lead up again
+            inside.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        inside[:] = sorted(name for name in inside if not name.startswith("."))
+        yield Path(top).relative_to(folder).parts, sorted(files)
 
 
-def _here(folder: Path, left_out: Counter[str], is_stack: Callable[[str], bool]) -> list[Path]:
+def _raise(error: OSError) -> None:
+    raise file_error(error, error.filename, "cannot be opened") from error
+
+
+def _here(
+    folder: Path, names: list[str], left_out: Counter[str], is_stack: Callable[[str], bool]
+) -> list[Path]:
     """Return the pictures that lie in a folder itself, counting what is not read."""
     found = []
-    for file in sorted(folder.iterdir()):
+    for file in (folder / name for name in names if not name.startswith(".")):
         suffix = file.suffix.lower()
-        if not _is_seen(file) or file.is_dir():
-            continue
         if suffix in READ and file.is_file():
             found.append(file)
         elif file.is_symlink() and not file.exists():
@@ -115,31 +127,36 @@ def _here(folder: Path, left_out: Counter[str], is_stack: Callable[[str], bool])
     return found
 
 
-def _is_seen(path: Path) -> bool:
-    return not path.name.startswith(".")
+def _label(found: Pictures, places: list[Place]) -> None:
+    classes = _classes(places)
+    if classes is None:
+        return
+    names = sorted({name for name in classes if name})
+    numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
+    plain = len(set(numbers)) == len(names) and max(numbers) <= _LARGEST
+    value = dict(zip(names, numbers if plain else range(len(names)), strict=True))
+    found.labels = np.asarray([value.get(name, -1) for name in classes], dtype=np.int64)
+    found.names = () if plain else tuple(names)
+    whole = ["/".join(place) for place in places]
+    if len(set(whole)) > len(set(classes)):
+        folders, codes = np.unique(whole, return_inverse=True)
+        found.folders = Categories(codes.astype(np.int32), tuple(folders.tolist()))
 
 
-def _deeper(folders: list[Path]) -> tuple[int, Path]:
-    """Return how many pictures lie in folders within `folders`, and where the first do."""
-    count, first, looked_at = 0, Path(), 0
-    for top in folders:
-        for place, inside, files in os.walk(top):
-            inside[:] = sorted(name for name in inside if not name.startswith("."))
-            looked_at += len(files)
-            if Path(place) == top or looked_at > _MOST_LOOKED_AT:
-                continue
-            here = sum(Path(name).suffix.lower() in READ and name[0] != "." for name in files)
-            first = Path(place) if here and not count else first
-            count += here
-    return count, first
+def _classes(places: list[Place]) -> list[str] | None:
+    """Return the class of each picture by its folder; "" where it has none."""
+    while True:
+        first = {place[0] if place else "" for place in places}
+        if first == {""}:
+            return None
+        splits = {name.lower() for name in first} <= _SPLITS
+        if len(first) > 1 and not (splits and any(len(place) > 1 for place in places)):
+            return [place[0] if place else "" for place in places]
+        places = [place[1:] for place in places]
 
 
 def _none(folder: Path, found: Pictures) -> ImageFileError:
     """Say what lies there instead of pictures."""
-    deeper, place = _deeper([folder])
-    if deeper:
-        what = f"holds no images itself; {words.count(deeper, 'picture')} lie deeper down"
-        return ImageFileError(what, folder, f"name the folder that holds them, such as {place}")
     said = "; ".join(found.remarks)
     what = f"holds no images ({said})" if said else "holds no images"
     todo = "a folder must hold pictures, such as PNG, JPEG or TIFF; name a stack or table itself"

@@ -17,11 +17,13 @@ from PIL import Image, UnidentifiedImageError
 from tvae_core import words
 from tvae_core.errors import ImageFileError
 from tvae_core.images.display import SIDEWAYS, oriented, over, white_is_zero
+from tvae_core.images.fitting import Fit, fit_of, sizes_in_words
 from tvae_core.images.layout import chosen_channels
 from tvae_core.images.limits import DECODING_ERRORS, LARGEST_IMAGE
 from tvae_core.images.picture_folder import Pictures, pictures_of
 from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes, Wanted
 from tvae_core.images.tiff import seen_page
+from tvae_core.particles.described import Categories
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".pgm", ".ppm")
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
@@ -44,7 +46,7 @@ class _Form(NamedTuple):
 
 
 class PictureStack(ImageStack):
-    """Picture files of one size, one image each; made by `open_pictures`.
+    """Picture files, one image each, of one size or brought to it; made by `open_pictures`.
 
     Parameters
     ----------
@@ -52,6 +54,10 @@ class PictureStack(ImageStack):
         Which of red, green and blue are taken, () for all there are.
     background : int
         What transparent pixels are drawn on: 0 black, 1 white.
+    fit : Fit, optional
+        How every picture comes to the size of `form`.
+    folders : Categories, optional
+        The folder of each picture, where its label says less.
     """
 
     def __init__(
@@ -62,12 +68,25 @@ class PictureStack(ImageStack):
         notes: StackNotes,
         channels_taken: tuple[int, ...] = (),
         background: int = 0,
+        fit: Fit | None = None,
+        folders: Categories | None = None,
     ) -> None:
         kind = "picture" if path.is_file() else "folder of pictures"
         super().__init__(path, kind, form, notes)
         self._files = files
         self._taken = channels_taken
         self._background = background
+        self._fit = fit
+        self._folders = folders
+
+    @property
+    def fit(self) -> Fit | None:
+        """How pictures of several sizes are brought to one, None where they have one."""
+        return self._fit
+
+    def described(self) -> dict[str, NDArray[Any] | Categories]:
+        """Return the folder of each picture, where it says more than its label."""
+        return {} if self._folders is None else {"folder": self._folders}
 
     def sources(self) -> Sources:
         """Return each picture's path within the folder."""
@@ -87,6 +106,8 @@ class PictureStack(ImageStack):
             pixels = _pixels(
                 file, picture, self.channels == 3 or bool(self._taken), self._background
             )
+        if self._fit is not None:
+            pixels = self._fit(pixels)
         if pixels.shape[:2] != (self.height, self.width):
             raise ImageFileError("changed its size while the stack was open", file)
         if not self._taken:
@@ -104,9 +125,10 @@ def sniff(head: bytes) -> bool:
 def open_pictures(
     path: Path, wanted: Wanted, is_stack: Callable[[str], bool] = lambda name: False
 ) -> PictureStack:
-    """Open a picture, or a folder of pictures of one size.
+    """Open a picture, or all pictures of a folder and of the folders in it.
 
-    Sub-folders of pictures are classes, called by a number or a name. Grey and colour mixed are
+    Folders may be classes, called by a number or a name. Pictures of several sizes are brought to
+    one by the wanted fit, and the number is told. Grey and colour mixed are
     read as colour; transparent pixels are drawn on black, or on white where the visible colours
     are black; a picture tagged as turned is turned. `is_stack(name)` tells the stacks and tables
     that a folder also holds: they are left out and counted.
@@ -114,15 +136,14 @@ def open_pictures(
     Raises
     ------
     ImageFileError
-        No pictures, mixed sizes (two files are named), a picture that cannot be read, is
-        truncated, has several pages or is a decompression bomb.
+        No pictures, a picture that cannot be read, is truncated, has several pages or is a
+        decompression bomb.
     """
     found = Pictures([path]) if path.is_file() else pictures_of(path, is_stack)
     files = found.files
     forms = [_inspect(file) for file in files]
-    for file, form in zip(files, forms, strict=True):
-        if form[:2] != forms[0][:2]:
-            raise _mixed(files[0], forms[0], file, form)
+    sizes = np.asarray([(form.height, form.width) for form in forms])
+    fit = fit_of(sizes, wanted.fit, wanted.side_px, wanted.crop_px)
     dtype = np.result_type(*{form.dtype for form in forms})
     colour = max(form.channels for form in forms) == 3
     taken = chosen_channels(path, wanted, 3 if colour else 1) if colour else ()
@@ -130,9 +151,12 @@ def open_pictures(
     clear = [file for file, form in zip(files, forms, strict=True) if form.clear]
     transparent, background = _background(clear)
     remarks = [*found.remarks, *_said(forms, transparent and len(clear), background)]
-    stack = StackForm(len(files), forms[0].height, forms[0].width, channels, dtype)
+    if fit is not None:
+        remarks.insert(0, f"{sizes_in_words(sizes)}: every picture is {fit.words}")
+    height, width = sizes[0].tolist() if fit is None else (fit.side, fit.side)
+    stack = StackForm(len(files), height, width, channels, dtype)
     notes = StackNotes(labels=found.labels, label_names=found.names, remarks=tuple(remarks))
-    return PictureStack(path, files, stack, notes, taken, background)
+    return PictureStack(path, files, stack, notes, taken, background, fit, found.folders)
 
 
 def _said(forms: list[_Form], clear: int, background: int) -> Iterator[str]:
@@ -281,12 +305,3 @@ def _flat(picture: Image.Image) -> Image.Image:
         values = np.asarray(picture).astype(np.int64) >> 8
         return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
     return picture
-
-
-def _mixed(first: Path, form: _Form, other: Path, other_form: _Form) -> ImageFileError:
-    return ImageFileError(
-        f"mixed sizes: {first.name} is {form.height} x {form.width} pixels, "
-        f"{other.name} is {other_form.height} x {other_form.width}",
-        other.parent,
-        "resize them to one size",
-    )

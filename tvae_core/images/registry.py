@@ -64,7 +64,7 @@ KINDS = (
     ImageKind("idx file", idx.ENDINGS, idx.open_idx, idx.sniff, also_gzipped=True),
     ImageKind("picture", pictures.SUFFIXES, pictures.open_pictures, pictures.sniff),
 )
-FOLDER = "a folder of pictures, or a folder with one subfolder of pictures per class"
+FOLDER = "a folder of pictures of any sizes, and of folders of them; folders are classes"
 
 
 def kind_of_name(name: str) -> ImageKind | None:

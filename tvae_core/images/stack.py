@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tvae_core.ctf import Ctf
 from tvae_core.errors import ImageFileError
+from tvae_core.images.fitting import Fit, FitChoice
 from tvae_core.images.levels import SAMPLE, Levels, levels_of, needs_levels
 from tvae_core.images.limits import check_size
 from tvae_core.particles.described import Categories
@@ -35,12 +36,17 @@ class Wanted(NamedTuple):
         Letters of the axes of an array or TIFF stack (`tvae_core.images.layout`); empty guesses.
     channel : str
         Which channel, from 1, or which three as red, green and blue.
+    fit, side_px, crop_px
+        How pictures of several sizes come to one, as for `tvae_core.images.fitting.fit_of`.
     """
 
     dataset: str = ""
     image_root: str = ""
     axes: str = ""
     channel: str = ""
+    fit: FitChoice = "auto"
+    side_px: int = 0
+    crop_px: int = 0
 
 
 class Sources(NamedTuple):
@@ -223,6 +229,11 @@ class ImageStack(ABC):
         count = len(self)
         files = [self.path.name]
         return Sources(files, np.zeros(count, np.int32), np.arange(count, dtype=np.int64))
+
+    @property
+    def fit(self) -> Fit | None:
+        """How pictures of several sizes were brought to one, None where they had one."""
+        return None
 
     @property
     def table(self) -> ParticleTable | None:

@@ -44,7 +44,7 @@ def begin(run: RunFolder, config: RunConfig, anyway: bool = False) -> Iterator[R
         _check_storable(images.stack)
         facts = look_at_values(images.stack)
         look = look_at(images.stack, config.data.path)
-        config, found = settled(facts, config)
+        config, found = settled(facts, _fitted(images.stack, config))
         for finding in found:
             if finding.blocks:
                 raise ImageFileError(finding.what, config.data.path, finding.todo)
@@ -60,6 +60,13 @@ def begin(run: RunFolder, config: RunConfig, anyway: bool = False) -> Iterator[R
         yield Remark(str(what))
     for problem in problems:
         yield Remark(f"{_plain(problem.what)} ({problem.advice})")
+
+
+def _fitted(stack: ImageStack, config: RunConfig) -> RunConfig:
+    """Return the config with how the pictures were brought to one size, for all time to come."""
+    if stack.fit is None:
+        return config
+    return config.changed([f"data.fit={stack.fit.how}", f"data.side_px={stack.fit.side}"])
 
 
 def _refuse_blank(images: PreparedStack) -> None:

@@ -25,7 +25,10 @@ from tvae_gui.state.config_form import FormState
 
 DEFAULT_PRESET = "fast-cpu"
 _PLAIN_NAMES = {"images", "particles", "stack", "data"}
-_LOADING_KEYS = ("data.dataset", "data.image_root", "data.axes", "data.channel")
+_LOADING_KEYS = (
+    *("data.dataset", "data.image_root", "data.axes", "data.channel"),
+    *("data.fit", "data.side_px"),
+)
 
 
 class NewRunState:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.core.images.makers import mrc_bytes, save_pictures
-from tvae_core.errors import ImageFileError
+from tvae_core.errors import FileError, ImageFileError
 from tvae_core.images.inspect import describe
 from tvae_core.images.opening import open_stack
+from tvae_core.particles.described import Categories
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (12, 10, 14)).astype(np.uint8)
 
@@ -59,16 +62,80 @@ def test_what_is_not_read_is_counted(tmp_path: Path) -> None:
     assert "3 files not read: links that lead nowhere" in describe(tmp_path)["remarks"]
 
 
-def test_pictures_deeper_down_are_found_or_counted(tmp_path: Path) -> None:
-    save_pictures(tmp_path / "plate1" / "A01", IMAGES)
-    with pytest.raises(ImageFileError, match=r"12 pictures lie deeper down.*plate1/A01"):
+def labelled(path: Path) -> dict[str, str]:
+    """Return the label of each picture by its name; "" for none."""
+    with open_stack(path) as stack:
+        assert stack.labels is not None
+        names = [
+            "" if v < 0 else (stack.label_names[v] if stack.label_names else str(v))
+            for v in stack.labels
+        ]
+        return dict(zip(stack.sources().files, names, strict=True))
+
+
+def test_pictures_any_levels_down_are_labelled_where_folders_first_part(tmp_path: Path) -> None:
+    for place in ("set/cells/plate1/A01", "set/cells/plate1/A02", "set/debris"):
+        save_pictures(tmp_path / place, IMAGES[:2])
+    found = labelled(tmp_path)
+    assert found["set/cells/plate1/A02/001.png"] == "cells"
+    assert found["set/debris/000.png"] == "debris"
+    with open_stack(tmp_path) as stack:
+        folders = stack.described()["folder"]
+        assert isinstance(folders, Categories)
+        places = [folders.names[code] for code in folders.codes]
+        assert places == [str(Path(file).parent) for file in stack.sources().files]
+        np.testing.assert_array_equal(stack.read([3]), IMAGES[[1]])
+
+
+def test_train_and_test_are_no_classes(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for kind in ("cat", "dog"):
+            save_pictures(tmp_path / split / kind, IMAGES[:1])
+    assert labelled(tmp_path) == {
+        f"{split}/{kind}/000.png": kind for split in ("train", "test") for kind in ("cat", "dog")
+    }
+
+
+@pytest.mark.parametrize("place", [".", "one", "one/two", "images/one"])
+def test_folders_that_tell_nothing_apart_are_no_labels(tmp_path: Path, place: str) -> None:
+    save_pictures(tmp_path / place, IMAGES[:3])
+    with open_stack(tmp_path) as stack:
+        assert len(stack) == 3
+        assert stack.labels is None
+        assert stack.described() == {}
+
+
+def test_pictures_beside_class_folders_have_no_class(tmp_path: Path) -> None:
+    save_pictures(tmp_path, IMAGES[:1])
+    save_pictures(tmp_path / "a", IMAGES[:1])
+    save_pictures(tmp_path / "b", IMAGES[:1])
+    assert labelled(tmp_path) == {"000.png": "", "a/000.png": "a", "b/000.png": "b"}
+
+
+def test_a_link_up_again_and_a_run_among_the_pictures_are_not_walked_into(tmp_path: Path) -> None:
+    save_pictures(tmp_path / "a", IMAGES[:2])
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    save_pictures(tmp_path / "run" / "previews", IMAGES[:5])
+    for name in ("config.json", "metrics.jsonl"):
+        (tmp_path / "run" / name).write_text("{}")
+    with open_stack(tmp_path) as stack:
+        assert len(stack) == 2
+        assert stack.remarks == ("2 files not read: they belong to a run of this program",)
+
+
+def test_a_folder_that_may_not_be_entered_is_told(tmp_path: Path, monkeypatch: Any) -> None:
+    save_pictures(tmp_path / "a", IMAGES[:2])
+    (tmp_path / "b").mkdir()
+    scan = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path).endswith("b"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(FileError, match="b: cannot be opened: permission denied"):
         open_stack(tmp_path)
-    save_pictures(tmp_path / "plate2", IMAGES[:2])
-    (remark,) = describe(tmp_path)["remarks"][:1] or [""]
-    assert "holds both" not in remark
-    save_pictures(tmp_path / "plate2" / "B02", IMAGES[:5])
-    remarks = describe(tmp_path)["remarks"]
-    assert any("5 files lie deeper down" in line and "plate2/B02" in line for line in remarks)
 
 
 def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
