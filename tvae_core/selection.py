@@ -1,4 +1,4 @@
-"""Selections: masks over ALL images of a store, the rules that made them, and their history.
+"""Selections: masks over ALL images of a store, and the rules that made them.
 
 A rule is a plain dictionary that JSON can hold, so that a set can be explained, saved and applied
 again, to this store or to another. Its `kind` is a key of `RULES`:
@@ -165,6 +165,19 @@ RULES: dict[str, Callable[[Rule, Source], Mask]] = {
 }
 
 
+def _sealed(mask: Mask) -> Mask:
+    """Return a mask that nobody can change: itself where it is one, else a copy."""
+    if isinstance(mask, np.ndarray) and mask.dtype == bool and _is_sealed(mask):
+        return mask
+    mask = np.array(mask, dtype=bool)
+    mask.setflags(write=False)
+    return mask
+
+
+def _is_sealed(mask: Mask) -> bool:
+    return mask.base is None and not mask.flags.writeable
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
     """Some of all images, and the rule that chose them. Never changed: operations make new ones.
@@ -176,9 +189,7 @@ class Selection:
     rule: Rule
 
     def __post_init__(self) -> None:
-        mask = np.array(self.mask, dtype=bool)
-        mask.setflags(write=False)
-        object.__setattr__(self, "mask", mask)
+        object.__setattr__(self, "mask", _sealed(self.mask))
 
     @classmethod
     def none(cls, images: int) -> Self:
@@ -243,37 +254,6 @@ def _joined(kind: str, first: Rule, second: Rule) -> Rule:
 
 
 @dataclass(frozen=True, eq=False)
-class History:
-    """The present selection with what came before and what was undone. Never changed in place."""
-
-    present: Selection
-    past: tuple[Selection, ...] = ()
-    future: tuple[Selection, ...] = ()
-    limit: int = 50
-
-    def push(self, selection: Selection) -> History:
-        """Return the history with `selection` as its present; what was undone is forgotten."""
-        past = (*self.past, self.present)[-self.limit :]
-        return replace(self, present=selection, past=past, future=())
-
-    def undo(self) -> History:
-        """Return the history one step back; itself at the beginning."""
-        if not self.past:
-            return self
-        *past, present = self.past
-        future = (self.present, *self.future)
-        return replace(self, present=present, past=tuple(past), future=future)
-
-    def redo(self) -> History:
-        """Return the history one undone step forward; itself at the end."""
-        if not self.future:
-            return self
-        present, *future = self.future
-        past = (*self.past, self.present)
-        return replace(self, present=present, past=past, future=tuple(future))
-
-
-@dataclass(frozen=True, eq=False)
 class NamedSet:
     """A selection the user named. `colour` is `#rrggbb`; `mask` is (N,) bool, read-only."""
 
@@ -284,7 +264,7 @@ class NamedSet:
     note: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mask", Selection(self.mask, self.rule).mask)
+        object.__setattr__(self, "mask", _sealed(self.mask))
 
     @property
     def count(self) -> int:

@@ -76,6 +76,14 @@ class Labelling:
     note: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class DeletedSet:
+    """A set that was deleted or written over; `closings` counts how often its store was closed."""
+
+    named: NamedSet
+    closings: int = 0
+
+
 @dataclass(eq=False)
 class Sidecar:
     """All that was added to one store.
@@ -92,6 +100,8 @@ class Sidecar:
         Where the images are now, when they have moved; absolute.
     prints
         Fingerprints of the images, (N,) uint64; those of the store when not given.
+    deleted
+        Sets that were deleted lately and can still be had back, the latest first.
     """
 
     identity: str
@@ -103,6 +113,7 @@ class Sidecar:
     view: dict[str, Any] = field(default_factory=dict)
     images_at: str = ""
     prints: Prints | None = None
+    deleted: list[DeletedSet] = field(default_factory=list)
 
     @property
     def words(self) -> str:
@@ -269,10 +280,8 @@ def _carried(found: Sidecar, places: Places, count: int, same_planes: bool) -> S
     Sets, labels and columns are of the images and go with them. Planes are of what the model made
     of the images: they are left out when it is another model, or images were added.
     """
-    for number, named in enumerate(found.sets):
-        mask = np.zeros(count, bool)
-        mask[places] = named.mask
-        found.sets[number] = replace(named, mask=mask)
+    found.sets = [_set_moved(named, places, count) for named in found.sets]
+    found.deleted = [replace(d, named=_set_moved(d.named, places, count)) for d in found.deleted]
     for name, kept in found.labellings.items():
         labels = np.full(count, -1, np.int32)
         labels[places] = kept.labels
@@ -283,6 +292,12 @@ def _carried(found: Sidecar, places: Places, count: int, same_planes: bool) -> S
     found.planes = {name: _moved(kept, places, count) for name, kept in planes}
     found.images = count
     return found
+
+
+def _set_moved(named: NamedSet, places: Places, count: int) -> NamedSet:
+    mask = np.zeros(count, bool)
+    mask[places] = named.mask
+    return replace(named, mask=mask)
 
 
 def _moved(values: Array, places: Places, count: int) -> Array:
@@ -303,7 +318,7 @@ def _read(file: h5py.File, images: int) -> Sidecar:
     return Sidecar(
         identity=str(file.attrs["identity"]),
         images=images,
-        sets=[_read_set(file, n, entry, images) for n, entry in enumerate(about["sets"])],
+        sets=[_read_set(file, f"sets/{n}", entry, images) for n, entry in enumerate(about["sets"])],
         labellings={
             entry["name"]: _read_labels(file, n, entry)
             for n, entry in enumerate(about["labellings"])
@@ -312,12 +327,16 @@ def _read(file: h5py.File, images: int) -> Sidecar:
         columns=_read_all(file, "columns", about["columns"]),
         view=about["view"],
         images_at=about.get("images_at", ""),
+        deleted=[
+            DeletedSet(_read_set(file, f"deleted/{n}", entry, images), int(entry["closings"]))
+            for n, entry in enumerate(about.get("deleted", []))
+        ],
     )
 
 
 def _write(file: h5py.File, sidecar: Sidecar, store: Store) -> None:
     about: dict[str, Any] = {
-        "sets": [_write_set(file, n, named) for n, named in enumerate(sidecar.sets)],
+        "sets": [_write_set(file, f"sets/{n}", named) for n, named in enumerate(sidecar.sets)],
         "labellings": [
             _write_labels(file, n, *item) for n, item in enumerate(sidecar.labellings.items())
         ],
@@ -325,6 +344,10 @@ def _write(file: h5py.File, sidecar: Sidecar, store: Store) -> None:
         "columns": list(sidecar.columns),
         "view": sidecar.view,
         "images_at": sidecar.images_at,
+        "deleted": [
+            _write_set(file, f"deleted/{n}", d.named) | {"closings": d.closings}
+            for n, d in enumerate(sidecar.deleted)
+        ],
     }
     for number, values in enumerate(sidecar.planes.values()):
         file[f"planes/{number}"] = np.asarray(values, dtype=np.float32)
@@ -343,13 +366,13 @@ def _write(file: h5py.File, sidecar: Sidecar, store: Store) -> None:
     )
 
 
-def _write_set(file: h5py.File, number: int, named: NamedSet) -> dict[str, Any]:
-    file[f"sets/{number}"] = np.packbits(named.mask)
+def _write_set(file: h5py.File, at: str, named: NamedSet) -> dict[str, Any]:
+    file[at] = np.packbits(named.mask)
     return {"name": named.name, "colour": named.colour, "note": named.note, "rule": named.rule}
 
 
-def _read_set(file: h5py.File, number: int, entry: dict[str, Any], images: int) -> NamedSet:
-    mask = np.unpackbits(file[f"sets/{number}"][()], count=images).astype(bool)
+def _read_set(file: h5py.File, at: str, entry: dict[str, Any], images: int) -> NamedSet:
+    mask = np.unpackbits(file[at][()], count=images).astype(bool)
     return NamedSet(entry["name"], entry["colour"], mask, entry["rule"], entry["note"])
 
 
@@ -403,7 +426,8 @@ def _seal_of(path: Path) -> bytes:
 
 
 def _check_lengths(sidecar: Sidecar, path: Path) -> None:
-    lengths = {f"set {s.name!r}": len(s.mask) for s in sidecar.sets}
+    sets = [*sidecar.sets, *(d.named for d in sidecar.deleted)]
+    lengths = {f"set {s.name!r}": len(s.mask) for s in sets}
     lengths |= {f"labels {name!r}": len(x.labels) for name, x in sidecar.labellings.items()}
     lengths |= {f"plane {name!r}": len(x) for name, x in sidecar.planes.items()}
     lengths |= {f"column {name!r}": len(x) for name, x in sidecar.columns.items()}

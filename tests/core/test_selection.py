@@ -14,7 +14,6 @@ from matplotlib.path import Path
 from tvae_core.errors import ConfigError
 from tvae_core.selection import (
     Arrays,
-    History,
     NamedSet,
     Selection,
     apply_rule,
@@ -140,29 +139,6 @@ def test_a_selection_cannot_be_changed_in_place() -> None:
 def test_a_rule_that_does_not_fit_says_why(rule: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         apply_rule(rule, SOURCE)
-
-
-def test_undo_and_redo_walk_through_the_history() -> None:
-    steps = [Selection.from_rule(rule, SOURCE) for rule in SIMPLE[:4]]
-    history = History(Selection.none(N))
-    assert history.undo() is history
-    assert history.redo() is history
-    for step in steps:
-        history = history.push(step)
-    back = history.undo().undo()
-    assert back.present is steps[1]
-    assert back.redo().present is steps[2]
-    assert back.redo().redo().redo().present is steps[3]
-    branch = back.push(steps[0])
-    assert branch.redo() is branch
-    assert branch.undo().present is steps[1]
-
-
-def test_the_history_forgets_what_is_too_long_ago() -> None:
-    history = History(Selection.none(N), limit=3)
-    for _ in range(10):
-        history = history.push(Selection.every(N))
-    assert len(history.past) == 3
 
 
 def test_a_named_set_can_be_applied_to_other_images() -> None:

@@ -15,6 +15,7 @@ from tvae_core.images.identity import FINGERPRINT, ImageIdentity
 from tvae_core.images.stack import Sources
 from tvae_core.selection import NamedSet
 from tvae_core.sidecar import (
+    DeletedSet,
     Labelling,
     Sidecar,
     keep_notes,
@@ -35,6 +36,8 @@ def _full(store: EmbeddingStore) -> Sidecar:
         NamedSet("open", "#332288", rng.random(n) < 0.3, rule, "the good ones: ü"),
         NamedSet("open / again", "#88CCEE", np.zeros(n, bool), {"kind": "none"}),
     ]
+    gone = NamedSet("gone", "#117733", rng.random(n) < 0.1, rule, "not needed")
+    sidecar.deleted = [DeletedSet(gone, 1)]
     labels = rng.integers(-1, 3, n).astype(np.int32)
     sidecar.labellings["ward 3"] = Labelling(labels, ("a", "b"), ("#000000",), "ward", "on centres")
     sidecar.planes["umap"] = rng.normal(size=(n, 2)).astype(np.float32)
@@ -66,6 +69,9 @@ def test_what_is_saved_is_loaded(store: EmbeddingStore) -> None:
             two.rule,
         )
         np.testing.assert_array_equal(one.mask, two.mask)
+    (kept,) = loaded.deleted
+    assert (kept.closings, kept.named.name, kept.named.note) == (1, "gone", "not needed")
+    np.testing.assert_array_equal(kept.named.mask, saved.deleted[0].named.mask)
     one, two = saved.labellings["ward 3"], loaded.labellings["ward 3"]
     np.testing.assert_array_equal(one.labels, two.labels)
     assert (two.names, two.colours, two.method, two.note) == (

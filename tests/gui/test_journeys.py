@@ -19,7 +19,7 @@ from tvae_core.export.movies import why_no_mp4
 from tvae_core.selection import polygon_mask
 from tvae_gui.inspector.position_question import PositionQuestion
 from tvae_gui.main_window import MainWindow
-from tvae_gui.state.explorer_state import Clusters
+from tvae_gui.state.made import Clusters
 
 Make = Callable[..., MainWindow]
 

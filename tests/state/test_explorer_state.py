@@ -13,7 +13,8 @@ from tvae_core.colours import UNASSIGNED_COLOUR, class_colours, rgb_of
 from tvae_core.errors import ConfigError
 from tvae_core.planes import PlaneChoice
 from tvae_core.store import EmbeddingStore, Plane
-from tvae_gui.state.explorer_state import Clusters, ExplorerState
+from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.state.made import Clusters
 from tvae_gui.state.raster import Window
 from tvae_gui.state.scatter_frame import legend, scatter_frame
 
@@ -81,7 +82,7 @@ def test_a_selection_holds_all_images_and_only_those_that_pass_the_filter(
 def test_a_live_selection_is_no_step_of_the_history(state: ExplorerState) -> None:
     state.select({"kind": "indices", "indices": [1, 2]}, live=True)
     assert state.selection.count == 2
-    assert state.history.present.count == 0
+    assert state.present.count == 0
     state.cancel_live()
     assert state.selection.count == 0
 

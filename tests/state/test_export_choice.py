@@ -13,13 +13,14 @@ from tvae_core.particles import read_table
 from tvae_core.selection import polygon_mask
 from tvae_core.sidecar import load_sidecar, save_sidecar
 from tvae_core.store import EmbeddingStore, Plane
-from tvae_gui.state.explorer_state import Clusters, ExplorerState
+from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.export_choice import (
     ExportChoice,
     export_request,
     export_sources,
     keep_selection,
 )
+from tvae_gui.state.made import Clusters
 from tvae_gui.state.notes import notes_of, show_notes, show_view
 
 LASSO = {"kind": "polygon", "plane": "z1 z2", "vertices": [[-1, -1], [1, -1], [1, 1], [-1, 1]]}

@@ -37,7 +37,8 @@ class Inspector(QScrollArea):
 
     Signals: colour_chosen(key), filter_column_chosen(key), filter_changed(low, high),
     filter_cleared(), plane_chosen(PlaneChoice), umap_wanted(), clusters_wanted(), poses_wanted(),
-    class_picked(number, adds), set_picked(name, how), set_menu(name, position).
+    filter_settled(), class_picked(number, adds), set_picked(name, how), set_menu(name, position),
+    deleted_wanted(position).
     """
 
     colour_chosen = pyqtSignal(str)
@@ -51,6 +52,8 @@ class Inspector(QScrollArea):
     class_picked = pyqtSignal(int, bool)
     set_picked = pyqtSignal(str, str)
     set_menu = pyqtSignal(str, QPoint)
+    deleted_wanted = pyqtSignal(QPoint)
+    filter_settled = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -86,6 +89,7 @@ class Inspector(QScrollArea):
         self.histogram = RangeHistogram()
         self.histogram.range_changed.connect(self.filter_changed)
         self.histogram.range_cleared.connect(self.filter_cleared)
+        self.histogram.range_settled.connect(self.filter_settled)
         self._filter_words = muted()
         self._filter_words.setMinimumWidth(1)
         self._clear = tool_button("Show all")
@@ -149,8 +153,13 @@ class Inspector(QScrollArea):
         self.sets.itemClicked.connect(self._on_set_clicked)
         self._no_sets = muted("Select images, then save them as a set with Ctrl+S")
         self._no_sets.setWordWrap(True)
-        self._section("Sets", self._no_sets, self.sets)
+        self.deleted_button = tool_button("Recently deleted")
+        set_role(self.deleted_button, "quiet")
+        self.deleted_button.setToolTip("Sets deleted since the run was last opened, or before that")
+        self.deleted_button.clicked.connect(self._on_deleted)
+        self._section("Sets", self._no_sets, self.sets, self.deleted_button)
         self.sets.hide()
+        self.deleted_button.hide()
 
     def _section(self, name: str, *widgets: QWidget, first_gap: bool = False) -> None:
         if self._column.count():
@@ -225,6 +234,11 @@ class Inspector(QScrollArea):
         self._no_sets.setVisible(not sets)
         self.sets.setFixedHeight(min(len(sets), 8) * 28 + 4)
 
+    def show_deleted(self, how_many: int) -> None:
+        """Offer the sets recently deleted."""
+        self.deleted_button.setText(f"Recently deleted ({how_many})…")
+        self.deleted_button.setVisible(how_many > 0)
+
     def _fill(self, box: QComboBox, entries: list[tuple[str, Any]], chosen: Any) -> None:
         box.blockSignals(True)
         box.clear()
@@ -254,6 +268,10 @@ class Inspector(QScrollArea):
         takes = bool(held & Qt.KeyboardModifier.AltModifier)
         how = "union" if adds else "subtract" if takes else "replace"
         self.set_picked.emit(item.text(0), how)
+
+    def _on_deleted(self) -> None:
+        below = self.deleted_button.rect().bottomLeft()
+        self.deleted_wanted.emit(self.deleted_button.mapToGlobal(below))
 
     def _on_set_menu(self, at: QPoint) -> None:
         item = self.sets.itemAt(at)

@@ -109,8 +109,7 @@ class InspectorPresenter:
 
     def clear_filters(self) -> None:
         """Show all images again."""
-        for key in list(self._state.filters):
-            self._state.set_filter(key, None)
+        self._state.clear_filters()
         self._inspector.histogram.set_range(None)
 
     def show_filter(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from PyQt6.QtCore import QPoint
@@ -11,6 +10,7 @@ from PyQt6.QtGui import QAction
 
 from tvae_core.errors import TvaeError
 from tvae_core.selection import NamedSet
+from tvae_core.words import count
 from tvae_gui.context import Context
 from tvae_gui.inspector.inspector import menu_at
 from tvae_gui.state.rule_words import rule_sentence
@@ -52,7 +52,7 @@ class SetPresenter:
         """Select the images of a set, or combine them with the selection."""
         named = self._find(name)
         if named is not None:
-            combined = self._state.history.present.combine(named.selection, how)  # type: ignore[arg-type]
+            combined = self._state.present.combine(named.selection, how)  # type: ignore[arg-type]
             self._state.put_selection(combined)
 
     def open_menu(self, name: str, at: QPoint) -> None:
@@ -78,7 +78,7 @@ class SetPresenter:
         """Give a set another name."""
         new = self.ask("Rename the set", "Name of the set", name)
         if new and new != name and self._find(new) is None:
-            self._change(name, name=new)
+            self._state.change_set(name, f"rename set “{name}”", name=new)
         elif new and new != name:
             self._messages.notice(f"A set called “{new}” already exists.")
 
@@ -87,14 +87,14 @@ class SetPresenter:
         named = self._find(name)
         colour = None if named is None else self.pick_colour(named.colour)
         if colour:
-            self._change(name, colour=colour)
+            self._state.change_set(name, f"colour of set “{name}”", colour=colour)
 
     def annotate(self, name: str) -> None:
         """Write a note on a set."""
         named = self._find(name)
         note = None if named is None else self.ask("Note", f"Note on “{name}”", named.note)
         if note is not None:
-            self._change(name, note=note)
+            self._state.change_set(name, f"note on set “{name}”", note=note)
 
     def reapply(self, name: str) -> None:
         """Apply the rule that made a set again."""
@@ -106,7 +106,7 @@ class SetPresenter:
         except TvaeError as error:
             self._messages.error(error)
             return
-        self._put(name, fresh)
+        self._state.change_set(name, f"update set “{name}”", mask=fresh.mask)
         self._messages.notice(f"“{name}” now holds {fresh.count:,} images, {named.count:,} before.")
 
     def say_rule(self, name: str) -> None:
@@ -116,16 +116,18 @@ class SetPresenter:
             self._messages.notice(rule_sentence(name, named.rule, self._state.columns))
 
     def delete(self, name: str) -> None:
-        """Forget a set; its images stay."""
-        self._state.replace_sets([s for s in self._state.sets if s.name != name])
+        """Forget a set; its images stay, and the set among those recently deleted."""
+        self._state.delete_set(name)
 
-    def _change(self, which: str, **changes: str) -> None:
-        named = self._find(which)
-        if named is not None:
-            self._put(which, replace(named, **changes))  # type: ignore[arg-type]
-
-    def _put(self, name: str, fresh: NamedSet) -> None:
-        self._state.replace_sets([fresh if s.name == name else s for s in self._state.sets])
+    def open_deleted(self, at: QPoint) -> None:
+        """List the sets recently deleted; a click brings one back."""
+        actions = []
+        for number, kept in enumerate(self._state.deleted):
+            words = f"Restore “{kept.named.name}” ({count(kept.named.count, 'image')})"
+            action = QAction(words, self._window)
+            action.triggered.connect(lambda _=False, n=number: self._state.restore_set(n))
+            actions.append(action)
+        menu_at(self._window, actions, at)
 
     def _find(self, name: str) -> NamedSet | None:
-        return next((s for s in self._state.sets if s.name == name), None)
+        return self._state.named_set(name)

@@ -60,9 +60,11 @@ def _select(w: Rooms) -> list[Command]:
         Command("averages", "Class averages…", "Select", w.averages.open, ("Ctrl+G",),
                 lambda: _no_run(w)),
         Command("undo", "Undo", "Select", s.undo, ("Ctrl+Z",),
-                lambda: "" if s.history.past else "Nothing to undo", separated=True),
+                lambda: "" if s.stack.undo_name else "Nothing to undo", separated=True,
+                named=lambda: f"Undo {s.stack.undo_name}".strip()),
         Command("redo", "Redo", "Select", s.redo, ("Ctrl+Shift+Z", "Ctrl+Y"),
-                lambda: "" if s.history.future else "Nothing to redo"),
+                lambda: "" if s.stack.redo_name else "Nothing to redo",
+                named=lambda: f"Redo {s.stack.redo_name}".strip()),
     ]  # fmt: skip
 
 

@@ -100,6 +100,8 @@ class MainWindow(Rooms):
         s.probe_moved.connect(plane.show_probe)
         s.sets_changed.connect(self.poses.show_subjects)
         s.sets_changed.connect(lambda: self.inspector.show_sets(s.sets))
+        s.sets_changed.connect(lambda: self.inspector.show_deleted(len(s.deleted)))
+        s.stack.changed.connect(self.commands.refresh)
         s.clusters_changed.connect(inspector.show_clusters)
         s.clusters_changed.connect(self.clusters.show)
 
@@ -127,6 +129,7 @@ class MainWindow(Rooms):
         i.filter_column_chosen.connect(self.inspector_presenter.choose_filter)
         i.filter_changed.connect(self.inspector_presenter.filter_to)
         i.filter_cleared.connect(self.inspector_presenter.clear_filters)
+        i.filter_settled.connect(s.stack.end_gesture)
         i.plane_chosen.connect(s.choose_plane)
         i.class_picked.connect(self.inspector_presenter.on_class_picked)
 
@@ -196,6 +199,7 @@ class MainWindow(Rooms):
         self.poses.mirror_placed.connect(self.plane_presenter.show_mirror)
         i.set_picked.connect(self.sets.pick)
         i.set_menu.connect(self.sets.open_menu)
+        i.deleted_wanted.connect(self.sets.open_deleted)
         self.gallery.save_wanted.connect(self.sets.keep)
         self.gallery.export_wanted.connect(lambda: self.export.open())
         i.umap_wanted.connect(self.data.compute_umap)

@@ -275,7 +275,7 @@ class PlanePresenter:
 
     def show_selection_shape(self) -> None:
         """Show the outline of the rule behind the selection, if it is one shape on this plane."""
-        rule, shown = self._state.history.present.rule, self._state.shown
+        rule, shown = self._state.present.rule, self._state.shown
         outline = np.empty((0, 2))
         if shown is not None and rule.get("plane") == shown.choice.name:
             outline = _outline_of(rule)

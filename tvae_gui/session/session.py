@@ -12,7 +12,8 @@ from tvae_core.sidecar import CHANGING, Labelling, load_sidecar, save_sidecar, s
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.messages import Messages
 from tvae_gui.session.demo import demo_path
-from tvae_gui.state.explorer_state import Clusters, ExplorerState
+from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.state.made import Clusters
 from tvae_gui.state.notes import clusters_of, notes_of, show_notes, show_view
 
 
@@ -46,18 +47,25 @@ class Session:
                 else StoreError(f"the file is damaged ({error})", path, "embed the run again")
             )
             return False
-        self.save()
+        self._leave()
         self._state.open(store)
         self._forget_notes()
         self._restore(store)
+        self._state.stack.clear()
         self._dirty = False
         self._note_missing_images(store)
         return True
 
     def close(self) -> None:
         """Save and forget the store."""
-        self.save()
+        self._leave()
         self._state.close()
+
+    def _leave(self) -> None:
+        """Save; sets deleted some closings ago are forgotten."""
+        if self._state.age_deleted():
+            self.touch()
+        self.save()
 
     def touch(self) -> None:
         """Note that there is something to save."""

@@ -10,7 +10,9 @@ from tvae_core.colours import class_colours
 from tvae_core.planes import PlaneChoice
 from tvae_core.sidecar import Labelling, Sidecar
 from tvae_core.store import Plane
-from tvae_gui.state.explorer_state import CLUSTERING, Clusters, ExplorerState
+from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.state.made import Clusters
+from tvae_gui.state.made_state import CLUSTERING
 
 
 def notes_of(state: ExplorerState, images_at: str = "") -> Sidecar:
@@ -23,7 +25,7 @@ def notes_of(state: ExplorerState, images_at: str = "") -> Sidecar:
     """
     assert state.store is not None
     made = Sidecar.of(state.store)
-    made.sets = list(state.sets)
+    made.sets, made.deleted = list(state.sets), list(state.deleted)
     made.planes = {name: plane.coordinates for name, plane in state.planes.items()}
     made.columns = dict(state.joined)
     made.labellings = {
@@ -44,7 +46,7 @@ def show_notes(state: ExplorerState, notes: Sidecar) -> None:
     state.keep_clusterings(found)
     wanted = [str(notes.view.get("clustering", "")), CLUSTERING, *found]
     state.show_clustering(next((name for name in wanted if name in found), ""))
-    state.replace_sets(notes.sets)
+    state.replace_sets(notes.sets, notes.deleted)
 
 
 def clusters_of(kept: Labelling) -> Clusters:

@@ -23,11 +23,12 @@ class RangeHistogram(QWidget):
 
     Drag across it to keep a range, drag an end to change it, double-click to keep all.
 
-    Signals: range_changed(low, high), range_cleared().
+    Signals: range_changed(low, high), range_cleared(), range_settled() when the hand lets go.
     """
 
     range_changed = pyqtSignal(float, float)
     range_cleared = pyqtSignal()
+    range_settled = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -136,6 +137,7 @@ class RangeHistogram(QWidget):
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
         """Let go."""
         self._anchor = None
+        self.range_settled.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
         """Keep all."""

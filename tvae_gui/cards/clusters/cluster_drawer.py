@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from numpy.typing import NDArray
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QIcon, QImage, QPixmap
 from PyQt6.QtWidgets import (
@@ -16,13 +18,14 @@ from PyQt6.QtWidgets import (
     QSpinBox,
     QTableWidget,
     QTableWidgetItem,
+    QToolButton,
     QWidget,
 )
 
 from tvae_core.colours import UNASSIGNED, UNASSIGNED_COLOUR
 from tvae_core.words import count
 from tvae_gui.cards.clusters.confusion_table import ConfusionTable
-from tvae_gui.state.explorer_state import Clusters
+from tvae_gui.state.made import Clusters
 from tvae_gui.theme import colour, set_role
 from tvae_gui.widgets.controls import muted, row, tool_button
 from tvae_gui.widgets.drawer import Drawer
@@ -81,6 +84,7 @@ class ClusterDrawer(Drawer):
         self.confusion = ConfusionTable()
         self.column.addWidget(self.confusion)
         self._filling, self._clusters = False, 0
+        self._labels: NDArray[Any] | None = None
         self.show_clusters(None, [])
 
     def _choices(self) -> None:
@@ -158,6 +162,10 @@ class ClusterDrawer(Drawer):
     ) -> None:
         """List the clusters, and last the images that are in none, if there are any."""
         self._filling = True
+        labels = None if clusters is None else clusters.labels
+        if labels is not self._labels:  # rows of other clusters: none of them was chosen
+            self.table.clearSelection()
+            self._labels = labels
         self._clusters = 0 if clusters is None else len(clusters.names)
         self.table.setRowCount(self._clusters + bool(unassigned))
         if clusters is not None:
@@ -212,6 +220,10 @@ class ClusterDrawer(Drawer):
         """Show how far it is, where the method says so."""
         self._progress.setRange(0, 1000)
         self._progress.setValue(round(1000 * share))
+
+    def button(self, name: str) -> QToolButton:
+        """Return the button of an edit: Merge, Split, Colour… or Remove."""
+        return self._buttons[name][0]
 
     @property
     def is_running(self) -> bool:

@@ -19,7 +19,8 @@ from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import CENTRES, DecodedMany
 from tvae_gui.jobs.picture_job import ClusterAverages
 from tvae_gui.state.atlas_view import blend_at
-from tvae_gui.state.explorer_state import CLUSTERING, Clusters
+from tvae_gui.state.made import Clusters
+from tvae_gui.state.made_state import CLUSTERING
 from tvae_gui.widgets.questions import ask_colour
 
 Array = NDArray[Any]
@@ -123,7 +124,8 @@ class ClusterPresenter:
         clusters = self._state.clusters
         if clusters is not None and name and clusters.names[number] != name:
             names = (*clusters.names[:number], name, *clusters.names[number + 1 :])
-            self._state.set_clusters(replace(clusters, names=names))
+            words = f"rename cluster “{clusters.names[number]}”"
+            self._state.set_clusters(replace(clusters, names=names), words=words)
 
     def ask_colour(self, number: int) -> None:
         """Ask for a colour and give it to a cluster."""
@@ -137,7 +139,8 @@ class ClusterPresenter:
         clusters = self._state.clusters
         if clusters is not None:
             colours = (*clusters.colours[:number], colour, *clusters.colours[number + 1 :])
-            self._state.set_clusters(replace(clusters, colours=colours))
+            words = f"colour of cluster “{clusters.names[number]}”"
+            self._state.set_clusters(replace(clusters, colours=colours), words=words)
 
     def merge(self, numbers: list[int]) -> None:
         """Make one cluster of several; it keeps the name of the first."""
@@ -151,7 +154,8 @@ class ClusterPresenter:
         labels = np.where(labels >= 0, compact[labels], -1).astype(np.int32)
         names = tuple(clusters.names[n] for n in kept)
         colours = tuple(clusters.colours[n] for n in kept)
-        self._put(labels, names, colours, clusters.method, clusters.note)
+        fresh = replace(clusters, labels=labels, names=names, colours=colours)
+        self._state.set_clusters(fresh, words=f"merge {len(numbers)} clusters")
 
     def split(self, number: int) -> None:
         """Cut a cluster in two in the background."""
@@ -174,7 +178,8 @@ class ClusterPresenter:
         extra = range(len(clusters.names), total)
         names = (*clusters.names, *(f"cluster {n + 1}" for n in extra))
         colours = (*clusters.colours, *class_colours(total)[len(clusters.colours) :])
-        self._put(labels, names, colours, clusters.method, clusters.note)
+        fresh = replace(clusters, labels=np.asarray(labels), names=names, colours=colours)
+        self._state.set_clusters(fresh, words="split a cluster")
 
     def select(self, numbers: list[int]) -> None:
         """Select the images of clusters."""
@@ -184,13 +189,3 @@ class ClusterPresenter:
     def clear(self) -> None:
         """Drop the clustering."""
         self._state.set_clusters(None)
-
-    def _put(
-        self,
-        labels: Array,
-        names: tuple[str, ...],
-        colours: tuple[str, ...],
-        method: str,
-        note: str,
-    ) -> None:
-        self._state.set_clusters(Clusters(np.asarray(labels), names, colours, method, note))
