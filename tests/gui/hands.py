@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt
 from PyQt6.QtGui import QMouseEvent
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QWidget
 
 from tvae_gui.main_window import MainWindow
 
 NONE = Qt.KeyboardModifier.NoModifier
+CTRL = Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
 _NO_BUTTON = Qt.MouseButton.NoButton
+_LEFT = Qt.MouseButton.LeftButton
 
 
 def spot(window: MainWindow, x: float, y: float) -> QPoint:
@@ -55,6 +59,24 @@ def drag(
         send(window, QEvent.Type.MouseMove, at, held, button)
     if release:
         send(window, QEvent.Type.MouseButtonRelease, spots[-1], held, button)
+
+
+def press(widget: QWidget, key: Qt.Key, held: Qt.KeyboardModifier = NONE) -> None:
+    """Press and release a key, and then let go of Ctrl and Shift as a hand does."""
+    widget.window().activateWindow()
+    QTest.keyClick(widget, key, held)
+    _let_go(widget)
+
+
+def click(widget: QWidget, at: QPoint | None = None, held: Qt.KeyboardModifier = NONE) -> None:
+    """Click a place of a widget, its middle without one, and then let go of Ctrl and Shift."""
+    QTest.mouseClick(widget, _LEFT, held, widget.rect().center() if at is None else at)
+    _let_go(widget)
+
+
+def _let_go(widget: QWidget) -> None:
+    QTest.keyRelease(widget, Qt.Key.Key_Control, NONE)
+    QApplication.processEvents()
 
 
 def ring(x: float, y: float, rx: float, ry: float, corners: int = 32) -> Any:

@@ -12,29 +12,18 @@ from PyQt6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import settle
-from tests.gui.hands import drag, ring
+from tests.gui.hands import CTRL, NONE, SHIFT, click, drag, press, ring
 from tvae_core.colours import class_colours
 from tvae_gui.main_window import MainWindow
 from tvae_gui.state.made import Clusters
 
-CTRL, CTRL_SHIFT = (
-    Qt.KeyboardModifier.ControlModifier,
-    Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier,
-)
 
-
-def press(window: MainWindow, key: Qt.Key, held: Qt.KeyboardModifier = CTRL) -> None:
-    window.activateWindow()
-    QTest.keyClick(window, key, held)
-    QApplication.processEvents()
-
-
-def click_row(window: MainWindow, row: int, held: Qt.KeyboardModifier) -> None:
+def click_row(window: MainWindow, row: int, held: Qt.KeyboardModifier = NONE) -> None:
     table = window.cluster_drawer.table
     item = table.item(row, 3)
     assert item is not None
     at = table.visualItemRect(item).center()
-    QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, held, at)
+    click(table.viewport(), at, held)
 
 
 @pytest.fixture
@@ -42,7 +31,7 @@ def clustered(window: MainWindow, qtbot: QtBot) -> MainWindow:
     labels = (np.arange(600) % 5).astype(np.int32)
     window.state.set_clusters(Clusters(labels, tuple("abcde"), class_colours(5), "k-means"))
     window.state.stack.clear()
-    press(window, Qt.Key.Key_K, Qt.KeyboardModifier.NoModifier)
+    press(window, Qt.Key.Key_K)
     settle(qtbot, window)
     assert window.cluster_drawer.isVisible()
     return window
@@ -51,10 +40,10 @@ def clustered(window: MainWindow, qtbot: QtBot) -> MainWindow:
 def test_a_second_click_on_merge_merges_no_others(clustered: MainWindow) -> None:
     window, drawer = clustered, clustered.cluster_drawer
     merge = drawer.button("Merge")
-    click_row(window, 1, Qt.KeyboardModifier.NoModifier)
+    click_row(window, 1)
     click_row(window, 2, CTRL)
     for _ in range(2):
-        QTest.mouseClick(merge, Qt.MouseButton.LeftButton)
+        click(merge)
     assert window.state.clusters is not None
     assert window.state.clusters.names == ("a", "b", "d", "e")
     assert drawer.table.selectedItems() == []
@@ -65,40 +54,40 @@ def test_ctrl_z_takes_back_merge_rename_and_remove(clustered: MainWindow) -> Non
     window, drawer = clustered, clustered.cluster_drawer
     before = window.state.clusters
     assert before is not None
-    click_row(window, 0, Qt.KeyboardModifier.NoModifier)
+    click_row(window, 0)
     click_row(window, 1, CTRL)
-    QTest.mouseClick(drawer.button("Merge"), Qt.MouseButton.LeftButton)
-    QTest.mouseClick(drawer.button("Remove"), Qt.MouseButton.LeftButton)
+    click(drawer.button("Merge"))
+    click(drawer.button("Remove"))
     assert window.state.clusters is None
     assert window.commands.action("undo").text() == "Undo remove the clustering"
-    press(window, Qt.Key.Key_Z)
+    press(window, Qt.Key.Key_Z, CTRL)
     assert window.state.clusters is not None
     assert len(window.state.clusters.names) == 4
     assert window.commands.action("undo").text() == "Undo merge 2 clusters"
-    press(window, Qt.Key.Key_Z)
+    press(window, Qt.Key.Key_Z, CTRL)
     assert window.state.clusters is before
     assert drawer.table.rowCount() == 5
-    press(window, Qt.Key.Key_Z)  # the clicks on rows: selections of their images
-    press(window, Qt.Key.Key_Z)
+    press(window, Qt.Key.Key_Z, CTRL)  # the clicks on rows: selections of their images
+    press(window, Qt.Key.Key_Z, CTRL)
     assert window.state.selection.count == 0
     assert not window.commands.action("undo").isEnabled()
     for _ in range(4):
-        press(window, Qt.Key.Key_Z, CTRL_SHIFT)
+        press(window, Qt.Key.Key_Z, CTRL | SHIFT)
     assert window.state.clusters is None
     assert not window.commands.action("redo").isEnabled()
 
 
 def test_ctrl_z_brings_a_deleted_set_back(window: MainWindow, qtbot: QtBot) -> None:
-    press(window, Qt.Key.Key_L, Qt.KeyboardModifier.NoModifier)
+    press(window, Qt.Key.Key_L)
     drag(window, ring(-1.7, -0.5, 0.6, 0.6))
     held = window.state.selection.count
     assert held > 0
     window.sets.ask = lambda *_: "open"
-    press(window, Qt.Key.Key_S)
+    press(window, Qt.Key.Key_S, CTRL)
     assert [s.count for s in window.state.sets] == [held]
     window.sets.delete("open")
     assert window.inspector.deleted_button.text() == "Recently deleted (1)…"
-    press(window, Qt.Key.Key_Z)
+    press(window, Qt.Key.Key_Z, CTRL)
     assert [s.name for s in window.state.sets] == ["open"]
     assert not window.inspector.deleted_button.isVisible()
 
@@ -122,12 +111,12 @@ def test_a_deleted_set_is_there_after_one_closing_and_gone_after_two(
     settle(qtbot, window)
     button = window.inspector.deleted_button
     window.inspector.ensureWidgetVisible(button)
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton, pos=QPoint(10, 8))
+    click(button)
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
     (entry,) = menu.actions()
     assert entry.text() == "Restore “again” (20 images)"
-    QTest.mouseClick(menu, Qt.MouseButton.LeftButton, pos=menu.actionGeometry(entry).center())
+    click(menu, menu.actionGeometry(entry).center())
     assert [(s.name, s.count) for s in window.state.sets] == [("again", 20)]
     assert window.state.deleted == ()
 
@@ -140,8 +129,8 @@ def test_a_drag_of_the_filter_is_taken_back_at_once(window: MainWindow) -> None:
         QTest.mouseMove(histogram, QPoint(x, 20))
     QTest.mouseRelease(histogram, Qt.MouseButton.LeftButton, pos=QPoint(90, 20))
     assert window.state.visible is not None
-    press(window, Qt.Key.Key_Z)
+    press(window, Qt.Key.Key_Z, CTRL)
     assert window.state.visible is None
     assert histogram.range is None
-    press(window, Qt.Key.Key_Z, CTRL_SHIFT)
+    press(window, Qt.Key.Key_Z, CTRL | SHIFT)
     assert window.state.visible is not None
