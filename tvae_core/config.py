@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources as package_resources
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -438,10 +439,32 @@ def load_config(path: Path | str, kept: bool = False) -> RunConfig:
     return parse_config(values, path, kept)
 
 
+PRESET_GROUPS = ("start here", "as published", "compared with")
+
+
+class Preset(NamedTuple):
+    """A preset that ships with the program: what it is for, and in which group it is shown."""
+
+    name: str
+    group: str
+    about: str
+
+
+def presets() -> list[Preset]:
+    """Return the presets that ship with the program, those to start with first."""
+    found = [
+        Preset(name, str(values["group"]), str(values["about"]))
+        for name, values in _preset_files().items()
+    ]
+    return sorted(
+        found,
+        key=lambda preset: (PRESET_GROUPS.index(preset.group), preset.name == "demo", preset.name),
+    )
+
+
 def preset_names() -> list[str]:
-    """Return the names of the presets that ship with the program."""
-    folder = package_resources.files("resources").joinpath("presets")
-    return sorted(p.name.removesuffix(".json") for p in folder.iterdir() if p.name.endswith("json"))
+    """Return the names of the presets that ship with the program, in the order of `presets`."""
+    return [preset.name for preset in presets()]
 
 
 def load_preset(name: str) -> RunConfig:
@@ -452,10 +475,21 @@ def load_preset(name: str) -> RunConfig:
     ConfigError
         There is no such preset.
     """
-    if name not in preset_names():
+    values = _preset_files().get(name)
+    if values is None:
         raise ConfigError(f"no preset {name!r}", todo="presets: " + ", ".join(preset_names()))
-    text = package_resources.files("resources").joinpath("presets", f"{name}.json").read_text()
-    return parse_config(json.loads(text), f"preset {name}")
+    settings = {key: value for key, value in values.items() if key in SECTIONS}
+    return parse_config(settings, f"preset {name}")
+
+
+@cache
+def _preset_files() -> dict[str, dict[str, Any]]:
+    folder = package_resources.files("resources").joinpath("presets")
+    files = [file for file in folder.iterdir() if file.name.endswith(".json")]
+    return {
+        file.name.removesuffix(".json"): json.loads(file.read_text(encoding="utf-8"))
+        for file in files
+    }
 
 
 def _apply(values: dict[str, Any], setting: str) -> None:

@@ -54,6 +54,16 @@ class Remark(Record):
 
 
 @dataclass(frozen=True)
+class Chosen(Record):
+    """A setting that was chosen from a look at the images; `key` is empty for a note."""
+
+    kind: ClassVar[str] = "chosen"
+    key: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Step(Record):
     """A share of an epoch is done; sent at most a few times a second."""
 
@@ -139,7 +149,7 @@ class Failed(Record):
 
 _KINDS: dict[str, type[Record]] = {
     record.kind: record
-    for record in (Started, Remark, Step, Epoch, Preview, Embedded, Finished, Failed)
+    for record in (Started, Remark, Chosen, Step, Epoch, Preview, Embedded, Finished, Failed)
 }
 
 

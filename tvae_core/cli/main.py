@@ -19,6 +19,8 @@ from tvae_core.files import file_error
 COMMANDS = {
     "demo": "simulate particles, train, embed, and show the latent plane",
     "synth": "simulate an image set with known truth",
+    "look": "look at images and say which settings suit them, and why",
+    "presets": "list the presets, each in a line",
     "train": "train a run, or resume one",
     "embed": "embed images with a trained run",
     "evaluate": "evaluate a run on held-out images: tables and figures as in the paper",

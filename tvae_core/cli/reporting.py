@@ -15,7 +15,17 @@ from tqdm import tqdm
 from tvae_core import words
 from tvae_core.errors import TvaeError
 from tvae_core.files import file_error
-from tvae_core.progress import Embedded, Epoch, Failed, Finished, Record, Remark, Started, Step
+from tvae_core.progress import (
+    Chosen,
+    Embedded,
+    Epoch,
+    Failed,
+    Finished,
+    Record,
+    Remark,
+    Started,
+    Step,
+)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +135,8 @@ def _sentence(record: Record) -> str:
         )
     if isinstance(record, Remark):
         return f"note: {record.what}"
+    if isinstance(record, Chosen):
+        return f"  {record.key}={record.value}: {record.reason}" if record.key else record.reason
     if isinstance(record, Epoch):
         held_out = record.validation_elbo
         validation = "" if held_out is None else f"  validation {held_out:9.2f}"

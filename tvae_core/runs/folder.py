@@ -91,6 +91,11 @@ class RunFolder:
         return self.path / "images.npz"
 
     @property
+    def chosen_file(self) -> Path:
+        """Which settings were chosen from a look at the images, and why; not in every run."""
+        return self.path / "chosen.json"
+
+    @property
     def begun(self) -> bool:
         """Whether the run was trained before, if only a little."""
         return self.metrics.exists() or any(self.checkpoints.glob("*.json"))

@@ -146,6 +146,12 @@ def other_problems(config: RunConfig, look: ImageLook, machine: Machine) -> list
     return sorted(found, key=lambda problem: not problem.blocks)
 
 
+def seconds_of(config: RunConfig, look: ImageLook, machine: Machine) -> float | None:
+    """Return what the training of `config` will take on a machine, None where nobody knows."""
+    per_epoch, _ = _epoch_seconds(config, look, machine, None)
+    return None if per_epoch is None else config.train.epochs * per_epoch
+
+
 def _epoch_seconds(
     config: RunConfig, look: ImageLook, machine: Machine, measured: MeasuredSpeed | None
 ) -> tuple[float | None, str]:

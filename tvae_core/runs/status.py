@@ -7,7 +7,7 @@ import math
 from enum import StrEnum
 
 from tvae_core import words
-from tvae_core.progress import Epoch, Failed, Finished, Record, Remark, Started, from_json
+from tvae_core.progress import Chosen, Epoch, Failed, Finished, Record, Remark, Started, from_json
 
 _STOP_WORDS = ("stopped", "interrupted", "cancelled", "terminated")
 
@@ -53,12 +53,18 @@ def log_words(line: str) -> str:
             return f"Epoch {record.epoch + 1}: {words.duration(record.seconds)}{skipped}"
         case Started():
             return f"Training {words.count(record.images, 'image')} on {record.device}"
-        case Remark():
-            return record.what[:1].upper() + record.what[1:]
         case Finished():
             return f"Finished: {record.reason}"
-        case Failed():
-            return record.what[0].upper() + record.what[1:] if record.what else ""
+    return _said(record)
+
+
+def _said(record: Record) -> str:
+    """Return what a record tells in words of its own, empty where it tells figures."""
+    match record:
+        case Remark() | Failed():
+            return record.what[:1].upper() + record.what[1:]
+        case Chosen():
+            return f"{record.key} = {record.value}: " * bool(record.key) + record.reason
     return ""
 
 

@@ -25,7 +25,11 @@ class SettingsRequest(Request):
     sections: ClassVar[tuple[str, ...]]
 
     preset: Annotated[
-        str | None, Option(f"start from a preset: {', '.join(preset_names())}", metavar="NAME")
+        str | None,
+        Option(
+            f"start from a preset: {', '.join(preset_names())} (`tvae presets` says what each is)",
+            metavar="NAME",
+        ),
     ] = None
     config: Annotated[Path | None, Option("start from a config.json", metavar="FILE")] = None
     settings: Annotated[

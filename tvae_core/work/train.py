@@ -12,6 +12,7 @@ from tvae_core.errors import ConfigError
 from tvae_core.images_of import IMAGES_AT, moved
 from tvae_core.progress import Cancel, Embedded, Epoch, Finished, Record
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.recommend import Recommendation, recommend
 from tvae_core.work.request import Option, Place, Progress, never, quiet
 from tvae_core.work.settings import SettingsRequest
 
@@ -94,30 +95,39 @@ class TrainRequest(SettingsRequest):
 
     def records(self, cancelled: Cancel = never) -> Iterator[Record]:
         """Train and embed, yielding records of how far it is; raises as `run`."""
-        folder, config = RunFolder(self.folder), self.new_config()
+        config, chosen = self._config_and_choice()
         images_at = self.images_at or ((self.data or "") if config is None else "")
-        how = Beginning(self.resume, images_at, self.anyway)
-        return train_and_embed(folder, config, how, not self.no_embed, cancelled)
+        how = Beginning(self.resume, images_at, self.anyway, chosen)
+        yield from train_and_embed(
+            RunFolder(self.folder), config, how, not self.no_embed, cancelled
+        )
 
     def new_config(self) -> RunConfig | None:
         """Return the config of a new run, None for one that was begun.
 
-        Where a resumed run is to work from now on is written into its config.
+        Without a preset or config it is the one recommended for the images
+        (`tvae_core.runs.recommend`), with the settings given. Where a resumed run is to work from
+        now on is written into its config.
 
         Raises
         ------
         ConfigError
             The run was begun with other settings, there is none to resume, or no images are named.
+        ImageFileError
+            The images that settings are to be chosen for cannot be read.
         """
+        return self._config_and_choice()[0]
+
+    def _config_and_choice(self) -> tuple[RunConfig | None, Recommendation | None]:
         folder = RunFolder(self.folder)
         is_moved = self.resume and folder.begun  # then --data says where the images are now
         asks = self.asks_for_settings or (self.data is not None and not is_moved)
         if folder.config_file.exists() and (folder.begun or not asks):
             self._keep_place(folder, asks)
             if folder.begun:
-                return None
+                return None, None
             config = folder.config()
-            return config.model_copy(update={"data": moved(config.data, self.images_at)})
+            return config.model_copy(update={"data": moved(config.data, self.images_at)}), None
         if self.resume:
             raise ConfigError("no run here to resume", self.folder)
         config = self.settings_on()
@@ -125,7 +135,10 @@ class TrainRequest(SettingsRequest):
         if not config.data.path:
             raise ConfigError("no images given", self.folder, "add --data PATH")
         config.data.path = str(Path(config.data.path).absolute())
-        return config
+        if self.preset or self.config:
+            return config, None
+        chosen = recommend(config.data.path, config.data, self.settings)
+        return chosen.config, chosen
 
     def _keep_place(self, folder: RunFolder, asks: bool) -> None:
         """Write where a resumed run is to work and how long; refuse any other setting."""
@@ -145,11 +158,15 @@ class TrainRequest(SettingsRequest):
 
 
 class Beginning(NamedTuple):
-    """How a run is begun or goes on: resumed, from images elsewhere, whatever speaks against it."""
+    """How a run is begun or goes on.
+
+    Resumed, from images elsewhere, whatever speaks against it, with settings that were chosen.
+    """
 
     resume: bool = False
     images_at: str = ""
     anyway: bool = False
+    chosen: Recommendation | None = None
 
 
 def train_and_embed(
@@ -167,7 +184,11 @@ def train_and_embed(
     from tvae_core.runs.begin import begin
 
     if config is not None:
-        yield from begin(folder, config, how.anyway)
+        remarks = list(begin(folder, config, how.anyway))  # makes the folder, or refuses
+        if how.chosen is not None:
+            how.chosen.save(folder.chosen_file)
+            yield from how.chosen.records()
+        yield from remarks
     for record in train(folder, how.resume, cancelled, how.images_at):
         if not (and_embed and isinstance(record, Finished)):
             yield record
