@@ -54,6 +54,12 @@ class ShownPlane:
         """Whether only x has a meaning: a latent of one dimension, drawn as a histogram."""
         return self.choice.kind == "z" and self.choice.second < 0
 
+    @property
+    def leads_to_z(self) -> bool:
+        """Whether a place of the plane and z lead to each other exactly."""
+        linear = self.linear is not None and self.linear.components is not None
+        return self.choice.kind == "z" or linear
+
 
 def shown_plane(store: EmbeddingStore, choice: PlaneChoice, planes: dict[str, Plane]) -> ShownPlane:
     """Return the plane of `choice`; `planes` holds those computed in this session."""
@@ -67,7 +73,10 @@ def shown_plane(store: EmbeddingStore, choice: PlaneChoice, planes: dict[str, Pl
         return ShownPlane(made, xy, titles[0], titles[1], "exact: two latent axes")
     plane = planes[choice.kind] if choice.kind in planes else store.plane(choice.kind)
     if plane.components is None:
-        words = f"estimate: weighted mean of the z of {NEIGHBOURS} neighbours"
+        words = (
+            f"estimate: a place stands for the mean z of its {NEIGHBOURS} neighbours, and a z "
+            "for the place of the images nearest to it"
+        )
         return ShownPlane(choice, plane.coordinates, "UMAP 1", "UMAP 2", words)
     shares = plane.variance_share if plane.variance_share is not None else np.zeros(2)
     titles = [f"PC{k + 1} ({100 * share:.0f} %)" for k, share in enumerate(shares)]

@@ -7,7 +7,8 @@ again, to this store or to another. Its `kind` is a key of `RULES`:
 polygon     plane, vertices [[x, y], ...]
 rectangle   plane, x [low, high], y [low, high]
 circle      plane, centre [x, y], radius
-nearest     plane, centre [x, y], count
+nearest     plane, centre [x, y], count; or z [z1, z2, ...], count
+near        z [z1, z2, ...], radius in standard deviations of the data
 range       column, low, high (both ends belong; null is open)
 values      column, values [...]
 indices     indices [...]
@@ -57,8 +58,12 @@ def circle_mask(xy: Floats, centre: Sequence[float], radius: float) -> Mask:
 def nearest_mask(xy: Floats, centre: Sequence[float], count: int) -> Mask:
     """Return the `count` points (N, 2) nearest to `centre`; ties go to the lower index."""
     x, y = (np.subtract(xy[:, axis], centre[axis], dtype=np.float64) for axis in (0, 1))
-    distance = x * x + y * y
-    mask = np.zeros(len(xy), dtype=bool)
+    return smallest_mask(x * x + y * y, count)
+
+
+def smallest_mask(distance: Floats, count: int) -> Mask:
+    """Return the `count` images of smallest distance (N,); ties go to the lower index."""
+    mask = np.zeros(len(distance), dtype=bool)
     count = min(count, int(np.isfinite(distance).sum()))
     if count > 0:
         limit = np.partition(distance, count - 1)[count - 1]
@@ -100,14 +105,18 @@ class Source(Protocol):
     def column(self, name: str) -> Array:
         """Return a column (N,)."""
 
+    def distance(self, z: Sequence[float]) -> Floats:
+        """Return how far each image is from a place (D,) of the latent space, (N,), whitened."""
+
 
 @dataclass(frozen=True)
 class Arrays:
-    """A source made of arrays: planes (N, 2) and columns (N,) by name."""
+    """A source made of arrays: planes (N, 2) and columns (N,) by name, and whitened z (N, D)."""
 
     images: int
     planes: Mapping[str, Floats] = field(default_factory=dict)
     columns: Mapping[str, Array] = field(default_factory=dict)
+    z: Floats | None = None
 
     def plane(self, name: str) -> Floats:
         """Return plane coordinates (N, 2)."""
@@ -116,6 +125,13 @@ class Arrays:
     def column(self, name: str) -> Array:
         """Return a column (N,)."""
         return self.columns[name]
+
+    def distance(self, z: Sequence[float]) -> Floats:
+        """Return how far each image is from a place (D,) of the latent space, (N,)."""
+        if self.z is None:
+            raise KeyError("z")
+        away = self.z - np.asarray(z, dtype=np.float64)
+        return np.asarray(np.sqrt((away * away).sum(axis=1)))
 
 
 def apply_rule(rule: Rule, source: Source) -> Mask:
@@ -141,6 +157,12 @@ def _of(rule: Rule, source: Source) -> list[Mask]:
     return [apply_rule(part, source) for part in rule["of"]]
 
 
+def _nearest(rule: Rule, source: Source) -> Mask:
+    if "z" in rule:
+        return smallest_mask(source.distance(rule["z"]), rule["count"])
+    return nearest_mask(source.plane(rule["plane"]), rule["centre"], rule["count"])
+
+
 def _subtract(rule: Rule, source: Source) -> Mask:
     first, *others = _of(rule, source)
     for other in others:
@@ -152,7 +174,8 @@ RULES: dict[str, Callable[[Rule, Source], Mask]] = {
     "polygon": lambda r, s: polygon_mask(s.plane(r["plane"]), r["vertices"]),
     "rectangle": lambda r, s: rectangle_mask(s.plane(r["plane"]), tuple(r["x"]), tuple(r["y"])),
     "circle": lambda r, s: circle_mask(s.plane(r["plane"]), r["centre"], r["radius"]),
-    "nearest": lambda r, s: nearest_mask(s.plane(r["plane"]), r["centre"], r["count"]),
+    "nearest": _nearest,
+    "near": lambda r, s: np.asarray(s.distance(r["z"]) <= r["radius"]),
     "range": lambda r, s: range_mask(s.column(r["column"]), r["low"], r["high"]),
     "values": lambda r, s: values_mask(s.column(r["column"]), r["values"]),
     "indices": lambda r, s: indices_mask(s.images, r["indices"]),

@@ -34,6 +34,7 @@ def test_the_probe_starts_where_images_are(state: ExplorerState) -> None:
 
 
 def test_moving_the_probe_holds_the_dimensions_off_the_plane(state: ExplorerState) -> None:
+    state.choose_plane(PlaneChoice("z", 0, 1))
     state.set_probe_z(np.array([0.1, 0.2, 0.7]))
     state.move_probe(1.0, -1.0)
     assert state.probe is not None

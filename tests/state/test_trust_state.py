@@ -31,6 +31,7 @@ from tvae_gui.state.trust_state import (
 def state(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ExplorerState]:
     made = ExplorerState()
     made.open(EmbeddingStore(make_store(tmp_path / "s.h5", images=300, z_dim=request.param)))
+    made.choose_plane(PlaneChoice("z", 0, min(1, request.param - 1)))
     yield made
     made.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import QMainWindow, QMenu, QPushButton
 
@@ -41,10 +42,16 @@ class Command:
         return self.named() if self.named is not None else self.title
 
 
-class Commands:
-    """The commands of a window as menus, shortcuts and entries of the palette."""
+class Commands(QObject):
+    """The commands of a window as menus, shortcuts and entries of the palette.
+
+    Signals: refused(reason), when a command is called that cannot run now.
+    """
+
+    refused = pyqtSignal(str)
 
     def __init__(self, window: QMainWindow) -> None:
+        super().__init__(window)
         self._window = window
         self._commands: dict[str, Command] = {}
         self._actions: dict[str, QAction] = {}
@@ -57,6 +64,7 @@ class Commands:
             assert menu is not None
             menu.setToolTipsVisible(True)
             menu.aboutToShow.connect(self.refresh)
+            menu.aboutToHide.connect(self._let_keys_through)
             self.menus[name] = menu
 
     def add(self, commands: Iterable[Command]) -> None:
@@ -76,17 +84,32 @@ class Commands:
         self._actions[command.key] = action
 
     def run(self, key: str) -> None:
-        """Run a command if it can run now."""
-        if not self._commands[key].why_not():
+        """Run a command if it can run now, else say why it cannot."""
+        reason = self._commands[key].why_not()
+        if reason:
+            self.refused.emit(reason)
+        else:
             self._commands[key].act()
 
     def refresh(self) -> None:
-        """Grey what cannot run now and say why."""
+        """Grey what cannot run now and say why, in the menu about to show and on the buttons."""
         for key, action in self._actions.items():
             reason = self._commands[key].why_not()
             action.setEnabled(not reason)
             action.setText(self._commands[key].words)
             action.setToolTip(reason or self._commands[key].words)
+        self.refresh_buttons()
+
+    def _let_keys_through(self) -> None:
+        """Enable all once no menu is open: the key of a disabled action is dead.
+
+        Whether a command can run is asked when it is to run.
+        """
+        for action in self._actions.values():
+            action.setEnabled(True)
+
+    def refresh_buttons(self) -> None:
+        """Grey the buttons whose command cannot run now, and say why."""
         for key, button in self._buttons.items():
             reason = self._commands[key].why_not()
             button.setEnabled(not reason)
@@ -102,6 +125,10 @@ class Commands:
     def action(self, key: str) -> QAction:
         """Return the action of a command."""
         return self._actions[key]
+
+    def table(self) -> list[Command]:
+        """Return the commands in the order of the menus."""
+        return list(self._commands.values())
 
     def entries(self) -> list[Entry]:
         """Return the commands as the palette lists them."""

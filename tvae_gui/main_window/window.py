@@ -228,6 +228,7 @@ class MainWindow(Rooms):
     def _connect_window(self) -> None:
         self.messages.said.connect(self.message_bar.show_message)
         self.palette_view.chosen.connect(self.commands.run)
+        self.commands.refused.connect(self.messages.notice)
         for button, key in (
             (self.top_bar.find_button, "palette"),
             (self.top_bar.open_button, "open"),
@@ -274,7 +275,7 @@ class MainWindow(Rooms):
         self.start_page.set_reasons("", why_no_demo())
         self.top_bar.show_run("", "")
         self.setWindowTitle("TARGET-VAE")
-        self.commands.refresh()
+        self.commands.refresh_buttons()
 
     def _on_store(self) -> None:
         store = self.state.store
@@ -296,7 +297,7 @@ class MainWindow(Rooms):
         self.plane_presenter.show_selection(False)
         self.selection.on_selection_changed(False)
         self.inspector_presenter.say_shown()
-        self.commands.refresh()
+        self.commands.refresh_buttons()
 
     def _on_no_decoder(self, error: Exception) -> None:
         if isinstance(error, ImportError):

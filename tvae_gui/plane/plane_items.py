@@ -144,12 +144,17 @@ class ProbeItem(_Item):
     def __init__(self) -> None:
         super().__init__(20)
         self._xy: tuple[float, float] | None = None
-        self._radius: tuple[float, float] = (0.0, 0.0)
+        self._near: Array | None = None
         self._line = False
 
-    def put(self, xy: tuple[float, float] | None, radius: tuple[float, float], line: bool) -> None:
-        """Stand at a place; `radius` is the neighbourhood whose images are counted."""
-        self._xy, self._radius, self._line = xy, radius, line
+    @property
+    def at(self) -> tuple[float, float] | None:
+        """Where the probe stands, in plane units; None when it does not."""
+        return self._xy
+
+    def put(self, xy: tuple[float, float] | None, near: Array | None, line: bool) -> None:
+        """Stand at a place; `near` (V, 2) is the outline of what is counted around it, if any."""
+        self._xy, self._near, self._line = xy, near, line
         self.update()
 
     def draw(self, painter: QPainter) -> None:
@@ -164,9 +169,11 @@ class ProbeItem(_Item):
                 painter, [(QPointF(at.x(), target.top()), QPointF(at.x(), target.bottom()))]
             )
             return
-        near = self.to_pixels(0, self._radius[0], 0, self._radius[1])
-        painter.setPen(QPen(colour("accent", 110), 1, Qt.PenStyle.DotLine))
-        painter.drawEllipse(at, near.width(), near.height())
+        if self._near is not None:
+            x, y = self._xy
+            outline = [self.to_pixel(x + dx, y + dy) for dx, dy in self._near]
+            painter.setPen(QPen(colour("accent", 110), 1, Qt.PenStyle.DotLine))
+            painter.drawPolygon(QPolygonF(outline))
         arms = [(QPointF(dx * 6, dy * 6), QPointF(dx * 13, dy * 13)) for dx, dy in _COMPASS]
         self._stroke(painter, [(at + a, at + b) for a, b in arms])
         for pen in self._pens():

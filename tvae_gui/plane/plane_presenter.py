@@ -49,6 +49,7 @@ class PlanePresenter:
         self._tiles: dict[tuple[Any, ...], Picture | None] = {}
         self._exact: dict[tuple[Any, ...], Array] = {}
         self._asked: tuple[Any, ...] | None = None
+        self._near: Array | None = None
 
     # --- points --------------------------------------------------------------------------------
     def show_plane(self) -> None:
@@ -61,6 +62,8 @@ class PlanePresenter:
             self._view.set_points(None)
             self._view.set_tiles(None)
             return
+        nearness = self._state.nearness
+        self._near = None if nearness is None else nearness.outline(shown)
         self._view.set_axes(shown.x_title, shown.y_title, self._state.extent)
         self._view.curve.put(self._outline() if shown.is_line else np.empty((0, 2)))
         self.show_points()
@@ -119,7 +122,7 @@ class PlanePresenter:
     def _draw_tiles(self, window: Window) -> Picture | None:
         atlas = self._blendable()
         grid = tile_grid(atlas, self._state.extent, window)
-        if grid is None or self._state.support is None:
+        if grid is None:
             return None
         aspect = round(grid.aspect(window), 1)
         key = (*grid.key, theme().dark, aspect)
@@ -130,8 +133,8 @@ class PlanePresenter:
                 values = tile_values(atlas, grid)
             if values is None:
                 return None
-            xx, yy = np.meshgrid(grid.x, grid.y)
-            support = self._state.support.share(xx.ravel(), yy.ravel())
+            places, z = self._z_of(grid)
+            support = self._state.support_of(places, z)
             if len(self._tiles) > 24:
                 self._tiles.clear()
             self._tiles[key] = sheet(values, grid, support, _ink(), aspect)
@@ -139,12 +142,12 @@ class PlanePresenter:
 
     def _draw_strip(self, window: Window) -> Picture | None:
         """Draw the images along a latent of one dimension, at the foot of its histogram."""
-        atlas, support = self._blendable(), self._state.support
+        atlas = self._blendable()
         grid = None if atlas is None else strip_grid(atlas, window)
-        if atlas is None or grid is None or support is None:
+        if atlas is None or grid is None:
             return None
         values = blend(atlas, grid.x, np.full(len(grid.x), float(atlas.y[0])))
-        share = support.share(grid.x, np.zeros(len(grid.x)))
+        share = self._state.support_of(*self._z_of(grid))
         return sheet(values, grid, share, _ink(), grid.aspect(window))
 
     def _ask_exact(self, grid: TileGrid, atlas: Atlas | None) -> None:
@@ -155,21 +158,21 @@ class PlanePresenter:
         if not wanted or grid.key in self._exact:
             return
         self._asked = grid.key
-        xx, yy = np.meshgrid(grid.x, grid.y)
-        z = np.stack(
-            [
-                self._z_at(x, y)
-                for x, y in zip(xx.ravel().tolist(), yy.ravel().tolist(), strict=True)
-            ]
-        )
+        _, z = self._z_of(grid)
         self._decoder.ask_many(TILES, z, grid.key, TILE_SIDE)
+
+    def _z_of(self, grid: TileGrid) -> tuple[Array, Array]:
+        """Return the places (n, 2) of the tiles and the z (n, D) they stand for."""
+        xx, yy = np.meshgrid(grid.x, grid.y)
+        places = np.stack([xx.ravel(), yy.ravel()], axis=1)
+        return places, np.stack([self._z_at(x, y) for x, y in places.tolist()])
 
     def _z_at(self, x: float, y: float) -> Array:
         state = self._state
         assert state.shown is not None
         assert state.store is not None
         assert state.probe is not None
-        exact = state.shown.choice.kind == "z" or state.shown.linear is not None
+        exact = state.shown.leads_to_z
         near = np.empty(0, np.int64) if exact else state.index.nearest(x, y, NEIGHBOURS)
         return to_z(state.shown, state.store, np.array([x, y]), state.probe.z, near)
 
@@ -224,9 +227,9 @@ class PlanePresenter:
         """Put the probe where the state has it."""
         state = self._state
         if state.probe is None or state.shown is None:
-            self._view.probe.put(None, (0, 0), False)
+            self._view.probe.put(None, None, False)
         else:
-            self._view.probe.put(state.probe.xy, state.support_radius, state.shown.is_line)
+            self._view.probe.put(state.probe.xy, self._near, state.shown.is_line)
 
     def show_mirror(self, at: Place | None, probe: Place | None) -> None:
         """Mark the mirror image of the probe's object, or none."""

@@ -5,7 +5,7 @@ Plain Python with signals; no Qt. Views read it, `main_window._connect()` wires 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,26 +14,15 @@ from psygnal import Signal
 
 from tvae_core.columns import CLUSTER_KEY, DENSITY, Column, column_values, columns_of
 from tvae_core.errors import ConfigError
-from tvae_core.planes import NEIGHBOURS, PlaneChoice, ShownPlane, shown_plane, to_plane, to_z
+from tvae_core.planes import NEIGHBOURS, PlaneChoice, ShownPlane, shown_plane, to_z
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.state.made_state import MadeState
-from tvae_gui.state.point_index import PointIndex
+from tvae_gui.state.nearness import Nearness
+from tvae_gui.state.point_index import PointIndex, densest, extent_of
+from tvae_gui.state.probe import Probe
 from tvae_gui.state.support_map import SupportMap
 
 Array = NDArray[Any]
-SUPPORT_SHARE = 0.03
-
-
-@dataclass(frozen=True)
-class Probe:
-    """The place on the plane and the z, angle and shift that are decoded."""
-
-    xy: tuple[float, float]
-    z: Array
-    angle_rad: float = 0.0
-    shift_px: tuple[float, float] = (0.0, 0.0)
-    near: int = 0
-    nearest: Array = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -73,6 +62,7 @@ class ExplorerState(MadeState):
         self.index = PointIndex(np.empty((0, 2)))
         self.extent = (-1.0, 1.0, -1.0, 1.0)
         self.support: SupportMap | None = None
+        self.nearness: Nearness | None = None
         self.crowding: Array | None = None
         self.probe: Probe | None = None
         self._values: dict[str, Array] = {}
@@ -85,7 +75,8 @@ class ExplorerState(MadeState):
         self._leave()
         self.store = store
         self._forget_made(store.images)
-        self._set_plane(PlaneChoice("z", 0, 1))
+        self.nearness = Nearness(store)
+        self._set_plane(self.first_plane)
         self.store_changed.emit()
         self.columns_changed.emit()
         self.plane_changed.emit()
@@ -109,6 +100,13 @@ class ExplorerState(MadeState):
         return 0 if self.store is None else self.store.images
 
     # --- plane -------------------------------------------------------------------------------
+    @property
+    def first_plane(self) -> PlaneChoice:
+        """The plane a run is first shown on: its principal axes where z has more than two."""
+        assert self.store is not None
+        by_pca = self.store.z_dim > 2 and "pca" in self.store.plane_names
+        return PlaneChoice("pca") if by_pca else PlaneChoice("z", 0, 1)
+
     def choose_plane(self, choice: PlaneChoice) -> None:
         """Show another plane; the probe keeps its z where the plane has a way to it."""
         if self.store is None or (self.shown is not None and choice == self.shown.choice):
@@ -133,7 +131,7 @@ class ExplorerState(MadeState):
         assert self.store is not None
         self.shown = shown_plane(self.store, choice, self.planes)
         self.index = PointIndex(self.shown.xy)
-        self.extent = _extent(self.index)
+        self.extent = extent_of(self.index)
         self.support = SupportMap(self.index, self.extent, self.shown.is_line)
         self.crowding = None
 
@@ -194,54 +192,72 @@ class ExplorerState(MadeState):
         return self.values(name)
 
     # --- selection around the probe ------------------------------------------------------------
+    def distance(self, z: Any) -> Array:
+        """Return how far each image is from z (D,), (N,), in whitened z."""
+        assert self.nearness is not None
+        return self.nearness.distance(np.asarray(z, dtype=np.float32))
+
     def select_around_probe(self) -> None:
         """Select the images that are counted as near the probe."""
-        if self.probe is not None:
-            indices, _ = self.index.within(*self.probe.xy, *self.support_radius)
-            self.select_indices(np.sort(indices).tolist())
+        if self.probe is not None and self.nearness is not None:
+            z = [float(v) for v in self.probe.z]
+            self.select({"kind": "near", "z": z, "radius": self.nearness.radius})
 
     def select_nearest(self, how_many: int) -> None:
-        """Select the images nearest to the probe on the plane."""
-        if self.probe is not None and self.shown is not None:
-            rule = {"kind": "nearest", "plane": self.shown.choice.name}
-            self.select(rule | {"centre": list(self.probe.xy), "count": how_many})
+        """Select the images nearest to the probe in z."""
+        if self.probe is not None:
+            z = [float(v) for v in self.probe.z]
+            self.select({"kind": "nearest", "z": z, "count": how_many})
 
     # --- probe -------------------------------------------------------------------------------
     @property
-    def support_radius(self) -> tuple[float, float]:
-        """Half axes, in plane units, of the neighbourhood whose images are counted."""
-        size = self.extent
-        return SUPPORT_SHARE * (size[1] - size[0]), SUPPORT_SHARE * (size[3] - size[2])
+    def support_share(self) -> float:
+        """How well data support the probe's place, 0..1: its z, and what is shown there."""
+        if self.probe is None or self.nearness is None:
+            return 0.0
+        return self.nearness.support(self.probe.near) * self._shown_share(*self.probe.xy)
+
+    def support_of(self, places: Array, z: Array) -> Array:
+        """Return how well data support places (n, 2) of the plane that stand for z (n, D)."""
+        assert self.nearness is not None
+        share = self.nearness.supports(z)
+        if self._leads_to_z or self.support is None:
+            return share
+        return np.asarray(share * self.support.share(places[:, 0], places[:, 1]))
+
+    def _shown_share(self, x: float, y: float) -> float:
+        """Return how well the plane's own points support a place, where it has no z of its own."""
+        if self._leads_to_z or self.support is None:
+            return 1.0
+        return float(self.support.share(np.array([x]), np.array([y]))[0])
 
     @property
-    def support_share(self) -> float:
-        """How well data support the probe's place, 0..1."""
-        if self.probe is None or self.support is None:
-            return 0.0
-        x, y = (np.array([v]) for v in self.probe.xy)
-        return float(self.support.share(x, y)[0])
+    def _leads_to_z(self) -> bool:
+        return self.shown is not None and self.shown.leads_to_z
 
     def move_probe(self, x: float, y: float) -> None:
         """Move the probe to a place of the plane."""
         if self.store is None or self.shown is None or self.probe is None:
             return
-        near, nearest = self._neighbours(x, y)
-        place = np.array([x, y])
-        z = to_z(self.shown, self.store, place, self.probe.z, nearest)
-        shown = nearest[: self.options.nearest]
-        self.probe = replace(self.probe, xy=(x, y), z=z, near=near, nearest=shown)
-        self.probe_moved.emit()
+        near = np.empty(0, np.int64)
+        if not self._leads_to_z:
+            near = self.index.nearest(x, y, NEIGHBOURS)
+        z = to_z(self.shown, self.store, np.array([x, y]), self.probe.z, near)
+        self._put_probe(z, (x, y))
 
     def set_probe_z(self, z: Array) -> None:
-        """Set z itself; the probe goes where z lies on the plane, if the plane knows."""
-        if self.store is None or self.shown is None or self.probe is None:
-            return
-        z = np.asarray(z, dtype=np.float32)
-        place = to_plane(self.shown, z)
-        x, y = (float(v) for v in place) if np.isfinite(place).all() else self.probe.xy
-        near, nearest = self._neighbours(x, y)
-        shown = nearest[: self.options.nearest]
-        self.probe = replace(self.probe, xy=(x, y), z=z, near=near, nearest=shown)
+        """Set z itself; the probe goes where z lies on the plane.
+
+        On a plane with no way from z it goes where the images nearest in z lie.
+        """
+        if self.store is not None and self.shown is not None and self.probe is not None:
+            self._put_probe(np.asarray(z, dtype=np.float32), None)
+
+    def _put_probe(self, z: Array, xy: tuple[float, float] | None) -> None:
+        assert self.shown is not None
+        assert self.probe is not None
+        assert self.nearness is not None
+        self.probe = self.probe.at(z, xy, self.shown, self.nearness, self.options.nearest)
         self.probe_moved.emit()
 
     def set_probe_pose(
@@ -260,22 +276,16 @@ class ExplorerState(MadeState):
         if self.store is not None:
             self.set_probe_z(self.store.z_mean[number])
 
-    def _neighbours(self, x: float, y: float) -> tuple[int, Array]:
-        assert self.shown is not None
-        if self.shown.is_line:
-            y = float(np.median(self.index.xy[1])) if len(self.index) else 0.0
-        inside, _ = self.index.within(x, y, *self.support_radius)
-        how_many = max(self.options.nearest, NEIGHBOURS)
-        return len(inside), self.index.nearest(x, y, how_many)
-
     def _start_probe(self) -> None:
         """Put the probe where the images are densest: the first picture shows something real."""
         assert self.store is not None
         self.probe = Probe((0.0, 0.0), np.zeros(self.store.z_dim, np.float32))
         if self.store.z_dim > 2 and self.images:
+            linear = None if self.shown is None else self.shown.linear
             middle = np.median(self.store.z_mean[:100_000], axis=0)
+            middle = middle if linear is None or linear.mean is None else linear.mean
             self.probe = replace(self.probe, z=middle.astype(np.float32))
-        x, y = _densest(self.index)
+        x, y = densest(self.index)
         self.move_probe(x, y)
 
     # --- options ---------------------------------------------------------------
@@ -283,24 +293,3 @@ class ExplorerState(MadeState):
         """Change how things are shown."""
         self.options = replace(self.options, **changes)
         self.options_changed.emit()
-
-
-def _extent(index: PointIndex) -> tuple[float, float, float, float]:
-    """Return x0, x1, y0, y1 that hold all but the farthest thousandth of the points."""
-    if not len(index):
-        return -1.0, 1.0, -1.0, 1.0
-    step = max(1, len(index) // 100_000)
-    low, high = np.quantile(index.xy[:, ::step], [0.0005, 0.9995], axis=1)
-    same = high <= low
-    low, high = low - 0.5 * same, high + 0.5 * same
-    return float(low[0]), float(high[0]), float(low[1]), float(high[1])
-
-
-def _densest(index: PointIndex) -> tuple[float, float]:
-    if not len(index):
-        return 0.0, 0.0
-    counts = np.diff(index.starts)
-    cell = int(np.argmax(counts))
-    run = slice(int(index.starts[cell]), int(index.starts[cell + 1]))
-    x, y = index.xy[:, run].mean(axis=1)
-    return float(x), float(y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,17 @@ def export_sources(state: ExplorerState) -> list[tuple[str, Source, int]]:
         if without := state.images - len(valid):
             entries.append((UNASSIGNED, ("cluster", -1), without))
     return [*entries, ("all images", ("all", ""), state.images)]
+
+
+def default_source(state: ExplorerState) -> Source:
+    """Return what is exported unless something else is chosen: the selection, else all images."""
+    return ("selection", "") if state.selection.count else ("all", "")
+
+
+def file_stem(words: str, source: Source) -> str:
+    """Return what a file is called after the images it holds, in letters that files may have."""
+    stem = words if source[0] in ("set", "cluster") else source[0]
+    return re.sub(r"[^\w.+-]+", "-", stem).strip("-.") or source[0]
 
 
 def keep_selection(state: ExplorerState, choice: ExportChoice) -> bool:

@@ -70,6 +70,10 @@ class MadeState:
         """Return plane coordinates (N, 2)."""
         raise NotImplementedError
 
+    def distance(self, z: Any) -> Array:
+        """Return how far each image is from z (D,), (N,), in whitened z."""
+        raise NotImplementedError
+
     # --- one door to every change ------------------------------------------------------------
     def _change(self, words: str, gesture: str = "", **parts: Any) -> None:
         """Change parts of what was made, as one step that can be taken back."""

@@ -91,3 +91,25 @@ def _extent(points: Array) -> tuple[Array, Array]:
     low, high = points.min(axis=0), points.max(axis=0)
     same = high <= low
     return low - 0.5 * same.astype(np.float32), high + 0.5 * same.astype(np.float32)
+
+
+def extent_of(index: PointIndex) -> tuple[float, float, float, float]:
+    """Return x0, x1, y0, y1 that hold all but the farthest thousandth of the points."""
+    if not len(index):
+        return -1.0, 1.0, -1.0, 1.0
+    step = max(1, len(index) // 100_000)
+    low, high = np.quantile(index.xy[:, ::step], [0.0005, 0.9995], axis=1)
+    same = high <= low
+    low, high = low - 0.5 * same, high + 0.5 * same
+    return float(low[0]), float(high[0]), float(low[1]), float(high[1])
+
+
+def densest(index: PointIndex) -> tuple[float, float]:
+    """Return the middle of the most crowded cell."""
+    if not len(index):
+        return 0.0, 0.0
+    counts = np.diff(index.starts)
+    cell = int(np.argmax(counts))
+    run = slice(int(index.starts[cell]), int(index.starts[cell + 1]))
+    x, y = index.xy[:, run].mean(axis=1)
+    return float(x), float(y)

@@ -79,6 +79,11 @@ def _joined(word: str) -> Callable[[Rule, _Columns], str]:
     return lambda rule, columns: word.join(_part(of, columns) for of in rule["of"])
 
 
+def _z(values: list[float]) -> str:
+    more = ", …" if len(values) > 4 else ""
+    return f"z = ({', '.join(figure(v) for v in values[:4])}{more})"
+
+
 def _part(rule: Rule, columns: _Columns) -> str:
     """Return a part of a rule, in brackets where it has parts of its own."""
     words = _phrase(rule, columns)
@@ -92,8 +97,10 @@ PHRASES: dict[str, Callable[[Rule, _Columns], str]] = {
     "rectangle": _rectangle,
     "circle": lambda r, _: f"within {figure(r['radius'])} of {_pair(*r['centre'])} on {r['plane']}",
     "nearest": lambda r, _: (
-        f"among the {count(r['count'])} nearest to {_pair(*r['centre'])} on {r['plane']}"
+        f"among the {count(r['count'])} nearest to "
+        + (_z(r["z"]) if "z" in r else f"{_pair(*r['centre'])} on {r['plane']}")
     ),
+    "near": lambda r, _: f"within {figure(r['radius'])} deviations of {_z(r['z'])}",
     "range": _range,
     "values": _values,
     "indices": lambda r, _: f"chosen one by one ({count(len(r['indices']))})",

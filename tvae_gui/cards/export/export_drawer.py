@@ -22,7 +22,7 @@ from PyQt6.QtWidgets import (
 
 from tvae_core.export import registry
 from tvae_core.words import count
-from tvae_gui.state.export_choice import ExportChoice
+from tvae_gui.state.export_choice import ExportChoice, file_stem
 from tvae_gui.theme import set_role
 from tvae_gui.widgets.controls import muted, row, tool_button
 from tvae_gui.widgets.drawer import Drawer
@@ -38,6 +38,7 @@ from tvae_gui.words import (
 _MOVED = "Only if the original images or their table have moved: their new location"
 _NOT_HERE = "Only for images and particles: choose one of those formats above"
 _POSE = "Add angle, shift, cluster and confidence as columns; the values they replace are kept"
+_ONLY_PARTICLES = "Only for particles: choose a particle table above"
 _REST = "Also write the remaining rows to a second file"
 
 
@@ -53,7 +54,8 @@ class ExportDrawer(Drawer):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__("Export", parent)
-        self._folder = Path.home()
+        self._folder, self._run = Path.home(), ""
+        self._is_named = False  # whether the user gave the file a name of its own
         self._running = False
         self._reasons: dict[str, str] = {}
         self._form()
@@ -121,13 +123,17 @@ class ExportDrawer(Drawer):
         for tick in (self.with_pose, self.rest, self.overwrite):
             form.addRow(muted(""), tick)
         self.column.addLayout(form)
+        self._listen()
+
+    def _listen(self) -> None:
         for box in (self.source, self.format, self._pose, self._size):
             box.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
             box.currentIndexChanged.connect(self._on_changed)
+        self.source.currentIndexChanged.connect(self._on_source)
         self.format.currentIndexChanged.connect(self._on_format)
-        self.target.textEdited.connect(self._on_changed)
+        self.target.textEdited.connect(self._on_named)
         self.images_at.textEdited.connect(self._on_changed)
         for tick in (self.overwrite, self.rest, self.with_pose):
             tick.toggled.connect(self._on_changed)
@@ -138,10 +144,11 @@ class ExportDrawer(Drawer):
         self.source.blockSignals(True)
         self.source.clear()
         for words, data, images in entries:
-            self.source.addItem(f"{words} ({count(images)})", (data, images))
+            stem = file_stem(words, data)
+            self.source.addItem(f"{words} ({count(images)})", (data, images, stem))
         self.source.setCurrentIndex(min(chosen, len(entries) - 1))
         self.source.blockSignals(False)
-        self._on_changed()
+        self._on_source()
 
     def show_particles(self, reasons: dict[str, str]) -> None:
         """Offer the particle tables; `reasons` says by suffix why one cannot be written."""
@@ -157,12 +164,11 @@ class ExportDrawer(Drawer):
         if reasons.get(self.format.currentData()[1], ""):
             self.format.setCurrentIndex(0)
 
-    def set_folder(self, folder: Path, stem: str) -> None:
-        """Write into `folder` unless the user says otherwise."""
-        self._folder = folder
-        self.target.setText(str(folder / f"{stem}{self.format.currentData()[1]}"))
+    def set_folder(self, folder: Path, run: str) -> None:
+        """Write into `folder`, under a name of the run and of what is exported."""
+        self._folder, self._run, self._is_named = folder, run, False
         self._outcome.setText("")
-        self._on_changed()
+        self._on_source()
 
     def show_command(self, command: str) -> None:
         """Show the equivalent command."""
@@ -196,7 +202,7 @@ class ExportDrawer(Drawer):
         """What is asked for; None when there is nothing to export."""
         if self.source.currentData() is None:
             return None
-        data, _ = self.source.currentData()
+        data, _, _ = self.source.currentData()
         return ExportChoice(
             source=data,
             what=self.format.currentData()[0],
@@ -210,6 +216,28 @@ class ExportDrawer(Drawer):
         )
 
     # --- hands -------------------------------------------------------------------------------
+    def _on_source(self) -> None:
+        """Propose a name that says what is in the file, unless the user gave it one."""
+        data = self.source.currentData()
+        if data is not None and self._run and not self._is_named:
+            name = f"{self._run}-{data[2]}{self.format.currentData()[1]}"
+            self.target.setText(str(self._folder / name))
+        self._on_rest_possible()
+
+    def _on_named(self) -> None:
+        self._is_named = True
+        self._on_changed()
+
+    def _on_rest_possible(self) -> None:
+        """Offer to write the others where there are any."""
+        data = self.source.currentData()
+        particles = self.format.currentData()[0] == "particles"
+        everything = data is not None and data[0][0] == "all"
+        self.rest.setEnabled(particles and not everything)
+        why = "All images are exported: there are no others" if everything else _ONLY_PARTICLES
+        self.rest.setToolTip(_REST if self.rest.isEnabled() else why)
+        self._on_changed()
+
     def _on_format(self) -> None:
         suffix = self.format.currentData()[1]
         path = Path(self.target.text())
@@ -217,17 +245,15 @@ class ExportDrawer(Drawer):
         what = self.format.currentData()[0]
         images, particles = what == "images", what == "particles"
         only_images = "Only for images: choose an image format above"
-        only_particles = "Only for particles: choose a particle table above"
         for widget, usable, tip, why in (
             (self._pose, images, "Upright, or as in the original files", only_images),
             (self._size, images, "At their original size, or at the model's", only_images),
             (self.images_at, images or particles, _MOVED, _NOT_HERE),
-            (self.rest, particles, _REST, only_particles),
-            (self.with_pose, particles, _POSE, only_particles),
+            (self.with_pose, particles, _POSE, _ONLY_PARTICLES),
         ):
             widget.setEnabled(usable)
             widget.setToolTip(tip if usable else why)
-        self._on_changed()
+        self._on_rest_possible()
 
     def _on_changed(self) -> None:
         choice = self.choice
@@ -238,7 +264,7 @@ class ExportDrawer(Drawer):
             return
         if choice is None:
             return
-        _, images = self.source.currentData()
+        _, images, _ = self.source.currentData()
         noun = {"table": "row", "particles": "particle"}.get(choice.what, "image")
         words = "Draw the figure" if choice.what == "figure" else f"Export {count(images, noun)}"
         self.button.setText(words)
@@ -259,7 +285,7 @@ class ExportDrawer(Drawer):
         )
         if name:
             self.target.setText(name)
-            self._on_changed()
+            self._on_named()
 
     def _on_copy(self) -> None:
         clipboard = QApplication.clipboard()

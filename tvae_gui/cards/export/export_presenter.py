@@ -11,6 +11,7 @@ from tvae_gui.context import Context
 from tvae_gui.state.export_choice import (
     ExportChoice,
     Source,
+    default_source,
     export_request,
     export_sources,
     keep_selection,
@@ -34,16 +35,15 @@ class ExportPresenter:
             {s: why_no_particles(store, s) for s in endings_of("particles")}
         )
         self.show_sources(chosen)
-        stem = "selection" if self._state.selection.count else "all"
-        stem = str(chosen[1]) if chosen is not None and chosen[0] == "set" else stem
-        self._drawer.set_folder(store.path.parent, f"{store.path.stem}-{stem}".replace(" ", "-"))
+        self._drawer.set_folder(store.path.parent, store.path.stem)
         self._drawer.open_drawer()
 
     def show_sources(self, chosen: Source | None = None) -> None:
         """List selection, sets, clusters and all."""
         entries = export_sources(self._state)
         keys = [data for _, data, _ in entries]
-        self._drawer.show_sources(entries, keys.index(chosen) if chosen in keys else 0)
+        chosen = chosen if chosen in keys else default_source(self._state)
+        self._drawer.show_sources(entries, keys.index(chosen))
 
     def on_changed(self, choice: ExportChoice) -> None:
         """Show the command."""
