@@ -101,7 +101,7 @@ class MainWindow(Rooms):
         s.sets_changed.connect(self.poses.show_subjects)
         s.sets_changed.connect(lambda: self.inspector.show_sets(s.sets))
         s.sets_changed.connect(lambda: self.inspector.show_deleted(len(s.deleted)))
-        s.stack.changed.connect(self.commands.refresh)
+        s.stack.changed.connect(self.commands.refresh_buttons)
         s.clusters_changed.connect(inspector.show_clusters)
         s.clusters_changed.connect(self.clusters.show)
 
