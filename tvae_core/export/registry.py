@@ -5,36 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tvae_core.errors import ImageFileError, TableError
+from tvae_core.export.file_form import FileForm
+from tvae_core.export.frames import H5AD
 from tvae_core.export.stack_files import HDF5, MRC, NPY, PNG, TIFF, StackForm
 from tvae_core.export.table_files import CSV, PARQUET, TableForm
-from tvae_core.store import EmbeddingStore
 
 What = Literal["images", "table", "figure", "particles", "other"]
-
-
-@dataclass(frozen=True)
-class FileForm:
-    """A kind of file of its own.
-
-    Parameters
-    ----------
-    write : callable
-        Writes what a store knows of the chosen images, (n,) int ascending, to a path.
-    count : callable
-        Reads the file again and returns how many images it speaks of.
-    """
-
-    write: Callable[[EmbeddingStore, NDArray[np.int64], Path], None]
-    count: Callable[[Path], int]
 
 
 @dataclass(frozen=True)
@@ -72,8 +53,9 @@ KINDS: tuple[ExportKind, ...] = (
     ExportKind("images, NumPy (.npy)", (".npy",), "images", NPY),
     ExportKind("images, HDF5", (".h5", ".hdf5"), "images", HDF5),
     ExportKind("images, folder of PNG", ("",), "images", PNG),
-    ExportKind("poses and latents, CSV", (".csv",), "table", CSV),
-    ExportKind("poses and latents, Parquet", (".parquet",), "table", PARQUET),
+    ExportKind("table of every column, CSV", (".csv",), "table", CSV),
+    ExportKind("table of every column, Parquet", (".parquet",), "table", PARQUET),
+    ExportKind("table for scanpy, AnnData (.h5ad)", (".h5ad",), "other", H5AD),
     ExportKind("figure of the plane, PNG", (".png",), "figure"),
     ExportKind("figure of the plane, SVG", (".svg",), "figure"),
     ExportKind("figure of the plane, PDF", (".pdf",), "figure"),

@@ -95,8 +95,3 @@ def in_clusters(store: EmbeddingStore, labelling: Labelling, numbers: str) -> ND
         what = "every image is in a cluster" if set(wanted) == {0} else f"no image in {numbers}"
         raise ConfigError(what, store.path, f"clusters count from 1 to {count}")
     return mask
-
-
-def counted_from_one(labels: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return labels from 0, -1 for none, as a person and RELION count: from 1, 0 for none."""
-    return np.maximum(np.asarray(labels, np.int64), -1) + 1

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ConfigError
-from tvae_core.export.registry import FileForm, What, kind_of
+from tvae_core.export.file_form import FileForm
+from tvae_core.export.registry import What, kind_of
 from tvae_core.export.target import Exported, new_file, refuse_existing, verify
 from tvae_core.images_of import (
     IMAGES_AT,
@@ -23,7 +24,7 @@ from tvae_core.particles.index_file import read_image_numbers
 from tvae_core.progress import Cancel
 from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore
-from tvae_core.work.choosing import STORE, counted_from_one, in_clusters, labelling_of, named_set
+from tvae_core.work.choosing import STORE, in_clusters, labelling_of, named_set
 from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
 
 Chosen = NDArray[np.int64]
@@ -82,7 +83,7 @@ class ExportRequest(Request):
     upright: Annotated[bool, Option("images: turned and shifted back")] = False
     model_size: Annotated[bool, Option("images: as the model sees them")] = False
     added: Annotated[
-        bool, Option("tables: also the columns that were joined to the run, and its clusters")
+        bool, Option("no longer needed: a table holds every column, joined ones and clusters too")
     ] = False
     plane: Annotated[
         str, Option('figures: which plane, such as "z1 z2", pca or umap', metavar="NAME")
@@ -187,15 +188,12 @@ def _images(job: _Job) -> ExportDone:
 
 
 def _table(job: _Job) -> ExportDone:
-    from tvae_core.export.tables import export_table, store_columns
+    from tvae_core.export.tables import every_column, export_table
 
-    columns = store_columns(job.store)
-    if job.request.added:
-        sidecar = load_sidecar(job.store)
-        columns |= sidecar.columns
-        if sidecar.labellings:
-            labelling = labelling_of(sidecar, job.store, job.request.labelling)
-            columns["cluster"] = counted_from_one(labelling.labels)
+    notes = load_sidecar(job.store)
+    if job.request.labelling:
+        labelling_of(notes, job.store, job.request.labelling)  # refuses an unknown name
+    columns = every_column(job.store, notes, job.request.labelling)
     done = export_table(
         columns, job.target, indices=job.chosen, overwrite=job.request.overwrite,
         progress=job.told, cancelled=job.cancelled,

@@ -109,9 +109,7 @@ def _chosen(state: ExplorerState, choice: ExportChoice) -> dict[str, Any]:
 
 
 def _added(state: ExplorerState, choice: ExportChoice) -> dict[str, Any]:
-    """Return the options that tell of what is shown and what was added to the run."""
-    if choice.what == "table":
-        return {"added": bool(state.joined) or state.clusters is not None}
+    """Return the options that tell of what is shown."""
     if choice.what == "figure" and state.shown is not None:
         return {"plane": state.shown.choice.name, "colour": state.colour.key}
     return {}

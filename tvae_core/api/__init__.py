@@ -1,0 +1,1 @@
+"""Python in five lines: what `import tvae_core as tvae` offers."""
