@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tvae_core.api.estimator import TargetVAE
     from tvae_core.api.runs import Run, fit, open_run
     from tvae_core.api.stores import Store, open_store
     from tvae_core.errors import TvaeError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Run",
     "Store",
+    "TargetVAE",
     "TvaeError",
     "__version__",
     "fit",
@@ -35,6 +37,7 @@ __all__ = [
 _PLACES = {
     "Run": "tvae_core.api.runs",
     "Store": "tvae_core.api.stores",
+    "TargetVAE": "tvae_core.api.estimator",
     "TvaeError": "tvae_core.errors",
     "fit": "tvae_core.api.runs",
     "open_run": "tvae_core.api.runs",

@@ -56,11 +56,7 @@ class Run:
     @property
     def history(self) -> list[Epoch]:
         """The epochs trained so far: ELBO and its parts in nats per image, one record each."""
-        if not self._folder.metrics.exists():
-            return []
-        lines = self._folder.metrics.read_text(encoding="utf-8").splitlines()
-        records = [from_json(line) for line in lines if line.strip()]
-        return [record for record in records if isinstance(record, Epoch)]
+        return history_of(self._folder)
 
     @cached_property
     def store(self) -> Store:
@@ -109,7 +105,7 @@ class Run:
             folder=self.path,
             data=None if source is None else str(source.path),
             output=None if target is None else Path(target),
-            settings=_as_settings(settings, EmbedRequest.sections),
+            settings=settings_of(settings, EmbedRequest.sections),
         )
         path = _followed(request.records(cancelled), progress, [])
         self.__dict__.pop("store", None)
@@ -177,7 +173,7 @@ def fit(
     folder = RunFolder(Path(out).expanduser())
     if folder.is_used():
         raise ConfigError("this folder is not empty", folder.path, "choose another folder")
-    wanted = _as_settings(settings, TrainRequest.sections)
+    wanted = settings_of(settings)
     source = as_source(images, folder.path / "images.npy")
     if source.axes and not any(name.startswith("data.axes=") for name in wanted):
         wanted = (*wanted, f"data.axes={source.axes}")
@@ -212,7 +208,18 @@ def open_run(path: Place) -> Run:
     return Run(path)
 
 
-def _as_settings(settings: dict[str, Any], sections: tuple[str, ...]) -> tuple[str, ...]:
+def history_of(folder: RunFolder) -> list[Epoch]:
+    """Return the epochs that a run has trained."""
+    if not folder.metrics.exists():
+        return []
+    lines = folder.metrics.read_text(encoding="utf-8").splitlines()
+    records = [from_json(line) for line in lines if line.strip()]
+    return [record for record in records if isinstance(record, Epoch)]
+
+
+def settings_of(
+    settings: dict[str, Any], sections: tuple[str, ...] = TrainRequest.sections
+) -> tuple[str, ...]:
     """Return settings as `section.name=value`; a name may leave its section out.
 
     Raises

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -174,7 +175,20 @@ def poses_by(store: EmbeddingStore) -> Callable[[Array], tuple[Array, Array, Arr
     CheckpointError, StoreError
         The store holds no usable model.
     """
-    model = model_from_bytes(store.weights(), store.path)
+    return poses_of_model(store.weights(), store.path)
+
+
+def poses_of_model(
+    weights: bytes, where: Path | str = "model"
+) -> Callable[[Array], tuple[Array, Array, Array]]:
+    """Return what infers content, angle and shift as the model of a safetensors file does.
+
+    Raises
+    ------
+    CheckpointError
+        It is no usable model.
+    """
+    model = model_from_bytes(weights, Path(where))
 
     def poses(images: Array) -> tuple[Array, Array, Array]:
         found = infer(model, torch.from_numpy(np.ascontiguousarray(images, np.float32)), 0.0)
