@@ -1,7 +1,7 @@
 """`tvae export STORE OUT`: chosen images as a stack, their poses as a table, the plane as a figure.
 
 The name of OUT decides what is written: .mrcs .tif .npy .h5 or a folder of PNG (images); .csv
-.parquet (poses and latents); .png .svg .pdf (the plane); .star .cs .csg (the chosen rows of the
+.parquet .h5ad (every column); .png .svg .pdf (the plane); .star .cs .csg (the chosen rows of the
 run's own particle table, unchanged). With --as and no OUT the particles go beside the store.
 """
 

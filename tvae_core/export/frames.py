@@ -86,7 +86,8 @@ def _planes(store: EmbeddingStore, notes: Sidecar) -> dict[str, NDArray[np.float
 
 
 def _write_h5ad(store: EmbeddingStore, chosen: NDArray[np.int64], part: Path) -> None:
-    to_anndata(store, load_sidecar(store))[chosen].write_h5ad(part)
+    whole = to_anndata(store, load_sidecar(store))
+    whole[chosen].copy().write_h5ad(part)  # a view would warn: text is recoded as it is written
 
 
 def _count_h5ad(part: Path) -> int:
