@@ -277,6 +277,14 @@ class TrainConfig(_Section):
         ge=0,
         le=1,
     )
+    content_start: Literal["none", "linear", "auto"] = _field(
+        "none",
+        "linear: a linear model of pose and content is found by EM and draws the images of the "
+        "first steps; auto: where the images are noisy; for particles in strong noise",
+    )
+    taught_share: float = _field(
+        0.5, "Share of all steps that learn from images drawn by the linear model", gt=0, lt=1
+    )
     clip_gradient: float = _field(0.0, "Largest norm of the gradient; 0: no limit", ge=0)
     device: str = _field("auto", "auto, cpu, cuda or cuda:N")
     compile: bool = _field(
@@ -340,6 +348,15 @@ class RunConfig(_Section):
                 " compared with each other."
             )
             found.append(Contradiction(what, "Draw 4 cells per image", "train.samples", 4))
+        if train.content_start == "linear" and (
+            self.model.likelihood == "bernoulli" or not several_cells
+        ):
+            what = (
+                "The linear start draws images with Gaussian noise for a TARGET-VAE: other systems "
+                "and the Bernoulli likelihood learn nothing from them."
+            )
+            remedy = "Start without it"
+            found.append(Contradiction(what, remedy, "train.content_start", "none"))
         if data.validation_share + data.test_share >= 1:
             what = "All images are held out: none is left for training."
             found.append(Contradiction(what, "Hold out fewer", "data.test_share", 0.1))

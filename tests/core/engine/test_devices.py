@@ -154,8 +154,13 @@ OTHERS = {
     "muon, unit variance": ["train.optimizer=muon", "train.start=unit-variance"],
     "a mask, a clip, no average": ["data.mask=true", "train.clip_gradient=1"],
     "normal prior": ["model.rotation_prior=normal", "model.subpixel_shift=false"],
+    "a linear start": ["model.likelihood=gaussian", "train.content_start=linear"],
+    "a linear start, learned deviation, mask": [
+        "model.likelihood=gaussian-learned", "train.content_start=linear", "data.mask=true",
+        "train.sampler=cells", "train.samples=2",
+    ],
     "fewer pixels, warm-up": ["train.pixel_share=0.25", "train.content_warmup=0.5"],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("settings", OTHERS.values(), ids=OTHERS)

@@ -5,11 +5,13 @@ Shapes: B batch, S shift cells, R rotations, D content dimensions, M samples.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from tvae_core.engine.model.encoder import wrap
 from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.posterior import Posterior
 
@@ -109,6 +111,36 @@ def categorical_sample(
         chosen = torch.searchsorted(below, wanted).clamp_max(below.shape[1] - 1)
     z, angle, shift = _parameters_at(posterior, cells, chosen, rotations, noise)
     return LatentSample(z, angle, shift, torch.full_like(angle, 1.0 / samples))
+
+
+def log_density(posterior: Posterior, cells: CellGeometry, sample: LatentSample) -> Tensor:
+    """Return log q(z, theta, t, cell | y) of each sample, (B, M) nats, in the cell nearest to it.
+
+    A pose may also lie in the tail of another cell, so the log of the whole density is at least
+    this; about their own cells the densities are narrow.
+    """
+    rotations = posterior.log_q.shape[2]
+    offset = wrap(sample.angle_rad[..., None] - cells.angles)  # (B, M, R)
+    nearest = offset.abs().argmin(2, keepdim=True)
+    away = sample.shift_px[:, :, None] - cells.positions_px  # (B, M, S, 2)
+    place = away.square().sum(3).argmin(2, keepdim=True)
+    chosen = (place * rotations + nearest)[..., 0]
+    angle = wrap(offset.gather(2, nearest)[..., 0] - at_cells(posterior.angle_mean, chosen))
+    found = at_cells(posterior.log_q, chosen)
+    found = found + _log_normal(angle, at_cells(posterior.angle_log_std, chosen))
+    z_mean, z_log_std = at_cells(posterior.z_mean, chosen), at_cells(posterior.z_log_std, chosen)
+    found = found + _log_normal(sample.z - z_mean, z_log_std).sum(-1)
+    if posterior.shift_mean is None or posterior.shift_log_std is None:
+        return found
+    shift = away.gather(2, place[..., None].expand(-1, -1, -1, 2))[:, :, 0]
+    spread = at_cells(posterior.shift_log_std, chosen)[..., None]
+    shift = shift - at_cells(posterior.shift_mean, chosen)
+    return found + _log_normal(shift, spread).sum(-1)
+
+
+def _log_normal(difference: Tensor, log_std: Tensor) -> Tensor:
+    scaled = difference * (-log_std).exp()
+    return -0.5 * scaled.square() - log_std - 0.5 * math.log(2 * math.pi)
 
 
 def at_cells(values: Tensor, chosen: Tensor) -> Tensor:

@@ -16,9 +16,15 @@ from tvae_core.config import RunConfig
 from tvae_core.engine.data import Batch
 from tvae_core.engine.device import full_precision, mixed_precision, working_set_bytes
 from tvae_core.engine.model.noise import Noise
-from tvae_core.engine.model.posterior import Posterior
-from tvae_core.engine.model.sampling import LatentSample, cells_sample, gumbel_softmax_sample
-from tvae_core.engine.model.target_vae import TERMS, TargetVae
+from tvae_core.engine.model.posterior import Posterior, kl_terms
+from tvae_core.engine.model.sampling import (
+    LatentSample,
+    cells_sample,
+    gumbel_softmax_sample,
+    log_density,
+)
+from tvae_core.engine.model.target_vae import TERMS, ElboTerms, TargetVae
+from tvae_core.engine.training.linear_start import Lesson, Lessons
 from tvae_core.engine.training.optimizer import Steps, set_rate
 from tvae_core.runs import costs
 
@@ -88,8 +94,9 @@ def train_step(
     step: int,
     micro_batch: int,
     check: Callable[[], None],
+    lessons: Lessons | None = None,
 ) -> StepFigures:
-    """Take a step on a batch.
+    """Take a step on a batch, or with `lessons` on as many images drawn by the linear model.
 
     The step is skipped, and the weights stay as they are, where the ELBO or the gradient is not
     finite. `check` is called between micro-batches and may raise to give the step up: weights
@@ -105,13 +112,13 @@ def train_step(
         for part in batch.numbered(device).split(micro_batch):
             check()
             part = part.to(device)
+            noise = Noise(seed, step, part.numbers)
             with mixed_precision(device):
-                posterior = model.infer(part.images)
-                noise = Noise(seed, step, part.numbers)
-                sample = draw(model, posterior, config, schedule.temperature, noise)
-                terms = model.elbo_terms(part.images, posterior, sample, pixels, part.ctf)
-            given_back = (1.0 - schedule.content_weight) * terms.kl.content
-            loss = -(terms.elbo + given_back).sum() / len(batch)
+                if lessons is None:
+                    terms, wanted = _seen(model, part, config, schedule, noise, pixels)
+                else:
+                    terms, wanted = _taught(model, lessons.draw(model, part, noise), part, pixels)
+            loss = -wanted.sum() / len(batch)
             loss.backward()  # type: ignore[no-untyped-call]
             sums += terms.sums()
     check()
@@ -120,6 +127,38 @@ def train_step(
     if taken:
         optimizer.step()
     return StepFigures(sums, taken)
+
+
+def _seen(
+    model: TargetVae,
+    part: Batch,
+    config: RunConfig,
+    schedule: Schedule,
+    noise: Noise,
+    pixels: Tensor | None,
+) -> tuple[ElboTerms, Tensor]:
+    """Return the ELBO's terms of images, and what is maximised of each: KL_z has its weight."""
+    posterior = model.infer(part.images)
+    sample = draw(model, posterior, config, schedule.temperature, noise)
+    terms = model.elbo_terms(part.images, posterior, sample, pixels, part.ctf)
+    return terms, terms.elbo + (1.0 - schedule.content_weight) * terms.kl.content
+
+
+def _taught(
+    model: TargetVae, lesson: Lesson, part: Batch, pixels: Tensor | None
+) -> tuple[ElboTerms, Tensor]:
+    """Return the terms of drawn images, and log p(picture | latents) + log q(latents | image).
+
+    Where the likelihood has no deviation of its own to learn, the generator is shown the picture
+    without its noise: the gradient is the same in the mean, and quiet.
+    """
+    posterior = model.infer(lesson.images)
+    known = model.model.likelihood == "gaussian"
+    shown = lesson.pictures if known else lesson.images
+    fit = model.log_likelihood(shown, lesson.latents, pixels, part.ctf)[:, 0]
+    found = log_density(posterior, model.cells, lesson.latents)[:, 0]
+    off = (lesson.images - shown).square().sum((1, 2, 3)) / (2 * model.model.noise_std**2)
+    return ElboTerms(fit - off, kl_terms(posterior, model.prior)), fit + found
 
 
 def _clipped(model: TargetVae, limit: float) -> Tensor:

@@ -24,6 +24,7 @@ from tvae_core.engine.model.checkpoint import load_newest, save_checkpoint, save
 from tvae_core.engine.model.systems import compared_with, free_parameters
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.training import previews
+from tvae_core.engine.training.linear_start import find_linear_model
 from tvae_core.engine.training.start import unit_variance
 from tvae_core.engine.training.step import micro_batch_size, train_step
 from tvae_core.engine.training.trainer_state import TrainerState, initial_model
@@ -131,6 +132,7 @@ class Trainer:
         self.state = TrainerState(self.model, config, len(self.split.train))
         if saved is not None:
             self.state.restore(saved)
+        self._new = saved is None
         self.micro_batch = micro_batch_size(self.model, config, self.device)
         self._saved_at = time.monotonic()
 
@@ -148,6 +150,7 @@ class Trainer:
             self.config.model.system,
             compared_with(self.model),
         )
+        yield from self._first_found()
         last: Epoch | None = None
         while not self.state.finished:
             for record in self._epoch():
@@ -159,6 +162,15 @@ class Trainer:
             yield Remark(said)
         seconds = time.monotonic() - began
         yield Finished(str(self.run.model), self.state.reason, seconds)
+
+    def _first_found(self) -> Iterator[Record]:
+        """Find the linear model that teaches a new run, where it is asked for; say so."""
+        if not self._new or self.config.train.content_start == "none":
+            return
+        found = find_linear_model(self.images, self.split.train, self.config, self._check)
+        if found.linear is not None:
+            self.state.linear = found.linear.to(self.device)
+        yield Remark(found.words)
 
     def _epoch(self) -> Iterator[Record]:
         state, began = self.state, time.monotonic()
@@ -189,6 +201,7 @@ class Trainer:
                 state.step,
                 self.micro_batch,
                 self._check,
+                state.lessons(),
             )
         except Cancelled:
             self.save()

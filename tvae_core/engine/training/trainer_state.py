@@ -18,6 +18,7 @@ from tvae_core.engine.device import random_numbers_apart
 from tvae_core.engine.model.checkpoint import Checkpoint
 from tvae_core.engine.model.systems import build_model
 from tvae_core.engine.model.target_vae import TERMS, TargetVae
+from tvae_core.engine.training.linear_start import Lessons, LinearModel, noise_share
 from tvae_core.engine.training.optimizer import Optimizer
 from tvae_core.engine.training.step import Schedule, StepFigures
 from tvae_core.errors import CheckpointError
@@ -76,6 +77,7 @@ class TrainerState:
         self.lr_factor, self.best = 1.0, -math.inf
         self.stalled = self.since_halving = 0
         self.reason = ""
+        self.linear: LinearModel | None = None  # what the first steps are taught by
 
     def _no_sums(self) -> Tensor:
         return torch.zeros(len(TERMS), dtype=torch.float64, device=self.model.points_px.device)
@@ -84,6 +86,13 @@ class TrainerState:
     def finished(self) -> bool:
         """Whether nothing is left to do; `reason` says why."""
         return bool(self.reason)
+
+    def lessons(self) -> Lessons | None:
+        """Return what the next step is taught, nothing where it learns from the images."""
+        total = self.config.train.taught_share * self.steps_per_epoch * self.config.train.epochs
+        if self.linear is None or self.step >= total:
+            return None
+        return Lessons(self.linear, noise_share(self.step / total))
 
     def schedule(self) -> Schedule:
         """Return learning rate, temperature and KL_z weight of the next step."""
@@ -167,6 +176,8 @@ class TrainerState:
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in (self.average or {}).items()}
         tensors |= self.optimizer.tensors()
+        if self.linear is not None:
+            tensors |= {f"linear.{k}": v for k, v in self.linear.tensors().items()}
         values: dict[str, Any] = {name: getattr(self, name) for name in _COUNTERS}
         values["sums"] = dict(zip(TERMS, self.sums.tolist(), strict=True))
         values["best"] = None if math.isinf(self.best) else self.best
@@ -192,6 +203,8 @@ class TrainerState:
         if self.average is not None:
             for name, tensor in self.average.items():
                 tensor.copy_(parts["average"][name])
+        if "linear" in parts:
+            self.linear = LinearModel(**parts["linear"]).to(self.model.points_px.device)
         self.optimizer.restore(parts, saved.values["adam_steps"])
         for name in _COUNTERS:
             setattr(self, name, saved.values.get(name, 0))  # 0: of an earlier version
