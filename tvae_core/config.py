@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources as package_resources
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tvae_core.errors import ConfigError
+from tvae_core.errors import ConfigError, did_you_mean
 from tvae_core.files import write_text
 
 Normalisation = Literal["none", "unit", "image", "ring"]
@@ -424,8 +425,10 @@ def parse_config(values: Any, where: object, kept: bool = False) -> RunConfig:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "config"
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{name}: {message}", where, "see `tvae train --help`") from None
+        message, todo = first["msg"].removeprefix("Value error, "), "see `tvae train --help`"
+        if first["type"] == "extra_forbidden":
+            message, todo = "there is no such setting", _meant(name) or todo
+        raise ConfigError(f"{name}: {message}", where, todo) from None
     if not kept:
         _refuse(config, where)
     return config
@@ -494,7 +497,8 @@ def load_preset(name: str) -> RunConfig:
     """
     values = _preset_files().get(name)
     if values is None:
-        raise ConfigError(f"no preset {name!r}", todo="presets: " + ", ".join(preset_names()))
+        todo = did_you_mean(name, preset_names()) or "presets: " + ", ".join(preset_names())
+        raise ConfigError(f"no preset {name!r}", todo=todo)
     settings = {key: value for key, value in values.items() if key in SECTIONS}
     return parse_config(settings, f"preset {name}")
 
@@ -509,9 +513,26 @@ def _preset_files() -> dict[str, dict[str, Any]]:
     }
 
 
+def setting_names() -> list[str]:
+    """Return every setting as `section.name`."""
+    return [f"{one}.{name}" for one, kind in SECTIONS.items() for name in kind.model_fields]
+
+
+def _meant(name: str) -> str:
+    """Return which setting was probably meant: one of that name elsewhere, or one that is near."""
+    by_key = {one.rpartition(".")[2]: one for one in setting_names()}
+    name = name.replace("-", "_")
+    key = name.rpartition(".")[2]
+    if key not in by_key and (near := did_you_mean(name, by_key.values())):
+        return near
+    found = get_close_matches(key, by_key, n=1)
+    return f"did you mean {by_key[found[0]]!r}?" if found else ""
+
+
 def _apply(values: dict[str, Any], setting: str) -> None:
     name, equals, text = setting.partition("=")
     section, _, key = name.strip().partition(".")
     if not equals or section not in values or key not in values[section]:
-        raise ConfigError(f"unknown setting {setting!r}", todo="write section.name=value")
+        todo = _meant(f"{section}.{key}" if key else section) if equals else ""
+        raise ConfigError(f"unknown setting {setting!r}", todo=todo or "write section.name=value")
     values[section][key] = text.strip()

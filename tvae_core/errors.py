@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class TvaeError(Exception):
     """An error with one clear line for the user.
@@ -79,3 +81,11 @@ class Cancelled(TvaeError):
     """The user stopped the work; what was finished is kept."""
 
     exit_code = 130
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `did you mean '...'?` where a known word is near; empty where none is."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else ""

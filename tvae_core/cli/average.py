@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 
 from tvae_core.analysis.class_averages import AveragedClass
-from tvae_core.cli.reporting import bar
+from tvae_core.cli.reporting import progress, tell
 from tvae_core.work.average import AverageRequest
 
 
@@ -26,19 +26,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Average."""
-    with bar() as progress:
-        done = AverageRequest.of(arguments).run(progress)
+    with progress(arguments) as told:
+        done = AverageRequest.of(arguments).run(told, arguments.cancelled)
     averaged, written = done.averaged, done.written
-    if averaged.size == "thumbnails":
-        print("the images have moved: thumbnails were averaged")
-    for name, average in zip(averaged.names, averaged.averages, strict=True):
-        words = _resolution(average, averaged.pixel_size_angstrom)
-        print(f"{name}: {average.count:,} images, {words}")
-    print(
+    pixel = averaged.pixel_size_angstrom
+    made = list(zip(averaged.names, averaged.averages, strict=True))
+    classes = [
+        {"name": name, "count": one.count, "resolution": one.resolution_px() * (pixel or 1.0)}
+        for name, one in made
+    ]
+    facts = {"classes": classes, "unit": "A" if pixel else "px", "size": averaged.size}
+    moved = averaged.size == "thumbnails"
+    tell(
+        arguments,
+        facts | vars(written),
+        *["the images have moved: thumbnails were averaged"] * moved,
+        *[_line(name, one, pixel) for name, one in made],
         f"{written.count:,} averages -> {written.stack}, {written.deviations}, {written.table}, "
-        "verified"
+        "verified",
     )
     return 0
+
+
+def _line(name: str, average: AveragedClass, pixel_size_angstrom: float | None) -> str:
+    return f"{name}: {average.count:,} images, {_resolution(average, pixel_size_angstrom)}"
 
 
 def _resolution(average: AveragedClass, pixel_size_angstrom: float | None) -> str:

@@ -7,24 +7,32 @@ from pathlib import Path
 
 import numpy as np
 
+from tvae_core.cli.reporting import tell
 from tvae_core.errors import ConfigError
+from tvae_core.work.request import told
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae decode`."""
     parser.add_argument("run", help="store (embeddings.h5), or the folder of its run")
-    parser.add_argument("-o", "--output", required=True, help=".png, .npy, .mrcs, .tif or .h5")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help=".png, .npy, .mrcs, .tif or .h5"
+    )
     parser.add_argument(
         "--z", action="append", default=[], metavar="Z1,Z2", help="a content z; repeatable"
     )
-    parser.add_argument(
-        "--grid", type=int, default=8, help="without --z: nodes per side (default 8)"
-    )
-    parser.add_argument("--angle-deg", type=float, default=0.0, help="counter-clockwise")
-    parser.add_argument("--shift", default="0,0", metavar="X,Y", help="pixels, x right, y up")
-    parser.add_argument("--side", type=int, default=0, help="size of the output, pixels per side")
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--overwrite", action="store_true")
+    for flag, metavar, default, help_words in (
+        ("--grid", "N", 8, "without --z: nodes per side"),
+        ("--angle-deg", "DEG", 0.0, "counter-clockwise"),
+        ("--shift", "X,Y", "0,0", "pixels, x right, y up"),
+        ("--side", "PX", 0, "size of the output, pixels per side; 0: as the model's"),
+        ("--device", "NAME", "cpu", "auto, cpu, cuda or cuda:N"),
+    ):
+        parser.add_argument(
+            flag, type=type(default), default=default, metavar=metavar,
+            help=told(help_words, default),
+        )  # fmt: skip
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.side or decoder.side,
     )
     count = _write(path, images, len(z) if arguments.z else arguments.grid, arguments.overwrite)
-    print(f"{count:,} images -> {path}")
+    tell(arguments, {"count": count, "path": path}, f"{count:,} images -> {path}")
     return 0
 
 

@@ -8,12 +8,10 @@ which no more than 1 in 20 picks was false there.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tvae_core.cli.reporting import bar
+from tvae_core.cli.reporting import progress, tell
 from tvae_core.errors import ConfigError
 from tvae_core.work.detect import Detected, DetectRequest
 
@@ -29,24 +27,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--truth", metavar="CSV", help="the truth of `tvae synth field`, for precision and recall"
     )
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Find, write, report."""
     request = DetectRequest.of(arguments)
     truth = _read_truth(Path(arguments.truth)) if arguments.truth else None
-    with bar() as progress:
-        found = request.run(progress)
+    with progress(arguments) as told:
+        found = request.run(told, arguments.cancelled)
     lowest = request.lowest(found)
     figures = _figures(found, lowest)
     if truth is not None:
         figures |= _compared(found.kept(lowest), truth, found.fields[0].radius_px)
-    _show(figures, arguments.json)
-    for done in found.written:
-        print(f"{done.count:,} picks -> {done.path}", file=sys.stderr)
-    if request.picture:
-        print(request.picture, file=sys.stderr)
+    files = [f"{done.count:,} picks -> {done.path}" for done in found.written]
+    files += [str(request.picture)] if request.picture else []
+    written = {"written": found.written, "picture": request.picture}
+    tell(arguments, figures | written, *_lines(figures), *files)
     return 0
 
 
@@ -85,14 +81,14 @@ def _compared(kept: Picks, truth: TrueColumns, radius_px: float) -> dict[str, fl
     }  # fmt: skip
 
 
-def _show(figures: dict[str, object], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(figures))
-        return
-    print(f"{figures['picks']:,} objects in {figures['images']:,} images")
-    print(figures["calibration"])
+def _lines(figures: dict[str, object]) -> list[str]:
+    lines = [
+        f"{figures['picks']:,} objects in {figures['images']:,} images",
+        str(figures["calibration"]),
+    ]
     if "precision" in figures:
-        print(
+        lines.append(
             f"precision {figures['precision']:.3f}, recall {figures['recall']:.3f} of "
             f"{figures['objects']:,}, places {figures['place_rms_px']:.2f} px (rms)"
         )
+    return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from tvae_core.cli.reporting import progress, tell
 from tvae_core.work.evaluate import EvaluateRequest
 
 
@@ -14,7 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate."""
-    result = EvaluateRequest.of(arguments).run()
-    print(result.markdown)
-    print(result.path)
+    with progress(arguments) as told:
+        result = EvaluateRequest.of(arguments).run(told, arguments.cancelled)
+    tell(
+        arguments,
+        {"path": result.path, "rows": result.evaluation.rows},
+        result.markdown,
+        str(result.path),
+    )
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from tvae_core.cli.reporting import bar
+from tvae_core.cli.reporting import progress, tell
 from tvae_core.export import registry
 from tvae_core.work.export import ExportDone, ExportRequest
 
@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    with bar() as progress:
-        done = ExportRequest.of(arguments).run(progress)
-    print("\n".join(_lines(done)))
+    with progress(arguments) as told:
+        done = ExportRequest.of(arguments).run(told, arguments.cancelled)
+    tell(arguments, vars(done), *_lines(done))
     return 0
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvae_core.cli.reporting import tell
 from tvae_core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -22,15 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae info`."""
     from tvae_core.config import DataConfig
     from tvae_core.images.registry import readable
+    from tvae_core.words import setting
+    from tvae_core.work.settings import add_parameter
 
     parser.epilog = f"Images are read from names that end in {readable()}."
     parser.add_argument("path", help="images, a run's folder or a store")
     for name in _READING:
-        field = DataConfig.model_fields[name]
-        kind = int if field.annotation is int else str
-        flag, words = f"--{name.replace('_', '-')}", (field.description or "").replace("%", "%%")
-        parser.add_argument(flag, dest=name, type=kind, default=field.default, help=words)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+        add_parameter(parser, "data", name, setting(DataConfig.model_fields[name].default))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         from tvae_core.images.inspect import describe
 
         facts = describe(path, _reading(arguments))
-    print(json.dumps(facts, default=str) if arguments.json else _lines(facts))
+    tell(arguments, facts, _lines(facts))
     trouble = _trouble(facts)
     if trouble:
         sys.stderr.write(f"tvae: error: {path}: {trouble}\n")
@@ -56,8 +55,8 @@ def _reading(arguments: argparse.Namespace) -> DataConfig:
     """Return how the images are to be read."""
     from tvae_core.config import RunConfig
 
-    given = {name: getattr(arguments, name) for name in _READING}
-    return RunConfig().changed([f"data.{name}={value}" for name, value in given.items()]).data
+    given = [f"{key}={value}" for key, value in vars(arguments).items() if "." in key]
+    return RunConfig().changed(given).data
 
 
 def _run_facts(path: Path) -> dict[str, Any]:

@@ -10,10 +10,12 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout, suppress
+from typing import Any
 
-from tvae_core.errors import DeviceError, TvaeError
+from tvae_core.cli.stopping import INTERRUPTED, stopped_by_signals
+from tvae_core.errors import Cancelled, DeviceError, TvaeError, did_you_mean
 from tvae_core.files import file_error
 
 COMMANDS = {
@@ -36,11 +38,10 @@ COMMANDS = {
     "info": "describe images, a run or a store",
     "validate": "check a store for damage",
 }
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `tvae` and return its exit status: 0; 2 input, 3 machine, 4 damage, 130 interrupt."""
+    """Run `tvae` and return its exit status, as listed in docs/exit-codes.md."""
     # Threads that wait for each other sleep instead of spinning: with another busy process beside
     # it, spinning made a training step six to ten times slower (docs/performance.md). The window
     # does without: an image drawn for somebody who waits is a third faster with spinning.
@@ -50,11 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     _escape_what_cannot_be_shown()
     try:
-        status = _dispatch(words)
-        sys.stdout.flush()  # here, where a full disk can still be told
+        with stopped_by_signals() as asked:
+            status = _dispatch(words, asked)
+            sys.stdout.flush()  # here, where a full disk can still be told
         return status
     except KeyboardInterrupt:
-        sys.stderr.write("tvae: interrupted\n")
+        sys.stderr.write("tvae: stopped\n")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug or told is None:
             raise
         with suppress(OSError):  # where even that cannot be written, the status tells
-            sys.stderr.write(f"tvae: error: {told}\n")
+            kind = "" if isinstance(told, Cancelled) else "error: "
+            sys.stderr.write(f"tvae: {kind}{told}\n")
         return told.exit_code
 
 
@@ -88,39 +91,49 @@ def _escape_what_cannot_be_shown() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _dispatch(words: list[str]) -> int:
+def _dispatch(words: list[str], asked: Callable[[], bool]) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(_help())
         return 0 if words else 2
-    if words[0] == "--version":
-        from importlib.metadata import version
-
-        print(version("target-vae"))
-        return 0
     name = words[0]
+    if name in ("--version", "-V", "--print-completion"):
+        about = importlib.import_module("tvae_core.cli.about")
+        text: str = about.version() if name != "--print-completion" else about.completion(words[1:])
+        print(text)
+        return 0
     if name not in COMMANDS:
-        sys.stderr.write(f"tvae: error: no command {name!r} ({_meant(name)})\n")
+        meant = did_you_mean(name, COMMANDS) or f"commands: {', '.join(COMMANDS)}"
+        what = "option" if name.startswith("-") else "command"
+        sys.stderr.write(f"tvae: error: no {what} {name!r} ({meant})\n")
         return 2
-    from tvae_core.work.request import RequestParser  # not before a command is called
-
-    command = importlib.import_module(f"tvae_core.cli.{name}")
-    parser = RequestParser(prog=f"tvae {name}", description=COMMANDS[name])
-    command.add_arguments(parser)
+    command, parser = load(name)
     arguments = parser.parse_args(words[1:])
     for before, now in getattr(arguments, "old_names", []):
         sys.stderr.write(
             f"tvae: {before} is now {now}; the old name will be removed in the next version\n"
         )
-    status: int = command.run(arguments)
-    return status
+    arguments.cancelled = asked
+    if not arguments.quiet or arguments.json:
+        return int(command.run(arguments))
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        return int(command.run(arguments))
 
 
-def _meant(name: str) -> str:
-    """Return which command was probably meant, or all of them."""
-    from difflib import get_close_matches
+def load(name: str) -> tuple[Any, Any]:
+    """Return the module of a command and its parser, with the options that all commands have.
 
-    near = get_close_matches(name, COMMANDS, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"commands: {', '.join(COMMANDS)}"
+    Every command prints what it found as one JSON object, or as a line for each record, where it is
+    given `--json` (`reporting.tell`, `reporting.report`), and asks `arguments.cancelled` to stop.
+    """
+    from tvae_core.work.request import RequestParser  # not before a command is called
+
+    command = importlib.import_module(f"tvae_core.cli.{name}")
+    parser = RequestParser(prog=f"tvae {name}", description=COMMANDS[name])
+    command.add_arguments(parser)
+    about = parser.add_argument_group("what is printed")
+    about.add_argument("--json", action="store_true", help="print JSON, for machines")
+    about.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    return command, parser
 
 
 def _help() -> str:
@@ -133,7 +146,9 @@ def _help() -> str:
             "",
             *lines,
             "",
-            "  --debug shows the traceback of an error; --version",
+            "Every command takes --help, --quiet, --json, and --debug (the traceback of an error).",
+            "`tvae --version` tells versions and device; `tvae --print-completion SHELL` prints",
+            "what makes a shell complete the words. Exit statuses: docs/exit-codes.md.",
         ]
     )
 

@@ -7,12 +7,11 @@ atlas are flipped and registered to each other; nodes where the run has no image
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 import numpy as np
 
-from tvae_core.cli.reporting import bar
+from tvae_core.cli.reporting import progress, tell
 from tvae_core.work.poses import MirrorRequest
 
 
@@ -20,23 +19,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae mirror`."""
     parser.description = __doc__
     MirrorRequest.add_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Find and list the pairs of regions."""
-    with bar() as progress:
-        done = MirrorRequest.of(arguments).run(progress)
+    with progress(arguments) as told:
+        done = MirrorRequest.of(arguments).run(told, arguments.cancelled)
     found = done.mirrors
-    facts = [_facts(region, done.atlas) for region in found.regions]
-    if arguments.json:
-        print(json.dumps({"nodes": found.populated, "chiral": found.chiral, "pairs": facts}))
-        return 0
-    print(found.words)
-    for pair in facts:
-        first, second = (_place(pair[side]) for side in ("first", "second"))
-        print(f"  {first}  <->  {second}   {pair['nodes']:>4} nodes   {pair['score']:.2f}")
+    pairs = [_facts(region, done.atlas) for region in found.regions]
+    facts = {"nodes": found.populated, "chiral": found.chiral, "pairs": pairs}
+    tell(arguments, facts, found.words, *map(_line, pairs))
     return 0
+
+
+def _line(pair: dict[str, Any]) -> str:
+    first, second = (_place(pair[side]) for side in ("first", "second"))
+    return f"  {first}  <->  {second}   {pair['nodes']:>4} nodes   {pair['score']:.2f}"
 
 
 def _facts(region: Any, atlas: Any) -> dict[str, Any]:

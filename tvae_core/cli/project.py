@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tvae_core.cli.reporting import bar
+from tvae_core.cli.reporting import progress, tell
 from tvae_core.work.project import ProjectRequest
 
 
@@ -15,10 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Project."""
-    with bar() as progress:
-        done = ProjectRequest.of(arguments).run(progress)
-    if done.umap:
-        print(f"umap of {done.images:,} images -> {done.umap}")
-    if done.picture:
-        print(done.picture)
+    with progress(arguments) as told:
+        done = ProjectRequest.of(arguments).run(told, arguments.cancelled)
+    lines = [f"umap of {done.images:,} images -> {done.umap}"] if done.umap else []
+    lines += [str(done.picture)] if done.picture else []
+    tell(arguments, vars(done), *lines)
     return 0

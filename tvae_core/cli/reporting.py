@@ -1,19 +1,21 @@
-"""Showing progress: a bar on a terminal, JSON lines for machines, a line an epoch elsewhere."""
+"""What a command tells: a bar on a terminal, JSON for machines, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import argparse
-import signal
+import dataclasses
+import json
+import math
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from types import FrameType
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
 from tvae_core import words
-from tvae_core.errors import TvaeError
+from tvae_core.errors import Cancelled, TvaeError
 from tvae_core.files import file_error
 from tvae_core.progress import (
     Chosen,
@@ -27,30 +29,25 @@ from tvae_core.progress import (
     Step,
 )
 
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add `--json`."""
-    parser.add_argument("--json", action="store_true", help="print one JSON record per line")
+_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 
 
-def stop_on_signals() -> Callable[[], bool]:
-    """Turn Ctrl-C and SIGTERM into a question: has someone asked to stop?"""
-    asked = threading.Event()
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        asked.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
-    return asked.is_set
+def tell(arguments: argparse.Namespace, facts: Mapping[str, Any], *lines: str) -> None:
+    """Print what came of a command: `facts` as one JSON object with `--json`, else `lines`."""
+    if arguments.json:
+        print(json.dumps(_plain(facts), allow_nan=False))
+    elif lines:
+        print("\n".join(lines))
 
 
-def report(records: Iterable[Record], as_json: bool, log: Callable[[str], None]) -> str:
+def report(
+    records: Iterable[Record], as_json: bool, log: Callable[[str], None], quiet: bool = False
+) -> str:
     """Consume records, showing each; return the path of the last `Finished`.
 
-    A failure is also told as a `Failed` record when `as_json`.
+    A failure is also told as a `Failed` record when `as_json`; `quiet` shows no progress.
     """
-    show: Callable[[Record], None] = _show_json if as_json else _Display()
+    show: Callable[[Record], None] = _show_json if as_json else _Display(quiet)
     path = ""
     try:
         for record in records:
@@ -59,8 +56,11 @@ def report(records: Iterable[Record], as_json: bool, log: Callable[[str], None])
             show(record)
             if isinstance(record, Finished):
                 path = record.path
-    except (TvaeError, OSError) as raised:
-        error = raised if isinstance(raised, TvaeError) else file_error(raised)
+    except (TvaeError, OSError, KeyboardInterrupt) as raised:
+        if isinstance(raised, KeyboardInterrupt):
+            error: TvaeError = Cancelled("stopped")
+        else:
+            error = raised if isinstance(raised, TvaeError) else file_error(raised)
         failed = Failed.from_error(error)
         with suppress(OSError):  # a full disk takes no log either
             log(failed.to_json())
@@ -70,16 +70,60 @@ def report(records: Iterable[Record], as_json: bool, log: Callable[[str], None])
     return path
 
 
-def move(bar: tqdm, share: float) -> None:  # type: ignore[type-arg]
-    """Move a bar of 100 to a share of the work, 0..1."""
-    bar.update(round(100 * share) - bar.n)
+def _plain(value: Any) -> Any:
+    """Return a value as JSON takes it: records as objects, NaN and infinity as null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if hasattr(value, "tolist"):  # NumPy's
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, (str, int, type(None))) else str(value)
 
 
 @contextmanager
-def bar() -> Iterator[Callable[[float, str], None]]:
-    """Show a bar on a terminal; what is yielded moves it to a share of the work, 0 to 1."""
-    with tqdm(total=100, disable=not sys.stderr.isatty(), leave=False) as shown:
-        yield lambda share, _: move(shown, share)
+def progress(arguments: argparse.Namespace) -> Iterator[Callable[[float, str], None]]:
+    """Show how far the work is; what is yielded is told the share done, 0 to 1, and of what."""
+    if arguments.quiet:
+        yield lambda share, _: None
+    elif sys.stderr.isatty():
+        with tqdm(total=100, leave=False) as bar:
+            yield lambda share, _: _move(bar, share)
+    else:
+        lines = Lines(sys.stderr)
+        began = time.monotonic()
+        yield lambda share, of: lines(of, share, _left_s(share, time.monotonic() - began))
+
+
+class Lines:
+    """Progress in words where there is no terminal: a line now and then."""
+
+    def __init__(self, to: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._to = to
+        self._clock = clock
+        self._told = clock()
+
+    def __call__(self, of: str, share: float, left_s: float | None) -> None:
+        """Tell the share done, 0 to 1, and how long the rest will take, unless told just now."""
+        now = self._clock()
+        if now - self._told < _EVERY_S:
+            return
+        self._told = now
+        left = "" if left_s is None else f", about {words.duration(left_s)} left"
+        self._to.write(f"{of}: {100 * share:.0f} %{left}\n")
+        self._to.flush()
+
+
+def _left_s(share: float, seconds: float) -> float | None:
+    return seconds * (1 - share) / share if share > 0 else None
+
+
+def _move(bar: tqdm, share: float) -> None:  # type: ignore[type-arg]
+    bar.update(round(100 * share) - bar.n)
 
 
 def _show_json(record: Record) -> None:
@@ -90,23 +134,30 @@ def _show_json(record: Record) -> None:
 class _Display:
     """Records as a person reads them."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False) -> None:
         self._bar: tqdm | None = None  # type: ignore[type-arg]
+        self._lines = Lines(sys.stdout)
+        self._is_quiet = quiet
 
     def __call__(self, record: Record) -> None:
         if isinstance(record, Step):
-            self._move(record.step, record.steps, f"epoch {record.epoch + 1}", record.elbo)
+            name = f"epoch {record.epoch + 1}"
+            self._move(record.step, record.steps, name, record.elbo, record.eta_s)
             return
         if isinstance(record, Embedded):
-            self._move(record.done, record.total, "embed", None)
+            left_s = (record.total - record.done) / max(record.images_per_second, 1e-9)
+            self._move(record.done, record.total, "embedding", None, left_s)
             return
         self._close()
         text = _sentence(record)
         if text:
             print(text, flush=True)
 
-    def _move(self, done: int, total: int, name: str, elbo: float | None) -> None:
+    def _move(self, done: int, total: int, name: str, elbo: float | None, left_s: float) -> None:
+        if self._is_quiet:
+            return
         if not sys.stderr.isatty():
+            self._lines(name, done / max(total, 1), left_s)
             return
         if self._bar is None or self._bar.total != total:
             self._close()
@@ -120,6 +171,10 @@ class _Display:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _rest(record: Epoch) -> str:
+    return f"  {words.duration(record.eta_s)} left" if record.eta_s > 0 else ""
 
 
 def _skipped(steps: int) -> str:
@@ -143,7 +198,7 @@ def _sentence(record: Record) -> str:
         return (
             f"epoch {record.epoch + 1:>4}/{record.epochs}  ELBO {record.elbo:9.2f}{validation}  "
             f"KL pose {record.kl_pose:5.2f} content {record.kl_content:5.2f}  "
-            f"{record.seconds:6.1f} s{_skipped(record.skipped)}"
+            f"{record.seconds:6.1f} s{_skipped(record.skipped)}{_rest(record)}"
         )
     if isinstance(record, Finished):
         return f"{record.path}: {record.reason}, {record.seconds:.0f} s"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from tvae_core.cli.reporting import bar
+from tvae_core.cli.reporting import progress, tell
 from tvae_core.work.poses import SelfTestRequest
 
 
@@ -20,17 +20,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Test and report; the exit status tells that the test was made, not how it came out."""
     request = SelfTestRequest.of(arguments)
-    with bar() as progress:
-        report = request.run(progress)
-    print("\n".join(report.words()))
-    print()
-    print(_aligned(report.table()))
+    with progress(arguments) as told:
+        report = request.run(told, arguments.cancelled)
     symmetries = ", ".join(f"{name} {count}" for name, count in report.symmetries.items())
-    print(
-        f"\n{report.images} images, {report.seconds:.0f} s. Symmetry of the objects: {symmetries}."
+    tell(
+        arguments,
+        report.as_dict(),
+        *report.words(),
+        "",
+        _aligned(report.table()),
+        "",
+        f"{report.images} images, {report.seconds:.0f} s. Symmetry of the objects: {symmetries}.",
+        *([str(request.report)] if request.report else []),
     )
-    if request.report:
-        print(request.report)
     return 0
 
 

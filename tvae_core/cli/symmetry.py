@@ -7,11 +7,11 @@ with itself at angle 0; up to 64 images of the set show how the symmetry varies 
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 import numpy as np
 
+from tvae_core.cli.reporting import progress, tell
 from tvae_core.work.poses import SymmetryFound, SymmetryRequest
 
 
@@ -19,26 +19,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae symmetry`."""
     parser.description = __doc__
     SymmetryRequest.add_arguments(parser)
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON object, with the whole curve"
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Find and say the symmetry."""
     request = SymmetryRequest.of(arguments)
-    found = request.run()
-    if arguments.json:
-        print(json.dumps(_facts(found)))
-        return 0
-    mean = found.whole.mean
-    print(f"mean content: {mean.hint}")
-    for peak in mean.peaks[:8]:
-        print(f"  {peak.angle_deg:6.1f}°  {peak.correlation:6.3f}  {peak.name}")
-    if request.z is None:
-        counts = ", ".join(f"{name} {n}" for name, n in found.whole.counts.items())
-        print(f"of {found.members} of {found.images:,} images: {counts}")
+    with progress(arguments) as told:
+        found = request.run(told, arguments.cancelled)
+    tell(arguments, _facts(found), *_lines(found, request.z is None))
     return 0
+
+
+def _lines(found: SymmetryFound, of_several: bool) -> list[str]:
+    mean = found.whole.mean
+    lines = [f"mean content: {mean.hint}"]
+    lines += [f"  {p.angle_deg:6.1f}°  {p.correlation:6.3f}  {p.name}" for p in mean.peaks[:8]]
+    if of_several:
+        counts = ", ".join(f"{name} {n}" for name, n in found.whole.counts.items())
+        lines.append(f"of {found.members} of {found.images:,} images: {counts}")
+    return lines
 
 
 def _facts(found: SymmetryFound) -> dict[str, Any]:

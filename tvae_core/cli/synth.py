@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tvae_core.cli.reporting import tell
 from tvae_core.errors import ConfigError
+from tvae_core.words import setting
+
+if TYPE_CHECKING:
+    from tvae_core.synthetic.options import Option
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,15 +24,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=list(KINDS), help="what to make")
     parser.add_argument("out", help="folder to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing image set")
-    names: dict[str, Any] = {}
+    names: dict[str, list[tuple[str, Option]]] = {}
     for name, kind in KINDS.items():
         for option in kind.options:
-            names.setdefault(option.name, (option, []))[1].append(name)
-    for name, (option, used_by) in names.items():
-        unit = f" [{option.about.unit}]" if option.about.unit else ""
-        text = f"{option.about.help}{unit} ({', '.join(used_by)})"
+            names.setdefault(option.name, []).append((name, option))
+    for name, uses in names.items():
+        about = uses[0][1].about
+        unit = f" [{about.unit}]" if about.unit else ""
+        text = f"{about.help}{unit} ({_defaults(uses)})"
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, dest=f"option.{name}", metavar="X", help=text.replace("%", "%%"))
+
+
+def _defaults(uses: list[tuple[str, Option]]) -> str:
+    """Return the default of an option in each kind that has it, kinds of one default together."""
+    kinds: dict[str, list[str]] = {}
+    for kind, option in uses:
+        silent = option.default is None or option.default == ""
+        default = "no default" if silent else f"default {setting(option.default)}"
+        kinds.setdefault("required" if option.required else default, []).append(kind)
+    return "; ".join(f"{', '.join(names)}: {default}" for default, names in kinds.items())
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     if truth.exists() and not arguments.overwrite:
         raise ConfigError("the folder already holds an image set", arguments.out, "add --overwrite")
     written = write_set(plan, arguments.out)
-    print("\n".join(str(path) for path in vars(written).values() if path))
+    tell(arguments, vars(written), *(str(path) for path in vars(written).values() if path))
     return 0
 
 
@@ -54,7 +70,8 @@ def _parsed(name: str, text: str, types: dict[str, Any]) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     if name not in types:
-        raise ConfigError(f"this kind has no option {name!r}")
+        todo = f"it has {', '.join('--' + one.replace('_', '-') for one in types)}"
+        raise ConfigError(f"this kind has no option --{name.replace('_', '-')}", "", todo)
     try:
         return TypeAdapter(types[name]).validate_strings(text)
     except ValidationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tvae_core.cli.reporting import add_json, report, stop_on_signals
+from tvae_core.cli.reporting import report
 from tvae_core.runs.folder import RunFolder
 from tvae_core.work.train import TrainRequest
 
@@ -12,12 +12,11 @@ from tvae_core.work.train import TrainRequest
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae train`."""
     TrainRequest.add_arguments(parser)
-    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, then embed."""
     request = TrainRequest.of(arguments)
     log = RunFolder(request.folder).log
-    report(request.records(stop_on_signals()), arguments.json, log)
+    report(request.records(arguments.cancelled), arguments.json, log, arguments.quiet)
     return 0

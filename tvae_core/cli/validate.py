@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from tvae_core.cli.reporting import tell
 from tvae_core.errors import StoreError
 
 
@@ -17,9 +18,8 @@ def run(arguments: argparse.Namespace) -> int:
     from tvae_core.store import validate
 
     wrong = validate(arguments.store)
+    sound = [f"{arguments.store}: sound"]
+    tell(arguments, {"sound": not wrong, "problems": wrong}, *(wrong[:-1] if wrong else sound))
     if wrong:
-        for line in wrong[:-1]:
-            print(line)
         raise StoreError(wrong[-1], arguments.store, "embed the run again")
-    print(f"{arguments.store}: sound")
     return 0

@@ -55,20 +55,28 @@ class DetectRequest(Request):
         ),
     ] = ()
     threshold: Annotated[
-        float | None, Option("lowest confidence, 0 to 1", metavar="P"), Field(ge=0, le=1)
+        float | None,
+        Option("lowest confidence, 0 to 1; by default where 1 in 20 picks is false", metavar="P"),
+        Field(ge=0, le=1),
     ] = None
     peaks: Annotated[
         bool,
         Option("use the attention peaks alone, as in the paper, without explaining away"),
     ] = False
     scale: Annotated[
-        float, Option("pixel size of the model over that of the image", metavar="X"), Field(ge=0)
+        float,
+        Option("pixel size of the model over that of the image; 0: as files say", metavar="X"),
+        Field(ge=0),
     ] = 0.0
     bad_pixels: Annotated[
         Literal["refuse", "zero", "mean"] | None,
         Option("what to do with NaN and infinite pixels; by default as in the run"),
     ] = None
-    box: Annotated[int, Option("side of an EMAN box", metavar="PX"), Field(ge=0)] = 0
+    box: Annotated[
+        int,
+        Option("side of an EMAN box; 0: three times the objects' radius", metavar="PX"),
+        Field(ge=0),
+    ] = 0
     picture: Annotated[
         Path | None, Option("the first image with its picks, .png", metavar="FILE")
     ] = None

@@ -53,4 +53,7 @@ class EvaluateRequest(Request):
             device=self.device,
             threads=self.threads,
         )
-        return evaluate(self.folder, self.truth, effort, self.images_at)
+        return evaluate(
+            self.folder, self.truth, effort, self.images_at,
+            lambda share: progress(share, "evaluation"), cancelled,
+        )  # fmt: skip

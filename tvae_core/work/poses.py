@@ -36,10 +36,10 @@ class SelfTestRequest(Request):
 
     store: Annotated[Path, Place(STORE)]
     images: Annotated[
-        int, Option("number of images (default 48, full 256)", metavar="N"), Field(ge=0)
+        int, Option("number of images; 0: 48, with --full 256", metavar="N"), Field(ge=0)
     ] = 0
     turns: Annotated[
-        int, Option("turns per image (default 16, full 160)", metavar="N"), Field(ge=0)
+        int, Option("turns per image; 0: 16, with --full 160", metavar="N"), Field(ge=0)
     ] = 0
     full: Annotated[bool, Option("as in the paper's appendix A.3")] = False
     images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH", old=("--data",))] = ""
@@ -49,9 +49,7 @@ class SelfTestRequest(Request):
     device: Annotated[
         str, Option("auto, cpu, cuda or cuda:N; by default that of the run", metavar="NAME")
     ] = ""
-    report: Annotated[
-        Path | None, Option("write everything to FILE", flag="--json", metavar="FILE")
-    ] = None
+    report: Annotated[Path | None, Option("also write everything as JSON", metavar="FILE")] = None
     overwrite: Annotated[bool, Option("replace FILE")] = False
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> InvarianceReport:
@@ -100,9 +98,7 @@ class MirrorRequest(Request):
     name: ClassVar[str] = "mirror"
 
     store: Annotated[Path, Place(STORE)]
-    least: Annotated[
-        int, Option("smallest region to list, in nodes (default 2)", metavar="N"), Field(ge=1)
-    ] = 2
+    least: Annotated[int, Option("smallest region to list, in nodes", metavar="N"), Field(ge=1)] = 2
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> MirrorsFound:
         """Compare the decoded images of the atlas; see `Request.run`."""
@@ -145,7 +141,7 @@ class SymmetryRequest(Request):
         Option("a content", metavar="Z1,Z2", group="chosen"),
         Field(min_length=1),
     ] = None
-    angles: Annotated[int, Option("angles over one turn (default 360)", metavar="N")] = 360
+    angles: Annotated[int, Option("angles over one turn", metavar="N")] = 360
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> SymmetryFound:
         """Decode the mean content at every angle, and some of the contents; see `Request.run`."""

@@ -16,8 +16,9 @@ from typing import Any, ClassVar, Literal, NoReturn, Self, Union, get_args, get_
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from tvae_core.errors import ConfigError
+from tvae_core.errors import ConfigError, did_you_mean
 from tvae_core.progress import Cancel
+from tvae_core.words import setting
 
 Progress = Callable[[float, str], None]
 _NEVER_BARE = object()
@@ -175,9 +176,27 @@ class Request(BaseModel):
 class RequestParser(argparse.ArgumentParser):
     """A parser whose errors are ours: one line, raised."""
 
-    def error(self, message: str) -> NoReturn:
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return what the words mean.
+
+        Raises
+        ------
+        ConfigError
+            An option is unknown, and which was probably meant.
+        """
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            option = next((word for word in rest if word.startswith("-")), None)
+            if option is None:
+                self.error(f"one word too many: {rest[0]!r}")
+            option = option.partition("=")[0]
+            shown = [name for one in self._actions for name in one.option_strings]
+            self.error(f"no option {option!r}", did_you_mean(option, shown))
+        return found
+
+    def error(self, message: str, todo: str = "") -> NoReturn:
         """Raise a ConfigError."""
-        raise ConfigError(message, "", f"see `{self.prog} --help`")
+        raise ConfigError(message, "", " ".join(filter(None, (todo, f"see `{self.prog} --help`"))))
 
 
 class _OldName(argparse.Action):
@@ -247,8 +266,14 @@ def _is_repeated(kind: Any) -> bool:
 
 def _help(field: FieldInfo, option: Option) -> str:
     default = field.get_default(call_default_factory=True)
-    told = default not in (None, "", False, ()) and "default" not in option.help
-    return f"{option.help}{f' (default {default})' if told else ''}".replace("%", "%%")
+    silent = default is None or default is False or default in ("", ())
+    return told(option.help, None if silent else default)
+
+
+def told(text: str, default: object) -> str:
+    """Return the help of an option with its default, unless that is None or the text says it."""
+    says = default is None or "default" in text
+    return (text if says else f"{text} (default {setting(default)})").replace("%", "%%")
 
 
 def _words(name: str, value: Any, option: Option) -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic.fields import FieldInfo
 
 from tvae_core.config import SECTIONS, RunConfig, load_config, load_preset, preset_names
-from tvae_core.work.request import Option, Request
+from tvae_core.words import setting
+from tvae_core.work.request import Option, Request, told
 
 DEFAULT_PRESET = "fast-cpu"
 PLACE = ("train.device", "train.threads")  # where a run works; they may change when it is resumed
@@ -19,10 +20,12 @@ LONGER = ("train.epochs",)  # and how long it goes on
 class SettingsRequest(Request):
     """A request that takes settings: of a preset, of a config, and single ones.
 
-    `sections` are those whose parameters are options of their own.
+    `sections` are those whose parameters are options of their own, and `defaults_from` says what
+    these are when nobody gives them.
     """
 
     sections: ClassVar[tuple[str, ...]]
+    defaults_from: ClassVar[str]
 
     preset: Annotated[
         str | None,
@@ -48,17 +51,14 @@ class SettingsRequest(Request):
         """Add an argument for each field, and for each parameter of the sections."""
         super().add_arguments(parser)
         for section in cls.sections:
-            group = parser.add_argument_group(f"{section} parameters")
-            for name, field in SECTIONS[section].model_fields.items():
-                extra = field.json_schema_extra
-                unit = f" [{extra['unit']}]" if isinstance(extra, dict) and "unit" in extra else ""
-                group.add_argument(
-                    f"--{name.replace('_', '-')}",
-                    dest=f"{section}.{name}",
-                    metavar="X",
-                    default=argparse.SUPPRESS,
-                    help=f"{field.description}{unit} (default {field.default})".replace("%", "%%"),
-                )
+            group = parser.add_argument_group(f"{section} parameters", cls.defaults_from)
+            for name in SECTIONS[section].model_fields:
+                add_parameter(group, section, name, cls.default_of(section, name))
+
+    @classmethod
+    def default_of(cls, section: str, name: str) -> str | None:
+        """Return what a parameter is when nobody gives it; None where the run decides."""
+        return None
 
     @classmethod
     def of(cls, arguments: argparse.Namespace, **others: Any) -> Self:
@@ -91,3 +91,31 @@ class SettingsRequest(Request):
         elif self.preset or base is None:
             base = load_preset(self.preset or DEFAULT_PRESET)
         return base.changed(list(self.settings))
+
+
+def add_parameter(group: Any, section: str, name: str, default: str | None) -> None:
+    """Add the option of one parameter; `default` is what it is when nobody gives it, if known."""
+    field = SECTIONS[section].model_fields[name]
+    extra = field.json_schema_extra
+    unit = f" [{extra['unit']}]" if isinstance(extra, dict) and "unit" in extra else ""
+    these = get_args(field.annotation)
+    group.add_argument(
+        f"--{name.replace('_', '-')}",
+        dest=f"{section}.{name}",
+        metavar=None if these else _value(field),
+        choices=these or None,
+        default=argparse.SUPPRESS,
+        help=told(f"{field.description}{unit}", default or None),
+    )
+
+
+def preset_default(section: str, name: str) -> str | None:
+    """Return what the default preset sets a parameter to; None where that is nothing."""
+    value = getattr(getattr(load_preset(DEFAULT_PRESET), section), name)
+    return setting(value) if value != "" else None
+
+
+def _value(field: FieldInfo) -> str:
+    """Return what stands for a value in the help."""
+    values: dict[Any, str] = {bool: "on|off", int: "N", float: "X"}
+    return values.get(field.annotation, "TEXT")

@@ -14,7 +14,7 @@ from tvae_core.progress import Cancel, Embedded, Epoch, Finished, Record
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.recommend import Recommendation, recommend
 from tvae_core.work.request import Option, Place, Progress, never, quiet
-from tvae_core.work.settings import SettingsRequest
+from tvae_core.work.settings import DEFAULT_PRESET, SettingsRequest, preset_default
 
 
 class EmbedRequest(SettingsRequest):
@@ -22,6 +22,7 @@ class EmbedRequest(SettingsRequest):
 
     name: ClassVar[str] = "embed"
     sections: ClassVar[tuple[str, ...]] = ("data", "embed")
+    defaults_from: ClassVar[str] = "by default as in the run"
 
     folder: Annotated[Path, Place("folder of a trained run")]
     data: Annotated[
@@ -45,11 +46,15 @@ class EmbedRequest(SettingsRequest):
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add an argument for each field and parameter, and for the processor."""
         super().add_arguments(parser)
-        processor = {"device": "auto, cpu, cuda or cuda:N", "threads": "CPU threads"}
-        for name, help_words in processor.items():
+        processor = {
+            "device": ("NAME", "auto, cpu, cuda or cuda:N"),
+            "threads": ("N", "CPU threads; 0: one per core"),
+        }
+        for name, (metavar, help_words) in processor.items():
             parser.add_argument(
-                f"--{name}", dest=f"train.{name}", help=help_words, default=argparse.SUPPRESS
-            )
+                f"--{name}", dest=f"train.{name}", metavar=metavar, default=argparse.SUPPRESS,
+                help=f"{help_words}; by default as in the run",
+            )  # fmt: skip
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Path:
         """Embed and return the store written; see `Request.run`."""
@@ -79,6 +84,9 @@ class TrainRequest(SettingsRequest):
 
     name: ClassVar[str] = "train"
     sections: ClassVar[tuple[str, ...]] = ("data", "model", "train", "embed")
+    defaults_from: ClassVar[str] = (
+        f"the defaults are those of the preset {DEFAULT_PRESET}; --preset and --config bring others"
+    )
 
     folder: Annotated[Path, Place("folder of the run; created if it does not exist")]
     data: Annotated[str | None, Option("images: a stack, table or folder", metavar="PATH")] = None
@@ -88,6 +96,11 @@ class TrainRequest(SettingsRequest):
     anyway: Annotated[
         bool, Option("train despite problems with the settings, the images or the machine")
     ] = False
+
+    @classmethod
+    def default_of(cls, section: str, name: str) -> str | None:
+        """Return what the default preset says."""
+        return preset_default(section, name)
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Path:
         """Train, then embed; return what was written last; see `Request.run`."""

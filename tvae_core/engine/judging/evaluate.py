@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,6 +20,11 @@ Pictures = NDArray[np.float32]
 Values = NDArray[np.floating]
 _BATCH = 100
 _NO_STEP = -1  # of training: the noise of an evaluation is its own
+Check = Callable[[], None]  # is called often; raises `Cancelled` when the work is to stop
+
+
+def nothing() -> None:
+    """Never stop."""
 
 
 @torch.no_grad()
@@ -28,11 +35,13 @@ def mean_elbo(
     batch: int,
     samples: int = 1,
     seed: int = 0,
+    check: Check = nothing,
 ) -> dict[str, float]:
     """Return the ELBO and its parts, nats an image, means over `indices`, with `samples` draws."""
     device = model.points_px.device
     sums = torch.zeros(len(TERMS), dtype=torch.float64, device=device)
     for block in blocks_of(len(indices), batch):
+        check()
         part = batch_of(images, indices[block]).to(device)
         with mixed_precision(device):
             posterior = model.infer(part.images)
@@ -52,7 +61,12 @@ def angles_of(model: TargetVae, images: Pictures) -> NDArray[np.float32]:
 
 
 def unturned_angles(
-    model: TargetVae, images: CachedImages, indices: Indices, angle_rad: Values, shift_px: Values
+    model: TargetVae,
+    images: CachedImages,
+    indices: Indices,
+    angle_rad: Values,
+    shift_px: Values,
+    check: Check = nothing,
 ) -> NDArray[np.float32]:
     """Return the rotation inferred of images turned back by their true poses, (n,) radians.
 
@@ -60,21 +74,25 @@ def unturned_angles(
     """
     found = []
     for block in blocks_of(len(indices), _BATCH):
+        check()
         back = turned_back(images.read(indices[block]), angle_rad[block], shift_px[block])
         found.append(angles_of(model, back))
     return np.concatenate(found)
 
 
-def turned_angles(model: TargetVae, images: Pictures, turns_rad: Values) -> NDArray[np.float32]:
+def turned_angles(
+    model: TargetVae, images: Pictures, turns_rad: Values, check: Check = nothing
+) -> NDArray[np.float32]:
     """Return the rotation inferred as images (n, C, H, W) are turned by each of T turns, (n, T).
 
     Each image is turned about its centre by bilinear interpolation (paper appendix A.3).
     """
     none = np.zeros((len(images), 2))
-    columns = [
-        angles_of(model, turned_back(images, np.full(len(images), -turn), none))
-        for turn in turns_rad
-    ]
+    columns = []
+    for turn in turns_rad:
+        check()
+        back = turned_back(images, np.full(len(images), -turn), none)
+        columns.append(angles_of(model, back))
     return np.stack(columns, axis=1)
 
 

@@ -15,17 +15,18 @@ from tvae_core.analysis.metrics import turn_errors
 from tvae_core.config import RunConfig
 from tvae_core.engine.data import CachedImages, Indices, split_images
 from tvae_core.engine.device import choose_device, set_threads
-from tvae_core.engine.judging.evaluate import mean_elbo, turned_angles, unturned_angles
+from tvae_core.engine.judging.evaluate import Check, mean_elbo, turned_angles, unturned_angles
 from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.systems import free_parameters, reference_parameters
 from tvae_core.engine.model.target_vae import TargetVae
-from tvae_core.errors import CheckpointError
+from tvae_core.errors import Cancelled, CheckpointError
 from tvae_core.evaluation.file import Evaluation
 from tvae_core.evaluation.pictures import draw_figures
 from tvae_core.evaluation.truth import open_truth, truth_beside
 from tvae_core.files import sha256_of_bytes
 from tvae_core.geometry import TWO_PI
 from tvae_core.images_of import remember
+from tvae_core.progress import Cancel, Share
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import are_images_of, open_images_of_run, place_of_images
 from tvae_core.store import EmbeddingStore
@@ -63,6 +64,8 @@ def evaluate(
     truth_file: Path | None = None,
     effort: Effort | None = None,
     images_at: str = "",
+    progress: Share = lambda share: None,
+    cancelled: Cancel = lambda: False,
 ) -> Judged:
     """Compute a run's figures and write evaluation.json, evaluation.md and pictures into it.
 
@@ -75,8 +78,10 @@ def evaluate(
         The run has no model or store, or they are not of one training.
     ConfigError
         The truth does not fit the images.
+    Cancelled
+        `cancelled()` turned true; what the run has of an evaluation stays.
     """
-    effort = effort or Effort()
+    effort, step = effort or Effort(), _Steps(progress, cancelled)
     run = RunFolder(path)
     config = run.config()
     set_threads(effort.threads)
@@ -103,17 +108,35 @@ def evaluate(
         known, source = _truth(truth_file, config, store)
         truth = known.taken(held)
         cached = CachedImages(images)
-        found = _found(model, cached, store, held, truth)
-        rows = figures.elbo_rows(
-            mean_elbo(model, cached, held, _BATCH, effort.samples, effort.seed), effort.samples
-        )
+        found = _found(model, cached, store, held, truth, step)
+        elbo = mean_elbo(model, cached, held, _BATCH, effort.samples, effort.seed, step)
+        rows = figures.elbo_rows(elbo, effort.samples)
+        step.done(0.4)
         rows += [*figures.clustering_rows(found, truth, effort.seed)]
         rows += [*figures.shift_rows(found, truth), *figures.rotation_rows(found, truth)]
-        rows += _turn_rows(model, cached, held, truth, effort)
+        step.done(0.6)
+        rows += _turn_rows(model, cached, held, truth, effort, step)
         rows += figures.factor_rows(found, truth)
+        step.done(0.9)
         about = _about(path, model, split, len(held), len(images), source, digest)
     evaluation = Evaluation(about, rows, draw_figures(path, found, truth, effort.seed))
     return Judged(evaluation, evaluation.save(path))
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Tells how far an evaluation is, and stops it."""
+
+    progress: Share
+    cancelled: Cancel
+
+    def __call__(self) -> None:
+        if self.cancelled():
+            raise Cancelled("the evaluation was stopped; nothing was written")
+
+    def done(self, share: float) -> None:
+        self()
+        self.progress(share)
 
 
 def held_out(config: RunConfig, count: int) -> tuple[str, Indices]:
@@ -151,14 +174,19 @@ def _truth(file: Path | None, config: RunConfig, store: EmbeddingStore) -> tuple
 
 
 def _found(
-    model: TargetVae, images: CachedImages, store: EmbeddingStore, held: Indices, truth: Truth
+    model: TargetVae,
+    images: CachedImages,
+    store: EmbeddingStore,
+    held: Indices,
+    truth: Truth,
+    check: Check,
 ) -> Found:
     unturned = None
     if truth.angle_rad is not None:
         shift = truth.shift_px
         if shift is None:
             shift = np.zeros((len(held), 2))
-        unturned = unturned_angles(model, images, held, truth.angle_rad, shift)
+        unturned = unturned_angles(model, images, held, truth.angle_rad, shift, check)
     return Found(
         z_mean=store.z_mean[held],
         z_std=store.column("content/std")[held],
@@ -169,14 +197,19 @@ def _found(
 
 
 def _turn_rows(
-    model: TargetVae, images: CachedImages, held: Indices, truth: Truth, effort: Effort
+    model: TargetVae,
+    images: CachedImages,
+    held: Indices,
+    truth: Truth,
+    effort: Effort,
+    check: Check,
 ) -> list[Row]:
     if not effort.turned_images or not effort.turns or not (model.prior.angle_std_rad > 1e-3):
         return []
     chosen = turned_images(truth.labels, len(held), effort.turned_images, effort.seed)
     pictures = images.read(held[chosen])
     turns = np.linspace(0.0, TWO_PI, effort.turns, endpoint=False)
-    found = turned_angles(model, pictures, turns)
+    found = turned_angles(model, pictures, turns, check)
     errors = turn_errors(found, turns, found[:, 0])
     return figures.turn_rows(errors, truth.taken(chosen), effort.turns)
 

@@ -187,7 +187,11 @@ class Trainer:
                 reported = now
                 yield self._step_record(done / (now - began), len(batches))
             self._save_when_due()
-        yield from self._close_epoch(began)
+        try:
+            yield from self._close_epoch(began)
+        except Cancelled:
+            self.save()
+            raise
 
     def _step(self, batch: Batch) -> None:
         state = self.state
@@ -228,7 +232,9 @@ class Trainer:
         with state.averaged_weights():
             if len(self.split.validation):
                 size = min(256, self.micro_batch * 2)
-                parts = mean_elbo(self.model, self.images, self.split.validation, size)
+                parts = mean_elbo(
+                    self.model, self.images, self.split.validation, size, check=self._check
+                )
                 validation = parts["elbo"]
             judged = means if validation is None else parts
             score = judged["elbo"] - (config.model.beta - 1) * judged["kl_content"]

@@ -106,14 +106,14 @@ def test_colour_images_are_tested_too_and_the_command_writes_json(
     list(embed(run))
     words = ["selftest", str(run.path), "--images", "6", "--turns", "4"]
     target = tmp_path / "report.json"
-    assert main([*words, "--json", str(target)]) == 0
+    assert main([*words, "--report", str(target)]) == 0
     text = capsys.readouterr().out
     assert "turned on the grid" in text
     facts = json.loads(target.read_text())
     assert facts["verdict"] in text
     assert facts["limits"]["angle_median_deg"] == {"good": 5.0, "usable": 15.0}
     assert {m["kind"] for m in facts["measures"]} >= {"turned", "shifted", "corners left on"}
-    assert main([*words, "--json", str(target)]) == 2  # never overwritten silently
+    assert main([*words, "--report", str(target)]) == 2  # never overwritten silently
     assert main([*words[:2], "--turns", "-3"]) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import signal
 import subprocess
@@ -77,6 +78,20 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bits(
     assert sha256_of_file(run.model) == sha256_of_file(finished.model)
     epochs = [json.loads(line)["epoch"] for line in run.metrics.read_text().splitlines()]
     assert epochs == [0, 1, 2]
+
+
+def test_a_run_stopped_while_it_validates_ends_with_the_same_bits(
+    tmp_path: Path, images: Path, finished: RunFolder
+) -> None:
+    def validates() -> bool:
+        return any(frame.function == "mean_elbo" for frame in inspect.stack())
+
+    run = tiny_run(tmp_path / "run", images)
+    with pytest.raises(Cancelled, match="checkpoint"):
+        list(train(run, cancelled=validates))
+    assert not run.metrics.exists()
+    list(train(run, resume=True))
+    assert sha256_of_file(run.model) == sha256_of_file(finished.model)
 
 
 def test_a_killed_run_resumes_to_the_same_bits(
