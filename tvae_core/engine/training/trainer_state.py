@@ -152,19 +152,16 @@ class TrainerState:
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
         """Put the averaged weights into the model for the time of the block."""
-        if self.average is None:
-            self.model.eval()
-            yield
-            self.model.train()
-            return
+        kept = {k: p.detach().clone() for k, p in self.model.named_parameters()}
         with torch.no_grad():
-            kept = {k: p.detach().clone() for k, p in self.model.named_parameters()}
-            _copy(self.model, self.average)
+            _copy(self.model, self.average or {})
         self.model.eval()
-        yield
-        self.model.train()
-        with torch.no_grad():
-            _copy(self.model, kept)
+        try:
+            yield
+        finally:  # also where the work is stopped within: what is saved then is the training's
+            self.model.train()
+            with torch.no_grad():
+                _copy(self.model, kept)
 
     def model_checkpoint(self) -> Checkpoint:
         """Return the weights as they stand in the model."""
@@ -219,7 +216,8 @@ class TrainerState:
 
 def _copy(model: TargetVae, values: dict[str, Tensor]) -> None:
     for name, parameter in model.named_parameters():
-        parameter.copy_(values[name])
+        if name in values:
+            parameter.copy_(values[name])
 
 
 def _by_prefix(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
