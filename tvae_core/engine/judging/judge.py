@@ -109,15 +109,7 @@ def evaluate(
         truth = known.taken(held)
         cached = CachedImages(images)
         found = _found(model, cached, store, held, truth, step)
-        elbo = mean_elbo(model, cached, held, _BATCH, effort.samples, effort.seed, step)
-        rows = figures.elbo_rows(elbo, effort.samples)
-        step.done(0.4)
-        rows += [*figures.clustering_rows(found, truth, effort.seed)]
-        rows += [*figures.shift_rows(found, truth), *figures.rotation_rows(found, truth)]
-        step.done(0.6)
-        rows += _turn_rows(model, cached, held, truth, effort, step)
-        rows += figures.factor_rows(found, truth)
-        step.done(0.9)
+        rows = _rows(model, cached, held, found, truth, effort, step)
         about = _about(path, model, split, len(held), len(images), source, digest)
     evaluation = Evaluation(about, rows, draw_figures(path, found, truth, effort.seed))
     return Judged(evaluation, evaluation.save(path))
@@ -137,6 +129,27 @@ class _Steps:
     def done(self, share: float) -> None:
         self()
         self.progress(share)
+
+
+def _rows(
+    model: TargetVae,
+    images: CachedImages,
+    held: Indices,
+    found: Found,
+    truth: Truth,
+    effort: Effort,
+    step: _Steps,
+) -> list[Row]:
+    elbo = mean_elbo(model, images, held, _BATCH, effort.samples, effort.seed, step)
+    rows = figures.elbo_rows(elbo, effort.samples)
+    step.done(0.4)
+    rows += [*figures.clustering_rows(found, truth, effort.seed)]
+    rows += [*figures.shift_rows(found, truth), *figures.rotation_rows(found, truth)]
+    step.done(0.6)
+    rows += _turn_rows(model, images, held, truth, effort, step)
+    rows += figures.factor_rows(found, truth)
+    step.done(0.9)
+    return rows
 
 
 def held_out(config: RunConfig, count: int) -> tuple[str, Indices]:
