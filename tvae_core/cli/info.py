@@ -23,13 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tvae info`."""
     from tvae_core.config import DataConfig
     from tvae_core.images.registry import readable
-    from tvae_core.words import setting
-    from tvae_core.work.settings import add_parameter
+    from tvae_core.work.settings import add_parameter, default_words
 
     parser.epilog = f"Images are read from names that end in {readable()}."
     parser.add_argument("path", help="images, a run's folder or a store")
     for name in _READING:
-        add_parameter(parser, "data", name, setting(DataConfig.model_fields[name].default))
+        add_parameter(parser, "data", name, default_words(DataConfig.model_fields[name].default))
 
 
 def run(arguments: argparse.Namespace) -> int:

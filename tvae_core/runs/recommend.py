@@ -37,6 +37,15 @@ _LONGEST_S = 900.0
 _FEWEST_EPOCHS = 6
 _MOST_EPOCHS = 200
 _NOISE_IMAGES = 256
+STARTS = ("fast-particles", "fast-cpu", "fast-cells")  # the presets that a choice changes
+DECIDES = frozenset(
+    {
+        "data.bad_pixels", "data.channel", "data.phase_flip", "data.invert", "data.crop_px",
+        "data.downsample_px", "data.mask", "data.normalise", "model.likelihood",
+        "model.noise_std", "model.kernel_px", "model.shift_prior_std_px", "model.rotation_prior",
+        "model.rotation_prior_std_rad", "train.epochs",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from pydantic.fields import FieldInfo
 
 from tvae_core.config import SECTIONS, RunConfig, load_config, load_preset, preset_names
 from tvae_core.words import setting
-from tvae_core.work.request import Option, Request, told
+from tvae_core.work.request import Option, Request
 
 DEFAULT_PRESET = "fast-cpu"
+FROM_IMAGES = "chosen from the images"
 PLACE = ("train.device", "train.threads")  # where a run works; they may change when it is resumed
 LONGER = ("train.epochs",)  # and how long it goes on
 
@@ -57,7 +58,7 @@ class SettingsRequest(Request):
 
     @classmethod
     def default_of(cls, section: str, name: str) -> str | None:
-        """Return what a parameter is when nobody gives it; None where the run decides."""
+        """Return in words what a parameter is when nobody gives it; None where the run decides."""
         return None
 
     @classmethod
@@ -93,8 +94,13 @@ class SettingsRequest(Request):
         return base.changed(list(self.settings))
 
 
+def default_words(value: object) -> str | None:
+    """Return a default as the help tells it; None where it is nothing."""
+    return f"default {setting(value)}" if value not in (None, "") else None
+
+
 def add_parameter(group: Any, section: str, name: str, default: str | None) -> None:
-    """Add the option of one parameter; `default` is what it is when nobody gives it, if known."""
+    """Add the option of one parameter; `default` says what it is when nobody gives it, if known."""
     field = SECTIONS[section].model_fields[name]
     extra = field.json_schema_extra
     unit = f" [{extra['unit']}]" if isinstance(extra, dict) and "unit" in extra else ""
@@ -105,14 +111,8 @@ def add_parameter(group: Any, section: str, name: str, default: str | None) -> N
         metavar=None if these else _value(field),
         choices=these or None,
         default=argparse.SUPPRESS,
-        help=told(f"{field.description}{unit}", default or None),
+        help=f"{field.description}{unit}{f' ({default})' if default else ''}".replace("%", "%%"),
     )
-
-
-def preset_default(section: str, name: str) -> str | None:
-    """Return what the default preset sets a parameter to; None where that is nothing."""
-    value = getattr(getattr(load_preset(DEFAULT_PRESET), section), name)
-    return setting(value) if value != "" else None
 
 
 def _value(field: FieldInfo) -> str:

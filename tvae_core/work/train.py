@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple
 
-from tvae_core.config import RunConfig
+from tvae_core.config import RunConfig, load_preset
 from tvae_core.errors import ConfigError
 from tvae_core.images_of import IMAGES_AT, moved
 from tvae_core.progress import Cancel, Embedded, Epoch, Finished, Record
 from tvae_core.runs.folder import RunFolder
-from tvae_core.runs.recommend import Recommendation, recommend
+from tvae_core.runs.recommend import DECIDES, STARTS, Recommendation, recommend
 from tvae_core.work.request import Option, Place, Progress, never, quiet
-from tvae_core.work.settings import DEFAULT_PRESET, SettingsRequest, preset_default
+from tvae_core.work.settings import FROM_IMAGES, SettingsRequest, default_words
 
 
 class EmbedRequest(SettingsRequest):
@@ -85,7 +85,8 @@ class TrainRequest(SettingsRequest):
     name: ClassVar[str] = "train"
     sections: ClassVar[tuple[str, ...]] = ("data", "model", "train", "embed")
     defaults_from: ClassVar[str] = (
-        f"the defaults are those of the preset {DEFAULT_PRESET}; --preset and --config bring others"
+        "the defaults without --preset and --config, which bring their own; `tvae look PATH` shows"
+        " what is chosen from the images"
     )
 
     folder: Annotated[Path, Place("folder of the run; created if it does not exist")]
@@ -99,8 +100,11 @@ class TrainRequest(SettingsRequest):
 
     @classmethod
     def default_of(cls, section: str, name: str) -> str | None:
-        """Return what the default preset says."""
-        return preset_default(section, name)
+        """Return what all presets agree on that the recommendation starts from."""
+        if f"{section}.{name}" in DECIDES:
+            return FROM_IMAGES
+        values = {getattr(getattr(load_preset(one), section), name) for one in STARTS}
+        return default_words(values.pop()) if len(values) == 1 else FROM_IMAGES
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Path:
         """Train, then embed; return what was written last; see `Request.run`."""

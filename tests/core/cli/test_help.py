@@ -15,9 +15,11 @@ from tests.core.work.test_requests import every_request
 from tvae_core.cli.main import COMMANDS, load, main
 from tvae_core.config import SECTIONS, RunConfig
 from tvae_core.errors import ConfigError
-from tvae_core.synthetic import KINDS
+from tvae_core.runs import recommend
+from tvae_core.synthetic import KINDS, plan_set, write_set
 from tvae_core.words import setting
 from tvae_core.work.request import Request, RequestParser
+from tvae_core.work.settings import FROM_IMAGES
 from tvae_core.work.train import TrainRequest
 
 Capture = pytest.CaptureFixture[str]
@@ -55,25 +57,60 @@ def holding(command: str) -> dict[str, Any]:
     held = dict(vars(arguments))
     if command in REQUESTS:
         held |= dict(REQUESTS[command].of(arguments))
-    if command in ("train", "info"):
-        train = TrainRequest.parse(["tvae", "train", "new", "--data", "x.npy"])
-        config = train.new_config() if command == "train" else RunConfig()
-        assert config is not None
-        values = config.model_dump()
-        values["data"]["path"] = ""
-        held |= {f"{one}.{name}": values[one][name] for one in SECTIONS for name in values[one]}
+    if command == "info":
+        held |= flat(RunConfig())
     return held
+
+
+def flat(config: RunConfig) -> dict[str, Any]:
+    """Every setting of a config by `section.name`."""
+    values = config.model_dump()
+    return {f"{one}.{name}": values[one][name] for one in SECTIONS for name in values[one]}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_the_help_shows_the_defaults_that_hold(command: str) -> None:
     held = holding(command)
     for action in options(command):
+        if command == "train" and "." in action.dest:
+            continue  # the next test's
         said, value = told(action), held.get(action.dest)
         if said is not None:
             assert said == setting(value), (command, action.option_strings)
         elif value not in (None, "", (), []) and not action.required:
             assert SAYS_SO_ITSELF.search(action.help or ""), (command, action.option_strings, value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options_of_set"),
+    [
+        ("hinge", {"count": 40, "side": 64, "snr": 0.1}),
+        ("digits-u", {"count": 60}),
+        ("sprites", {"count": 40, "side": 24}),
+    ],
+)
+def test_a_run_without_a_preset_gets_the_defaults_that_train_shows(
+    kind: str, options_of_set: dict[str, Any], tmp_path: Path
+) -> None:
+    written = write_set(plan_set(kind, **options_of_set), tmp_path / "images")
+    at = str(written.star or written.stack)
+    request = TrainRequest.parse(["tvae", "train", str(tmp_path / "run"), "--data", at])
+    held = flat(request.new_config() or RunConfig())
+    shown = {a.dest: a for a in options("train") if "." in a.dest}
+    assert set(shown) == set(held)
+    for key, action in shown.items():
+        if (said := told(action)) is not None:
+            assert said == setting(held[key]), key
+        elif key != "data.path" and held[key] != "":
+            assert (action.help or "").endswith(f"({FROM_IMAGES})"), key
+
+
+def test_what_the_recommendation_decides_is_told_as_chosen_from_the_images() -> None:
+    source = Path(recommend.__file__).read_text(encoding="utf-8")
+    decided = set(re.findall(r'Choice\("([a-z_.]+)"', source))
+    assert decided
+    assert decided <= recommend.DECIDES
+    assert set(re.findall(r'"(fast-[a-z]+)"', source)) == set(recommend.STARTS)
 
 
 def test_every_default_of_a_synthetic_kind_is_in_the_help() -> None:
