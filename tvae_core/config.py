@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import cache
 from importlib import resources as package_resources
 from pathlib import Path
@@ -513,20 +512,9 @@ def _preset_files() -> dict[str, dict[str, Any]]:
     }
 
 
-def setting_names() -> list[str]:
-    """Return every setting as `section.name`."""
-    return [f"{one}.{name}" for one, kind in SECTIONS.items() for name in kind.model_fields]
-
-
 def _meant(name: str) -> str:
-    """Return which setting was probably meant: one of that name elsewhere, or one that is near."""
-    by_key = {one.rpartition(".")[2]: one for one in setting_names()}
-    name = name.replace("-", "_")
-    key = name.rpartition(".")[2]
-    if key not in by_key and (near := did_you_mean(name, by_key.values())):
-        return near
-    found = get_close_matches(key, by_key, n=1)
-    return f"did you mean {by_key[found[0]]!r}?" if found else ""
+    known = [f"{one}.{key}" for one, kind in SECTIONS.items() for key in kind.model_fields]
+    return did_you_mean(name, known)
 
 
 def _apply(values: dict[str, Any], setting: str) -> None:

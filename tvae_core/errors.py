@@ -84,8 +84,14 @@ class Cancelled(TvaeError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `did you mean '...'?` where a known word is near; empty where none is."""
+    """Return `did you mean '...'?` where a known word is near; empty where none is.
+
+    Of words such as `train.epochs` the last part alone may be meant.
+    """
     from difflib import get_close_matches
 
-    near = get_close_matches(word, list(known), n=1)
+    by_key = {one.rpartition(".")[2]: one for one in known}
+    key = word.rpartition(".")[2]
+    near = [] if key in by_key else get_close_matches(word, by_key.values(), n=1)
+    near = near or [by_key[one] for one in get_close_matches(key, by_key, n=1)]
     return f"did you mean {near[0]!r}?" if near else ""
