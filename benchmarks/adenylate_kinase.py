@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.analysis.metrics import rank_correlation, rotation_error, shift_correlation
-from tvae_core.config import load_preset
 from tvae_core.engine.training.train import train
 from tvae_core.engine.using.embed import embed
+from tvae_core.presets import load_preset
 from tvae_core.progress import Epoch
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore

@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.analysis.picks import FieldPicks, Picks, agreement
-from tvae_core.config import load_preset
 from tvae_core.engine.detection.detect import Detector, DetectSettings
 from tvae_core.engine.device import set_threads
 from tvae_core.engine.training.train import train
 from tvae_core.engine.using.embed import embed
 from tvae_core.figures import field_figure
 from tvae_core.images.field import prepare_field
+from tvae_core.presets import load_preset
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore
 from tvae_core.synthetic import plan_set, write_set

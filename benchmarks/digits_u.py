@@ -20,13 +20,14 @@ import torch
 
 from tvae_core.analysis import metrics
 from tvae_core.analysis.clustering import cluster
-from tvae_core.config import RunConfig, load_preset
+from tvae_core.config import RunConfig
 from tvae_core.engine.data import CachedImages
 from tvae_core.engine.judging.evaluate import mean_elbo
 from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.training.train import train
 from tvae_core.engine.using.inference import Inferred, infer
 from tvae_core.geometry import axis_px, rotation_matrix
+from tvae_core.presets import load_preset
 from tvae_core.progress import Epoch
 from tvae_core.runs.folder import RunFolder
 from tvae_core.synthetic import place, plan_set

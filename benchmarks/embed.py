@@ -21,10 +21,10 @@ import torch
 from plain import PlainTargetVae
 from train_step import CELLS, PLAIN, SIDES
 
-from tvae_core.config import load_preset
 from tvae_core.engine.device import set_threads
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.inference import infer
+from tvae_core.presets import load_preset
 
 BATCHES = {"paper-mnist": (20, 40), "paper-particles": (4, 8)}  # plain (memory), ours
 PLAIN_DRAWN = "plain baseline, with reconstruction"

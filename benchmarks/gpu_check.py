@@ -36,7 +36,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tvae_core.config import RunConfig, load_preset
+from tvae_core.config import RunConfig
 from tvae_core.engine.data import Batch
 from tvae_core.engine.device import choose_device
 from tvae_core.engine.model.systems import build_model
@@ -46,6 +46,7 @@ from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.embed import embed
 from tvae_core.engine.using.inference import infer
 from tvae_core.errors import Cancelled
+from tvae_core.presets import load_preset
 from tvae_core.progress import Started
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tvae_core.config import load_preset
 from tvae_core.files import sha256_of_file
+from tvae_core.presets import load_preset
 from tvae_core.synthetic import plan_set
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tvae_core.config import load_preset
+from tvae_core.presets import load_preset
 from tvae_core.store import EmbeddingStore, validate
 
 

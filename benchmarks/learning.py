@@ -120,10 +120,10 @@ def _child(row: Row, given: argparse.Namespace, ends: float) -> None:
 
 def run_row(row: Row, given: argparse.Namespace) -> None:
     """Train, embed and judge a row; print what came out in one line."""
-    from tvae_core.config import load_preset
     from tvae_core.engine.judging.judge import Effort, evaluate
     from tvae_core.engine.training.train import train
     from tvae_core.engine.using.embed import embed
+    from tvae_core.presets import load_preset
     from tvae_core.progress import Epoch
     from tvae_core.runs.folder import RunFolder
 

@@ -21,11 +21,12 @@ import measure
 import torch
 from plain import PlainTargetVae
 
-from tvae_core.config import RunConfig, load_preset
+from tvae_core.config import RunConfig
 from tvae_core.engine.data import Batch
 from tvae_core.engine.device import set_threads
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.training.step import Schedule, micro_batch_size, train_step
+from tvae_core.presets import load_preset
 
 PLAIN = "plain baseline"
 PRESET = "the preset"

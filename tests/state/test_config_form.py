@@ -1,6 +1,7 @@
 import pytest
 
-from tvae_core.config import SECTIONS, load_preset
+from tvae_core.config import SECTIONS
+from tvae_core.presets import load_preset
 from tvae_gui.state.config_form import BASIC, FormState, fields
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import psutil
 import pytest
 
-from tvae_core.config import RunConfig, load_preset
+from tvae_core.config import RunConfig
 from tvae_core.images.look import ImageLook, look_at, object_width
+from tvae_core.presets import load_preset
 from tvae_core.runs.preflight import (
     Machine,
     MeasuredSpeed,

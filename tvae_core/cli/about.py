@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 
 from tvae_core.cli.main import COMMANDS, load
-from tvae_core.config import preset_names
 from tvae_core.errors import ConfigError, DeviceError, TvaeError
+from tvae_core.presets import preset_names
 from tvae_core.work.request import RequestParser
 
 _PATHS = ("PATH", "FILE", "CSV", "STORE")

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from tvae_core.cli.reporting import report, tell
-from tvae_core.config import load_preset
+from tvae_core.presets import load_preset
 from tvae_core.work.request import told
 
 _PRESET = "demo"

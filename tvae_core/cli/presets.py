@@ -6,7 +6,7 @@ import argparse
 from itertools import groupby
 
 from tvae_core.cli.reporting import tell
-from tvae_core.config import presets
+from tvae_core.presets import presets
 
 _WITHOUT = "Without a preset `tvae train` chooses settings from a look at the images (`tvae look`)."
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tvae_core import words
-from tvae_core.config import DataConfig, RunConfig, load_preset
+from tvae_core.config import DataConfig, RunConfig
 from tvae_core.errors import ConfigError
 from tvae_core.files import write_text
 from tvae_core.images.facts import ImageFacts, drawn, measure
@@ -27,6 +27,7 @@ from tvae_core.images.opening import open_data
 from tvae_core.images.prepared import PreparedStack
 from tvae_core.images.stack import ImageStack
 from tvae_core.images.values import settled
+from tvae_core.presets import load_preset
 from tvae_core.progress import Chosen
 from tvae_core.runs.costs import model_side, training_images
 from tvae_core.runs.preflight import Machine, seconds_of, this_machine

@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic.fields import FieldInfo
 
-from tvae_core.config import SECTIONS, RunConfig, load_config, load_preset, preset_names
+from tvae_core.config import SECTIONS, RunConfig, load_config
+from tvae_core.presets import load_preset, preset_names
 from tvae_core.words import setting
 from tvae_core.work.request import Option, Request
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple
 
-from tvae_core.config import RunConfig, load_preset
+from tvae_core.config import RunConfig
 from tvae_core.errors import ConfigError
 from tvae_core.images_of import IMAGES_AT, moved
+from tvae_core.presets import load_preset
 from tvae_core.progress import Cancel, Embedded, Epoch, Finished, Record
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.recommend import DECIDES, STARTS, Recommendation, recommend

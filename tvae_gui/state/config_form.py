@@ -9,7 +9,8 @@ from psygnal import Signal
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from tvae_core.config import SECTIONS, RunConfig, load_preset
+from tvae_core.config import SECTIONS, RunConfig
+from tvae_core.presets import load_preset
 from tvae_core.words import figure, setting
 
 Kind = Literal["text", "choice", "switch", "whole", "real"]

@@ -21,7 +21,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from tvae_core.config import preset_names
+from tvae_core.presets import preset_names
 from tvae_gui.state.new_run import NewRunState
 from tvae_gui.training.config_form import ConfigForm
 from tvae_gui.training.image_look import ImageLookView

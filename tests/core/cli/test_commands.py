@@ -14,10 +14,11 @@ from PIL import Image
 
 from tests.core.engine.runs import TINY, write_images
 from tvae_core.cli.main import COMMANDS, main
-from tvae_core.config import SECTIONS, RunConfig, load_config, load_preset, preset_names
+from tvae_core.config import SECTIONS, RunConfig, load_config
 from tvae_core.engine.detection.detect import Detector
 from tvae_core.errors import ConfigError
 from tvae_core.images.opening import open_stack
+from tvae_core.presets import load_preset, preset_names
 from tvae_core.progress import Epoch, Finished, from_json
 from tvae_core.store import EmbeddingStore
 

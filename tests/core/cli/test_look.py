@@ -9,7 +9,8 @@ from PIL import Image
 
 from tests.core.images.test_facts import ellipses
 from tvae_core.cli.main import main
-from tvae_core.config import PRESET_GROUPS, load_config, preset_names
+from tvae_core.config import load_config
+from tvae_core.presets import PRESET_GROUPS, preset_names
 
 Capture = pytest.CaptureFixture[str]
 

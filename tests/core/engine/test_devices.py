@@ -18,7 +18,7 @@ import torch
 from tests.core.engine.pretended_device import GPU, PretendedGpu
 from tests.core.engine.runs import SIDE, tiny_run, write_images
 from tvae_core.cli.main import main
-from tvae_core.config import RunConfig, load_preset, preset_names
+from tvae_core.config import RunConfig
 from tvae_core.engine.data import Batch
 from tvae_core.engine.detection.detect import Detector, DetectSettings, detect
 from tvae_core.engine.judging.judge import Effort, evaluate
@@ -35,6 +35,7 @@ from tvae_core.engine.using.embed import embed
 from tvae_core.errors import Cancelled, DeviceError
 from tvae_core.export.averaging import average_classes, open_averaging
 from tvae_core.export.classes import Chosen
+from tvae_core.presets import load_preset, preset_names
 from tvae_core.progress import Preview, Started
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore

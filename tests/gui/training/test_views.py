@@ -12,9 +12,10 @@ from PyQt6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
 from tests.state.records import epoch_line, started_line
-from tvae_core.config import DataConfig, RunConfig, load_preset
+from tvae_core.config import DataConfig, RunConfig
 from tvae_core.errors import ImageFileError
 from tvae_core.images.opening import open_stack
+from tvae_core.presets import load_preset
 from tvae_core.progress import Preview
 from tvae_core.runs.listing import RecentRuns
 from tvae_core.runs.preflight import Machine

@@ -12,7 +12,7 @@ import torch
 
 from tests.core.engine.model.models import SIDE, blob_images, small_model
 from tests.core.engine.runs import tiny_run, write_images
-from tvae_core.config import ModelConfig, load_preset
+from tvae_core.config import ModelConfig
 from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.posterior import kl_terms
 from tvae_core.engine.model.systems import (
@@ -29,6 +29,7 @@ from tvae_core.engine.using.embed import embed
 from tvae_core.engine.using.inference import infer
 from tvae_core.errors import Cancelled
 from tvae_core.files import sha256_of_file
+from tvae_core.presets import load_preset
 from tvae_core.progress import Epoch, Started
 from tvae_core.store import EmbeddingStore, validate
 

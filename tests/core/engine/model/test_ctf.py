@@ -12,7 +12,7 @@ import torch
 from tests.core.engine.model.models import SIDE, blob_images, small_model
 from tests.core.engine.runs import TINY
 from tvae_core import ctf as reference
-from tvae_core.config import DataConfig, RunConfig, load_preset
+from tvae_core.config import DataConfig, RunConfig
 from tvae_core.engine.data import Batch, CachedImages, batch_of
 from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.ctf import ctf_values, seen_through_ctf
@@ -24,6 +24,7 @@ from tvae_core.engine.using.embed import embed
 from tvae_core.engine.using.inference import infer
 from tvae_core.errors import ConfigError
 from tvae_core.images.prepared import open_prepared
+from tvae_core.presets import load_preset
 from tvae_core.progress import Epoch
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore
