@@ -23,6 +23,6 @@ def run(arguments: argparse.Namespace) -> int:
     for group, members in groupby(known, lambda preset: preset.group):
         lines += [f"{group[0].upper()}{group[1:]}"]
         lines += [*(f"  {p.name:<{width}}  {p.about}" for p in members), ""]
-    facts = {"presets": [preset._asdict() for preset in known]}
+    facts = [preset._asdict() for preset in known]
     tell(arguments, facts, *lines, _WITHOUT)
     return 0

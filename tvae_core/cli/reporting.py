@@ -32,8 +32,8 @@ from tvae_core.progress import (
 _EVERY_S = 10.0  # between two lines of progress where there is no terminal
 
 
-def tell(arguments: argparse.Namespace, facts: Mapping[str, Any], *lines: str) -> None:
-    """Print what came of a command: `facts` as one JSON object with `--json`, else `lines`."""
+def tell(arguments: argparse.Namespace, facts: Mapping[str, Any] | list[Any], *lines: str) -> None:
+    """Print what came of a command: `facts` as JSON in one line with `--json`, else `lines`."""
     if arguments.json:
         print(json.dumps(_plain(facts), allow_nan=False))
     elif lines:
