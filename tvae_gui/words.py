@@ -22,4 +22,4 @@ ORIGINAL_LOCATION = "original location"
 # The decoded image and its background.
 SEE_DECODED = "Open a run to see decoded images"
 ATLAS = "Decoded images as background"
-OVERLAY = "Overlay the nearest raw image on the decoded one, in its own pose"
+OVERLAY = "Lay the nearest real image over the decoded one, turned and shifted like it"

@@ -58,13 +58,14 @@ def test_the_count_of_a_lasso_is_of_all_images_and_follows_while_it_is_drawn(
     assert window.gallery.residual.image is not None
 
 
-def test_shift_adds_alt_takes_away_and_undo_goes_back(window: MainWindow) -> None:
+def test_shift_adds_ctrl_shift_takes_away_and_undo_goes_back(window: MainWindow) -> None:
     window.use_tool("rectangle")
     drag(window, [(-2.5, -1.5), (-1.0, 0.5)])
     left = window.state.selection.count
     drag(window, [(1.0, -1.5), (2.5, 0.5)], Qt.KeyboardModifier.ShiftModifier)
     both = window.state.selection.count
-    drag(window, [(-2.5, -1.5), (-1.0, 0.5)], Qt.KeyboardModifier.AltModifier)
+    held = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.ControlModifier
+    drag(window, [(-2.5, -1.5), (-1.0, 0.5)], held)
     right = window.state.selection.count
     assert (left > 0, right > 0, both) == (True, True, left + right)
     window.commands.run("undo")

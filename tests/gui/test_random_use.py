@@ -21,7 +21,7 @@ EVENTS = 5_000
 HELD = (
     Qt.KeyboardModifier.NoModifier,
     Qt.KeyboardModifier.ShiftModifier,
-    Qt.KeyboardModifier.AltModifier,
+    Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.ControlModifier,
 )
 COMMANDS = (
     "probe tool", "lasso", "rectangle", "circle", "path tool", "invert", "undo", "redo", "none",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tests.factories import store_content
 from tvae_core.colours import CLASS_COLOURS, CYCLIC_MAP, colour_map
 from tvae_core.words import count, degrees, figure
-from tvae_gui.state.atlas_view import Ink, TileGrid, blend, covers, sheet, tile_grid
+from tvae_gui.state.atlas_view import TileGrid, blend, covers, sheet, tile_grid
 from tvae_gui.state.path_state import PathState
 from tvae_gui.state.point_index import PointIndex
 from tvae_gui.state.raster import ScatterFrame, Window
 from tvae_gui.state.support_map import SupportMap
+
+Array = NDArray[Any]
 
 
 def points(how_many: int, seed: int = 0) -> np.ndarray:
@@ -108,11 +113,33 @@ def test_tiles_are_never_smaller_than_asked(zoom: float) -> None:
     assert grid.pitch_y / (6 * zoom) * 600 >= 51.9
 
 
+def grey(values: Array) -> Array:
+    rgb = values if values.ndim == 4 else np.repeat(values[..., None], 3, axis=-1)
+    return np.clip(255 * rgb, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("ground", [0.0, 1.0])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_tiles_have_the_tones_of_the_image_and_let_points_through(
+    ground: float, channels: int
+) -> None:
+    values = np.full((1, 17, 17), ground, np.float32)
+    values[0, 6:11, 6:11] = 1 - ground
+    if channels == 3:
+        values = np.repeat(values[..., None], 3, axis=-1) * [1.0, 0.5, 0.25]
+    grid = TileGrid(np.array([0.0]), np.array([0.0]), 1.0, 1.0)
+    rgba = sheet(values, grid, np.ones(1), grey).rgba
+    np.testing.assert_array_equal(rgba[8, 8, :3], grey(values)[0, 8, 8])  # dark stays dark
+    assert rgba[8, 8, 3] == 255
+    assert rgba[0, 0, 3] == 0  # the points behind are seen
+
+
 def test_a_tile_sheet_puts_high_y_on_top() -> None:
     grid = TileGrid(np.array([0.0]), np.array([0.0, 1.0]), 1.0, 1.0)
     values = np.zeros((2, 9, 9), np.float32)
     values[1, 4, 4] = 1.0
-    picture = sheet(values, grid, np.ones(2), Ink((255, 255, 255), (0, 0, 0)))
+    picture = sheet(values, grid, np.ones(2), grey)
+    assert picture.rgba[4, 4].tolist() == [255, 255, 255, 255]
     rows = np.nonzero(picture.rgba[..., 3])[0]
     assert rows.max() < 9
     assert (picture.y0, picture.y1) == (-0.5, 1.5)

@@ -27,6 +27,8 @@ class Whitening:
     ----------
     matrix : (D, K) float32
         `z @ matrix` is whitened; K is D less the dimensions that do not count.
+    nats : (D,)
+        What each dimension says of an image; infinite where it is not known.
     """
 
     def __init__(self, z_mean: Array, z_std: Array | None = None) -> None:
@@ -34,8 +36,10 @@ class Whitening:
         step = max(1, len(z) // _FIT_ON)
         some = np.asarray(z[::step], dtype=np.float64)
         counts = np.ones(z.shape[1], dtype=bool)
-        if z_std is not None:
-            alive = kl_of_each_dimension(z[::step], z_std[::step]) >= DEAD_NATS
+        self.nats = np.full(z.shape[1], np.inf)
+        if z_std is not None and len(z):
+            self.nats = kl_of_each_dimension(z[::step], z_std[::step])
+            alive = self.nats >= DEAD_NATS
             counts = alive if alive.any() else counts
         self.matrix = _whitening_matrix(some[np.isfinite(some).all(axis=1)], counts)
 
@@ -50,7 +54,7 @@ def kl_of_each_dimension(z_mean: Array, z_std: Array) -> NDArray[np.float64]:
     mean, std = (np.asarray(v, dtype=np.float64) for v in (z_mean, z_std))
     variance = np.maximum(std**2, 1e-12)
     terms = 0.5 * (mean**2 + variance - 1 - np.log(variance))
-    return np.asarray(terms.mean(axis=0)) if len(terms) else np.zeros(mean.shape[1])
+    return np.asarray(terms[np.isfinite(terms).all(axis=1)].mean(axis=0))
 
 
 def _whitening_matrix(z: Array, counts: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -25,6 +25,22 @@ _CONTENT_ONLY = (
 )
 
 
+def content_note(nats: float) -> str:
+    """Return what is to be said beside a plane of z that is the same for every image, or nothing.
+
+    Parameters
+    ----------
+    nats : float
+        KL of the content, mean over the images.
+    """
+    if nats >= _LEAST_CONTENT:
+        return ""
+    return (
+        f"The content was not learned: z is the same for every image ({nats:.2f} nats), so this "
+        "cloud is noise and its distances and clusters mean nothing."
+    )
+
+
 def verdict(last: Epoch, infers_pose: bool = True) -> str:
     """Return what an epoch's figures say against what was learned, or nothing.
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt6.QtCore import Qt, QTimer
-from PyQt6.QtWidgets import QApplication, QHBoxLayout, QLabel, QToolButton, QWidget
+from PyQt6.QtWidgets import QApplication, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from tvae_gui.theme import GRID, set_role
+
+_MAY_BREAK = "\u200b"  # a line may end after it
 
 
 class MessageBar(QWidget):
@@ -23,13 +25,16 @@ class MessageBar(QWidget):
         self._mark = QLabel()
         self._text = QLabel()
         self._text.setWordWrap(True)
+        self._text.setMinimumWidth(1)  # a long path does not widen the window
+        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._details = ""
         self._copy = self._button("Copy details", self._on_copy)
         self._close = self._button("Dismiss", self._on_dismiss)
         self._is_error = False
         self._waiting: list[tuple[str, str, str]] = []
         row = QHBoxLayout(self)
-        row.setContentsMargins(2 * GRID, GRID, GRID, GRID)
+        row.setContentsMargins(2 * GRID, 1, GRID, 1)
+        set_role(self._text, "small")
         row.addWidget(self._mark)
         row.addWidget(self._text, 1)
         row.addWidget(self._copy)
@@ -38,13 +43,15 @@ class MessageBar(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(self.NOTICE_MS)
         self._timer.timeout.connect(self.hide)
-        self.foot_px = 2 * GRID
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # what comes and goes moves nothing
+        self.setSizePolicy(policy)
         self.hide()
 
     @property
     def text(self) -> str:
         """The message shown."""
-        return self._text.text()
+        return self._text.text().replace(_MAY_BREAK, "")
 
     def show_message(self, level: str, sentence: str, details: str = "") -> None:
         """Show a message; a notice waits until an error on show has been read."""
@@ -55,12 +62,10 @@ class MessageBar(QWidget):
         self._mark.setText("!" if level == "error" else "")
         set_role(self._mark, "accent")
         self._mark.setVisible(level == "error")
-        self._text.setText(sentence)
+        self._text.setText(sentence.replace("/", "/" + _MAY_BREAK))
         self._details = details
         self._copy.setVisible(bool(details))
-        self.place()
         self.show()
-        self.raise_()
         self._timer.stop()
         if level != "error":
             self._timer.start()
@@ -70,16 +75,6 @@ class MessageBar(QWidget):
         self._waiting.clear()
         if not self._is_error:
             self.hide()
-
-    def place(self) -> None:
-        """Stand at the foot of the window, over what is there."""
-        parent = self.parentWidget()
-        if parent is None:
-            return
-        width = min(parent.width() - 4 * GRID, 860)
-        height = max(40, self.heightForWidth(width))
-        left = (parent.width() - width) // 2
-        self.setGeometry(left, parent.height() - height - self.foot_px, width, height)
 
     def _button(self, text: str, act: Callable[[], object]) -> QToolButton:
         button = QToolButton(self)

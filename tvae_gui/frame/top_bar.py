@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from tvae_gui.theme import GRID, set_role
-from tvae_gui.widgets.controls import muted
+from tvae_gui.widgets.controls import ElidedLabel
 
 
 class TopBar(QWidget):
@@ -19,9 +19,12 @@ class TopBar(QWidget):
         self.open_button = QPushButton("Open")
         self.train_button = QPushButton("Train")
         self.export_button = QPushButton("Export")
-        self.heading = QLabel()
+        self.heading = ElidedLabel()
         set_role(self.heading, "strong")
-        self.subheading = muted()
+        self.subheading = ElidedLabel()
+        set_role(self.subheading, "muted")
+        for label in (self.heading, self.subheading):
+            label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         self.find_button = QPushButton("Find a command    Ctrl+K")
         set_role(self.find_button, "find")
         self.find_button.setMinimumWidth(216)
@@ -31,8 +34,8 @@ class TopBar(QWidget):
         for button in (self.open_button, self.train_button, self.export_button):
             line.addWidget(button)
         line.addSpacing(2 * GRID)
-        line.addWidget(self.heading)
-        line.addWidget(self.subheading)
+        line.addWidget(self.heading, 3)
+        line.addWidget(self.subheading, 2)
         line.addStretch(1)
         line.addWidget(self.find_button)
 

@@ -147,7 +147,7 @@ class Inspector(QScrollArea):
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         head.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.sets.setAccessibleName("Named sets")
-        self.sets.setToolTip("Click to select, Shift+click to add, Alt+click to subtract")
+        self.sets.setToolTip("Click to select, Shift+click to add, Ctrl+Shift+click to subtract")
         self.sets.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.sets.customContextMenuRequested.connect(self._on_set_menu)
         self.sets.itemClicked.connect(self._on_set_clicked)
@@ -265,8 +265,8 @@ class Inspector(QScrollArea):
     def _on_set_clicked(self, item: QTreeWidgetItem) -> None:
         held = QApplication.keyboardModifiers()
         adds = bool(held & Qt.KeyboardModifier.ShiftModifier)
-        takes = bool(held & Qt.KeyboardModifier.AltModifier)
-        how = "union" if adds else "subtract" if takes else "replace"
+        takes = adds and bool(held & Qt.KeyboardModifier.ControlModifier)
+        how = "subtract" if takes else "union" if adds else "replace"
         self.set_picked.emit(item.text(0), how)
 
     def _on_deleted(self) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from PyQt6.QtWidgets import QMessageBox
-
 from tvae_core.export.movies import why_no_mp4
 from tvae_gui.main_window.commands import Command, always
 from tvae_gui.main_window.rooms import Rooms
@@ -142,15 +140,15 @@ def _path(w: Rooms) -> list[Command]:
 
 
 def _help(w: Rooms) -> list[Command]:
-    return [Command("keys", "Keys", "Help", lambda: _show_keys(w), ("?", "F1"))]
-
-
-def _show_keys(w: Rooms) -> None:
-    box = QMessageBox(w)
-    box.setWindowTitle("Keys")
-    box.setModal(False)
-    box.setText(f"<table>{w.commands.keys_text()}</table>")
-    box.open()
+    return [
+        Command(
+            "keys",
+            "Keys",
+            "Help",
+            lambda: w.keys_page.show_keys(w.commands.keys_by_menu()),
+            ("?", "F1"),
+        )
+    ]
 
 
 def _no_run(w: Rooms) -> str:

@@ -141,12 +141,12 @@ class Commands(QObject):
         native = QKeySequence.SequenceFormat.NativeText
         return self._actions[key].shortcut().toString(native)
 
-    def keys_text(self) -> str:
-        """Return all commands with their keys as rows of an HTML table, for the help."""
-        rows = [
-            f"<tr><td style='padding-right:24px'>{c.words.rstrip('…')}</td>"
-            f"<td><b>{self._shortcut(c.key)}</b></td></tr>"
-            for c in self._commands.values()
-            if c.keys
-        ]
-        return "".join(rows)
+    def keys_by_menu(self) -> dict[str, list[tuple[str, str]]]:
+        """Return what each key does, under the name of its menu."""
+        native = QKeySequence.SequenceFormat.NativeText
+        made: dict[str, list[tuple[str, str]]] = {name: [] for name in MENUS}
+        for c in self._commands.values():
+            keys = [QKeySequence(k).toString(native) for k in c.keys]
+            if keys:
+                made[c.menu].append((c.words.rstrip("…"), " or ".join(keys)))
+        return made

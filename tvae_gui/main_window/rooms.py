@@ -30,6 +30,7 @@ from tvae_gui.fields.field_view import FieldDrawer
 from tvae_gui.frame.command_palette import CommandPalette
 from tvae_gui.frame.explorer_page import ExplorerPage
 from tvae_gui.frame.job_bar import JobBar
+from tvae_gui.frame.keys_page import KeysPage
 from tvae_gui.frame.message_bar import MessageBar
 from tvae_gui.frame.start_page import StartPage
 from tvae_gui.frame.top_bar import TopBar
@@ -45,6 +46,7 @@ from tvae_gui.plane.hover_card import HoverCard
 from tvae_gui.plane.hover_presenter import HoverPresenter
 from tvae_gui.plane.path_bar import PathBar
 from tvae_gui.plane.path_presenter import PathPresenter
+from tvae_gui.plane.plane_note import PlaneNote
 from tvae_gui.plane.plane_presenter import PlanePresenter
 from tvae_gui.plane.plane_tools import PlaneTools
 from tvae_gui.plane.plane_view import PlaneView
@@ -85,6 +87,7 @@ class Rooms(QMainWindow):
         self.inspector = Inspector()
         self.plane = PlaneView()
         self.tools = PlaneTools(self.plane)
+        self.plane_note = PlaneNote(self.plane)
         self.hover_card = HoverCard(self.plane)
         self.cluster_drawer = ClusterDrawer(self.plane)
         self.export_drawer = ExportDrawer(self.plane)
@@ -111,14 +114,17 @@ class Rooms(QMainWindow):
         column.setSpacing(GRID)
         column.addWidget(self.top_bar)
         column.addWidget(self.pages, 1)
+        self.message_bar = MessageBar()
+        column.addWidget(self.message_bar)
         self.setCentralWidget(whole)
-        self.message_bar = MessageBar(self)
         self.palette_view = CommandPalette(self)
+        self.keys_page = KeysPage(self)
         self.tools.move(7 * GRID, GRID)
+        self.plane_note.move(7 * GRID, 7 * GRID)
 
     def _present(self) -> None:
         c = self.context
-        self.plane_presenter = PlanePresenter(c, self.plane, self.tools)
+        self.plane_presenter = PlanePresenter(c, self.plane, self.tools, self.plane_note)
         self.hover = HoverPresenter(c, self.plane, self.hover_card)
         self.paths = PathPresenter(c, self.path_state, self.plane, self.path_bar)
         self.probe = ProbePresenter(c, self.probe_panel)
@@ -200,7 +206,6 @@ class Rooms(QMainWindow):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Give the side panels a share of a large screen."""
         super().resizeEvent(event)
-        self.message_bar.place()
         self.page.share_out(self.width(), self.height())
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:

@@ -14,8 +14,8 @@ from tvae_gui.plane.plane_view import PROBE
 from tvae_gui.session.demo import why_no_demo
 from tvae_gui.session.recent import Recent
 from tvae_gui.state.evaluation_view import facts_of
-from tvae_gui.theme import GRID
 from tvae_gui.widgets.controls import single_shot
+from tvae_gui.widgets.wheel import WheelGuard
 
 SAVE_MS = 1500
 SETTLE_MS = 120
@@ -46,6 +46,8 @@ class MainWindow(Rooms):
         self._timers()
         self._connect()
         self._show_nothing_open()
+        self._wheel = WheelGuard(self)
+        self._wheel.watch(self)
 
     # --- the one wiring diagram ---------------------------------------------------------------
     def _connect(self) -> None:
@@ -117,7 +119,9 @@ class MainWindow(Rooms):
         plane.view_changed.connect(self._settle.start)
         plane.view_changed.connect(self.hover.hide)
         plane.tool_changed.connect(self.tools.show_tool)
+        plane.mode_changed.connect(self.tools.show_mode)
         self.tools.tool_chosen.connect(plane.set_tool)
+        self.tools.mode_chosen.connect(plane.set_mode)
         self.tools.atlas_toggled.connect(lambda on: s.set_options(atlas=on))
         self.tools.fit_wanted.connect(plane.fit)
 
@@ -145,6 +149,8 @@ class MainWindow(Rooms):
         probe.map_chosen.connect(lambda name: s.set_options(image_map=name))
         probe.contrast_chosen.connect(lambda a, b: self.probe.set_contrast((a, b)))
         probe.contrast_reset.connect(lambda: self.probe.set_contrast(None))
+        probe.contrast_chosen.connect(lambda *_: self.plane_presenter.show_tiles())
+        probe.contrast_reset.connect(self.plane_presenter.show_tiles)
         probe.overlay_toggled.connect(lambda on: s.set_options(overlay=on))
         probe.smooth_toggled.connect(lambda on: s.set_options(smooth=on))
 
@@ -269,7 +275,6 @@ class MainWindow(Rooms):
         self.decoder.close()
         self.pictures.close()
         self.pages.setCurrentIndex(0)
-        self.message_bar.foot_px = 2 * GRID
         self.start_page.show_recent(self.recent.paths())
         self._find_runs.start()
         self.start_page.set_reasons("", why_no_demo())
@@ -284,7 +289,6 @@ class MainWindow(Rooms):
             return
         self._find_runs.stop()
         self.pages.setCurrentIndex(1)
-        self.message_bar.foot_px = self.gallery.height() + 4 * GRID
         name = store.path.parent.name if store.path.name == "embeddings.h5" else store.path.stem
         self.inspector_presenter.show_store()
         self.top_bar.show_run(name, facts_of(store))

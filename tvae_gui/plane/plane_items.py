@@ -135,7 +135,7 @@ class PictureItem(_Item):
         width, height = round(target.width() * ratio), round(target.height() * ratio)
         x0, y0 = float(view.left()), float(view.top())
         x1, y1 = float(view.right()), float(view.bottom())
-        return Window(x0, x1, y0, y1, max(1, width), max(1, height))
+        return Window(x0, x1, y0, y1, max(1, width), max(1, height), ratio)
 
 
 class ProbeItem(_Item):
@@ -247,10 +247,9 @@ class ShapeItem(_Item):
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         outline = QPolygonF([self.to_pixel(x, y) for x, y in self._points])
-        painter.setBrush(colour("accent", 26 if self._drawing else 0))
+        painter.setBrush(Qt.BrushStyle.NoBrush)  # a fill would tint the colours of the points
         painter.setPen(QPen(colour("plane", 150), 3))
         painter.drawPolygon(outline)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(colour("accent", 255 if self._drawing else 170), 1.5))
         painter.drawPolygon(outline)
 

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtGui import QColor
 
-from tvae_core.planes import NEIGHBOURS, to_z
+from tvae_core.planes import NEIGHBOURS, ShownPlane, to_z
 from tvae_core.selection import How, Rule
 from tvae_core.store import Atlas
 from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import TILES, DecodedMany
 from tvae_gui.jobs.picture_job import POINTS, Thumbnails
+from tvae_gui.plane.plane_note import PlaneNote
 from tvae_gui.plane.plane_tools import PlaneTools
 from tvae_gui.plane.plane_view import CIRCLE, RECTANGLE, PlaneView, circle_outline
 from tvae_gui.state.atlas_view import (
-    Ink,
     TileGrid,
     blend,
     sheet,
@@ -41,7 +41,10 @@ MOST_EXACT_TILES = 240
 class PlanePresenter:
     """Draws the state on a plane view."""
 
-    def __init__(self, context: Context, view: PlaneView, tools: PlaneTools) -> None:
+    def __init__(
+        self, context: Context, view: PlaneView, tools: PlaneTools, note: PlaneNote
+    ) -> None:
+        self._note = note
         self._state, self._view, self._tools = context.state, view, tools
         self._decoder, self._pictures = context.decoder, context.pictures
         self._tones = context.tones
@@ -59,15 +62,26 @@ class PlanePresenter:
         self._asked = None  # a closed store answers no more
         self._view.shape.put(np.empty((0, 2)), False)
         if shown is None:
+            self._note.say("")
             self._view.set_points(None)
             self._view.set_tiles(None)
             return
         nearness = self._state.nearness
         self._near = None if nearness is None else nearness.outline(shown)
-        self._view.set_axes(shown.x_title, shown.y_title, self._state.extent)
+        self._note.say("" if nearness is None else nearness.note)
+        self._view.set_axes(*self._titles(shown), self._state.extent)
         self._view.curve.put(self._outline() if shown.is_line else np.empty((0, 2)))
         self.show_points()
         self.show_tiles()
+
+    def _titles(self, shown: ShownPlane) -> tuple[str, str]:
+        """Return what the axes are called; a dimension of z that says nothing says so."""
+        nearness, choice = self._state.nearness, shown.choice
+        titles = [shown.x_title, shown.y_title]
+        for side, dimension in enumerate((choice.first, choice.second)):
+            if choice.kind == "z" and nearness is not None and nearness.is_unused(dimension):
+                titles[side] += " (unused by the model)"
+        return titles[0], titles[1]
 
     def show_points(self) -> None:
         """Draw the points again: colours, filter or selection have changed."""
@@ -125,7 +139,7 @@ class PlanePresenter:
         if grid is None:
             return None
         aspect = round(grid.aspect(window), 1)
-        key = (*grid.key, theme().dark, aspect)
+        key = (*grid.key, aspect)
         self._ask_exact(grid, atlas)
         if key not in self._tiles:
             values = self._exact.get(grid.key)
@@ -137,7 +151,7 @@ class PlanePresenter:
             support = self._state.support_of(places, z)
             if len(self._tiles) > 24:
                 self._tiles.clear()
-            self._tiles[key] = sheet(values, grid, support, _ink(), aspect)
+            self._tiles[key] = sheet(values, grid, support, self._tones.colours, aspect)
         return self._tiles[key]
 
     def _draw_strip(self, window: Window) -> Picture | None:
@@ -148,7 +162,7 @@ class PlanePresenter:
             return None
         values = blend(atlas, grid.x, np.full(len(grid.x), float(atlas.y[0])))
         share = self._state.support_of(*self._z_of(grid))
-        return sheet(values, grid, share, _ink(), grid.aspect(window))
+        return sheet(values, grid, share, self._tones.colours, grid.aspect(window))
 
     def _ask_exact(self, grid: TileGrid, atlas: Atlas | None) -> None:
         """Ask for exact tiles where the atlas would only interpolate."""
@@ -291,12 +305,6 @@ class PlanePresenter:
         self._view.setBackground(colour("plane"))
         self.show_points()
         self.show_tiles()
-
-
-def _ink() -> Ink:
-    if theme().dark:
-        return Ink((255, 255, 255), (8, 9, 11))
-    return Ink((44, 46, 52), (255, 255, 255))
 
 
 def _outline_of(rule: Rule) -> Array:

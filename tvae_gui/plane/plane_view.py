@@ -47,7 +47,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
     Signals: probe_dragged(x, y), nudged(dx, dy) in plane units,
     shape_drawn(kind, points (V, 2), how, finished), shape_cancelled(), path_point(x, y),
     path_drawn(points), path_ended(), hovered(x, y), left_plane(), view_changed(),
-    tool_changed(name).
+    tool_changed(name), mode_changed(how).
     """
 
     probe_dragged = pyqtSignal(float, float)
@@ -61,6 +61,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
     left_plane = pyqtSignal()
     view_changed = pyqtSignal()
     tool_changed = pyqtSignal(str)
+    mode_changed = pyqtSignal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._left = CountAxis("left")
@@ -79,7 +80,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
         self._panning = False
         self._space = False
         self._trail: list[tuple[float, float]] = []
-        self._how = "replace"
+        self._how = self.mode = "replace"
         self._home = (-1.0, 1.0, -1.0, 1.0)
         self._shape_timer = single_shot(self, _SHAPE_MS)
         self._shape_timer.timeout.connect(lambda: self._emit_shape(False))
@@ -151,7 +152,8 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
         view, size = self.box.viewRect(), self.box.rect()
         ratio = self.devicePixelRatioF()
         width, height = max(1, round(size.width() * ratio)), max(1, round(size.height() * ratio))
-        return Window(view.left(), view.right(), view.top(), view.bottom(), width, height)
+        edges = (view.left(), view.right(), view.top(), view.bottom())
+        return Window(*edges, width, height, ratio)
 
     def fit(self) -> None:
         """Zoom to fit."""
@@ -171,6 +173,11 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
         self._show_cursor()
         self.setStatusTip(_HINTS[tool])
         self.tool_changed.emit(tool)
+
+    def set_mode(self, how: str) -> None:
+        """Choose what a shape does with the selection where no key is held."""
+        self.mode = how
+        self.mode_changed.emit(how)
 
     def cancel(self) -> None:
         """Drop the shape being drawn, or leave the tool."""
@@ -207,6 +214,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
         """Begin what the tool does; the middle button or space pans."""
         self.setFocus()
         event.accept()
+        self.left_plane.emit()  # what belongs to hovering goes away
         self._press = event.position()
         middle = event.button() == Qt.MouseButton.MiddleButton
         if middle or (self._space and event.button() == Qt.MouseButton.LeftButton):
@@ -279,7 +287,8 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
 
     def _begin(self, event: QMouseEvent) -> None:
         place = self.place_at(event.position())
-        self._how = _how(event.modifiers())
+        held = _how(event.modifiers())
+        self._how = self.mode if held == "replace" else held
         self._trail = [place]
         if self.tool == PROBE:
             self.probe_dragged.emit(*place)
@@ -367,7 +376,6 @@ def circle_outline(centre: Array, radius: float) -> Array:
 
 
 def _how(modifiers: Qt.KeyboardModifier) -> str:
-    adds, takes = bool(modifiers & Modifier.ShiftModifier), bool(modifiers & Modifier.AltModifier)
-    if adds and takes:
-        return "intersect"
-    return "union" if adds else "subtract" if takes else "replace"
+    adds = bool(modifiers & Modifier.ShiftModifier)
+    takes = bool(modifiers & Modifier.ControlModifier)
+    return "subtract" if adds and takes else "union" if adds else "replace"

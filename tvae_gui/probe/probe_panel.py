@@ -146,7 +146,7 @@ class ProbePanel(QFrame):
         return made
 
     def _switches(self) -> QHBoxLayout:
-        self._overlay = QCheckBox("raw overlay")
+        self._overlay = QCheckBox("nearest over it")
         self._overlay.setToolTip(OVERLAY)
         self._overlay.toggled.connect(self.overlay_toggled)
         self._smooth = QCheckBox("smooth")
@@ -190,6 +190,15 @@ class ProbePanel(QFrame):
             slider.set_bounds(-side / 4, side / 4)
         self._overlay.setEnabled(has_raw)
         self._overlay.setToolTip(OVERLAY if has_raw else "This run has no raw thumbnails")
+
+    def show_options(self, grid: int, image_map: str, overlay: bool, smooth: bool) -> None:
+        """Show how images are drawn, whoever chose it: the boxes, a key, or the last session."""
+        self._grid.setCurrentIndex(self._grid.findData(grid))
+        self._map.setCurrentIndex(self._map.findText(image_map))
+        for tick, on in ((self._overlay, overlay), (self._smooth, smooth)):
+            tick.blockSignals(True)
+            tick.setChecked(on)
+            tick.blockSignals(False)
 
     def show_numbers(self, z: Array, angle_rad: float, shift_px: tuple[float, float]) -> None:
         """Show z and pose."""

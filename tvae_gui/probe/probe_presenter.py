@@ -81,7 +81,7 @@ class ProbePresenter:
             return
         self._panel.show_numbers(probe.z, probe.angle_rad, probe.shift_px)
         self._panel.show_support(probe.near, state.shown.how)
-        self._pictures.ask(NEAREST, probe.nearest, with_raw=state.options.overlay)
+        self._pictures.ask(NEAREST, probe.nearest)
         preview = self._preview()
         if preview is not None:
             self._values, self._exact = preview, False
@@ -116,13 +116,15 @@ class ProbePresenter:
         images = [self._tones.thumbnail(t) for t in answer.upright]
         self._panel.show_nearest(answer.indices, images, state.support_share)
         overlay = None
-        if state.options.overlay and answer.raw is not None and len(answer.raw):
-            overlay = self._tones.thumbnail(answer.raw[0])
+        if state.options.overlay and len(answer.upright):
+            overlay = self._tones.thumbnail(self._posed(answer.upright[0]))
         self._panel.image.show_overlay(overlay)
 
     def repaint(self) -> None:
         """Paint again: colour map, contrast or smoothing changed."""
-        self._panel.image.set_smooth(self._state.options.smooth)
+        o = self._state.options
+        self._panel.show_options(o.grid, o.image_map, o.overlay, o.smooth)
+        self._panel.image.set_smooth(o.smooth)
         self._paint()
 
     @property
@@ -143,11 +145,15 @@ class ProbePresenter:
         self._panel.image.show_image(image, state, self._state.support_share)
 
     def _preview(self) -> Array | None:
-        probe, store = self._state.probe, self._state.store
-        if probe is None or store is None:
+        if self._state.probe is None:
             return None
-        image = blend_at(self._state, probe.z)
-        if image is None or (probe.angle_rad == 0 and probe.shift_px == (0, 0)):
+        image = blend_at(self._state, self._state.probe.z)
+        return None if image is None else self._posed(image)
+
+    def _posed(self, image: Array) -> Array:
+        """Return an upright image turned and shifted as the probe is."""
+        probe, store = self._state.probe, self._state.store
+        if probe is None or store is None or (probe.angle_rad == 0 and probe.shift_px == (0, 0)):
             return image
         shift = np.array(probe.shift_px) * image.shape[0] / store.header.side
         return with_pose(image, probe.angle_rad, shift)

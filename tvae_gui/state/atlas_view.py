@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.raster import Picture, Window
 
 Array = NDArray[np.floating]
+Paint = Callable[[Array], NDArray[np.uint8]]
 STRIP_PX = 64
 TILE_PX = 52  # at least; on large planes a fifteenth of the width
 
@@ -89,7 +91,7 @@ def tile_grid(
     zooms in. Their pitch goes in steps, so tiles stay where they are and only get more.
     """
     axes = (atlas.x, atlas.y) if atlas is not None else _even_axes(extent)
-    least = tile_px or max(TILE_PX, window.width_px / 15)
+    least = tile_px or max(TILE_PX * window.ratio, window.width_px / 15)
     pixels = (
         window.width_px / max(window.x1 - window.x0, 1e-30),
         window.height_px / max(window.y1 - window.y0, 1e-30),
@@ -110,7 +112,7 @@ def strip_grid(atlas: Atlas, window: Window) -> TileGrid | None:
     """Return the tiles of a one-dimensional latent: one row at the foot of the window in view."""
     scale = window.width_px / max(window.x1 - window.x0, 1e-30)
     pitch = float(atlas.x[1] - atlas.x[0])
-    least = max(STRIP_PX, window.width_px / 15)
+    least = max(STRIP_PX * window.ratio, window.width_px / 15)
     pitch *= _multiple(least / max(pitch * scale, 1e-9))
     x = _centres(atlas.x, pitch, window.x0, window.x1)
     if not len(x):
@@ -125,19 +127,14 @@ def tile_values(atlas: Atlas, grid: TileGrid) -> Array:
     return blend(atlas, xx.ravel(), yy.ravel())
 
 
-@dataclass(frozen=True)
-class Ink:
-    """How grey objects are drawn: the colour of the object, and of the halo around it."""
-
-    object_rgb: tuple[int, int, int]
-    halo_rgb: tuple[int, int, int]
-
-
-def sheet(values: Array, grid: TileGrid, opacity: Array, ink: Ink, aspect: float = 1.0) -> Picture:
+def sheet(
+    values: Array, grid: TileGrid, opacity: Array, paint: Paint, aspect: float = 1.0
+) -> Picture:
     """Return images drawn as tiles, each a square in the middle of its cell.
 
-    Grey objects are drawn in `ink` where they differ from their background, so that the density
-    shows between them; colour images are drawn as they are.
+    Each has the tones of the decoded image, light or dark, grey or in colour. What differs from
+    its background is opaque, with a little of the background around it; the rest lets the points
+    through.
 
     Parameters
     ----------
@@ -145,11 +142,14 @@ def sheet(values: Array, grid: TileGrid, opacity: Array, ink: Ink, aspect: float
         As `tile_values` gives them.
     opacity : (m * n,) 0..1
         How well data support each tile.
+    paint : callable
+        Turns values (k, h, w[, 3]) into colours (k, h, w, 3) uint8.
     aspect : float
         Width over height of a cell on the screen.
     """
-    rgba = _glyphs(values, ink) if values.ndim == 3 else _colour(values)
-    rgba[..., 3] = (rgba[..., 3] * opacity[:, None, None]).astype(np.uint8)
+    rgba = np.empty((*values.shape[:3], 4), dtype=np.uint8)
+    rgba[..., :3] = paint(values)
+    rgba[..., 3] = (255 * _cover(values) * opacity[:, None, None]).astype(np.uint8)
     rgba = _padded(rgba, aspect)
     m, n, (height, width) = len(grid.y), len(grid.x), rgba.shape[1:3]
     rows = rgba.reshape(m, n, height, width, 4)[::-1].swapaxes(1, 2)
@@ -160,19 +160,16 @@ def sheet(values: Array, grid: TileGrid, opacity: Array, ink: Ink, aspect: float
     return Picture(np.ascontiguousarray(rows), x0, x1, y0, y1)
 
 
-def _glyphs(values: Array, ink: Ink) -> Array:
-    edge = np.concatenate([values[:, 0], values[:, -1], values[:, :, 0], values[:, :, -1]], axis=1)
-    ground = np.median(edge, axis=1)[:, None, None]
-    away = np.abs(values - ground)
+def _cover(values: Array) -> Array:
+    """Return how opaque each pixel is (k, h, w): 1 where it differs from the image's border."""
+    colours = values[..., None] if values.ndim == 3 else values
+    edge = [colours[:, 0], colours[:, -1], colours[:, :, 0], colours[:, :, -1]]
+    ground = np.median(np.concatenate(edge, axis=1), axis=1)[:, None, None]
+    away = np.abs(colours - ground).max(axis=-1)
     scale = max(float(np.percentile(away, 99.5)), 1e-6)
     cover = np.clip((away / scale - 0.05) / 0.75, 0, 1)
-    halo = np.clip(2.2 * _spread(cover), 0, 1) * 0.6
-    alpha = np.maximum(cover, halo)
-    share = (cover / np.maximum(alpha, 1e-6))[..., None]
-    rgba = np.empty((*values.shape, 4), dtype=np.uint8)
-    rgba[..., :3] = np.array(ink.object_rgb) * share + np.array(ink.halo_rgb) * (1 - share)
-    rgba[..., 3] = (255 * alpha).astype(np.uint8)
-    return rgba
+    halo = np.clip(2.2 * _spread(cover), 0, 1) * 0.75
+    return np.asarray(np.maximum(cover, halo))
 
 
 def _spread(cover: Array) -> Array:
@@ -191,13 +188,6 @@ def _padded(rgba: Array, aspect: float) -> Array:
     width = max(0, round(side * aspect) - side) // 2
     height = max(0, round(side / max(aspect, 1e-6)) - side) // 2
     return np.pad(rgba, ((0, 0), (height, height), (width, width), (0, 0)))
-
-
-def _colour(values: Array) -> Array:
-    low, high = np.percentile(values, [0.5, 99.5])
-    rgba = np.full((*values.shape[:3], 4), 255, dtype=np.uint8)
-    rgba[..., :3] = (255 * np.clip((values - low) / max(high - low, 1e-9), 0, 1)).astype(np.uint8)
-    return rgba
 
 
 def _even_axes(extent: tuple[float, float, float, float]) -> tuple[Array, Array]:

@@ -222,9 +222,14 @@ class MadeState:
             self.put_selection(Selection.none(self.images), "select nothing")
 
     def invert_selection(self) -> None:
-        """Select what is not selected."""
-        if self.images:
-            self.put_selection(self.present.invert(), "invert the selection")
+        """Select what is not selected, of the images that pass the filters."""
+        if not self.images:
+            return
+        others, visible = self.present.invert(), self.visible
+        if visible is not None:
+            rule = {"kind": "intersect", "of": [others.rule, *self._filter_rules()]}
+            others = Selection(others.mask & visible, rule)
+        self.put_selection(others, "invert the selection")
 
     # --- named sets --------------------------------------------------------------------------
     @property

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.analysis.nearness import Whitening
+from tvae_core.analysis.nearness import DEAD_NATS, Whitening
+from tvae_core.analysis.verdict import content_note
 from tvae_core.planes import ShownPlane
 from tvae_core.store import EmbeddingStore
 from tvae_gui.state.point_index import PointIndex
@@ -53,6 +54,15 @@ class Nearness:
         probes = some[:: max(1, len(some) // _PROBES)]
         squared = np.partition(_between(probes, some), max(rank, 1), axis=1)[:, max(rank, 1)]
         return max(float(np.sqrt(np.median(squared))), 1e-6)
+
+    @property
+    def note(self) -> str:
+        """What is to be said of every plane of this z, or nothing."""
+        return content_note(float(self.whiten.nats.sum()))
+
+    def is_unused(self, dimension: int) -> bool:
+        """Return whether the encoder left a dimension of z (from 0) at its prior."""
+        return bool(dimension >= 0 and self.whiten.nats[dimension] < DEAD_NATS)
 
     def distance(self, z: Array) -> NDArray[np.float32]:
         """Return the distance of all images (N,) to z (D,), in standard deviations of the data."""

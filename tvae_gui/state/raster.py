@@ -27,7 +27,7 @@ _TURN = np.exp(2j * np.pi * np.arange(256) / 256).astype(np.complex64)
 
 @dataclass(frozen=True)
 class Window:
-    """The part of the plane in view and how many device pixels it has."""
+    """The part of the plane in view, how many device pixels it has, and how many make a pixel."""
 
     x0: float
     x1: float
@@ -35,6 +35,7 @@ class Window:
     y1: float
     width_px: int
     height_px: int
+    ratio: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class ScatterFrame:
             return False
         size = self.index.high - self.index.low
         pixels = size[0] / max(window.x1 - window.x0, 1e-30) * window.width_px
-        return bool(pixels / self._pyramid.side <= 3.0)
+        return bool(pixels / self._pyramid.side <= 3.0 * window.ratio)
 
     @cached_property
     def _pyramid(self) -> _Pyramid:
@@ -113,15 +114,18 @@ class ScatterFrame:
         return positions[inside], columns[inside], rows[inside]
 
     def _binned(self, window: Window, positions: Any, columns: Array, rows: Array) -> Bytes:
-        width, height = max(1, window.width_px // 2), max(1, window.height_px // 2)
-        flat = (rows * np.float32(0.5)).astype(np.int32).clip(0, height - 1) * width
-        flat += (columns * np.float32(0.5)).astype(np.int32).clip(0, width - 1)
+        bin_px = 2 * window.ratio
+        width = max(1, int(window.width_px / bin_px))
+        height = max(1, int(window.height_px / bin_px))
+        scale = np.float32(width / window.width_px), np.float32(height / window.height_px)
+        flat = (rows * scale[1]).astype(np.int32).clip(0, height - 1) * width
+        flat += (columns * scale[0]).astype(np.int32).clip(0, width - 1)
         layers = _Layers.of(self, positions, flat, (height, width))
         return layers.rgba(self)
 
     def _stamp(self, window: Window, positions: Any, columns: Array, rows: Array) -> Bytes:
         radius = float(np.clip(6.2 - 1.1 * np.log10(max(len(columns), 1)), 1.6, 4.0))
-        radius *= max(1.0, window.width_px / 1600)
+        radius *= max(window.ratio, window.width_px / 1600)
         margin = int(radius) + 2
         stride = window.width_px + 2 * margin
         canvas = np.zeros((window.height_px + 2 * margin, stride), dtype=np.uint32)
@@ -211,7 +215,7 @@ class _Pyramid:
         index = self._frame.index
         size = float(index.high[0] - index.low[0])
         pixels = size / max(window.x1 - window.x0, 1e-30) * window.width_px / self.side
-        level = int(np.clip(np.ceil(np.log2(1.5 / max(pixels, 1e-9))), 0, 6))
+        level = int(np.clip(np.ceil(np.log2(1.5 * window.ratio / max(pixels, 1e-9))), 0, 6))
         if level not in self._drawn:
             rgba = self._layers(self.side >> level).rgba(self._frame)
             (x0, y0), (x1, y1) = index.low.tolist(), index.high.tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from PyQt6.QtCore import QObject, QPointF, QSize, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PyQt6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PyQt6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -19,6 +19,7 @@ from PyQt6.QtWidgets import (
 
 from tvae_core.words import degrees, figure
 from tvae_gui.theme import GRID, SMALL_PX, TEXT_PX, colour, font, set_role
+from tvae_gui.widgets.wheel import WheelGuard
 
 _STEPS = 1000
 
@@ -36,6 +37,32 @@ def muted(text: str = "") -> QLabel:
     label = QLabel(text)
     set_role(label, "muted")
     return label
+
+
+class ElidedLabel(QLabel):
+    """A line of words that is cut where there is no room for it, and then is its own tool tip.
+
+    It asks for no width: a long file name does not widen the window.
+    """
+
+    def minimumSizeHint(self) -> QSize:
+        """Return that any width will do."""
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Say all of it in the tool tip where it is cut."""
+        super().resizeEvent(event)
+        cut = self.fontMetrics().horizontalAdvance(self.text()) > self.width()
+        self.setToolTip(self.text() if cut else "")
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw as much as there is room for."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        words = self.fontMetrics().elidedText(
+            self.text(), Qt.TextElideMode.ElideMiddle, self.width()
+        )
+        painter.drawText(self.rect(), int(self.alignment()), words)
 
 
 def panel(*, margins: int = 2 * GRID, spacing: int = GRID) -> tuple[QFrame, QVBoxLayout]:
@@ -73,6 +100,7 @@ class ValueSlider(QWidget):
         self._slider.setRange(0, _STEPS)
         self._slider.setAccessibleName(name)
         self._slider.valueChanged.connect(self._on_changed)
+        self._slider.installEventFilter(WheelGuard(self))  # also of sliders that are made later
         self._words = QLabel()
         self._words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._words.setFixedWidth(60)

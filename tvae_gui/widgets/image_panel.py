@@ -78,6 +78,11 @@ class ImagePanel(QWidget):
         self._overlay = image
         self.update()
 
+    @property
+    def overlay(self) -> QImage | None:
+        """What is laid over the decoded image, if anything."""
+        return self._overlay
+
     def show_words(self, words: str) -> None:
         """Say why there is no image."""
         self._image, self._words = None, words

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtGui import QImage
 
+from tvae_core.colours import colour_map, to_bytes
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.widgets.image_panel import picture_of
 
@@ -49,6 +50,11 @@ class Tones:
     def decoded(self, values: Array) -> QImage:
         """Return a decoded image (h, w[, 3])."""
         return picture_of(values, *self.contrast, self._state.options.image_map)
+
+    def colours(self, values: Array) -> NDArray[np.uint8]:
+        """Return the colours (n, h, w, 3) uint8 of decoded images (n, h, w[, 3])."""
+        levels = to_bytes(values, *self.contrast)
+        return levels if levels.ndim == 4 else colour_map(self._state.options.image_map)[levels]
 
     def thumbnail(self, values: Array) -> QImage:
         """Return the thumbnail (h, w[, 3]) uint8 of a real image."""
