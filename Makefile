@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check
 BIN = .venv/bin
 
-.PHONY: demo test quick lint types floors tests fast format screenshots picture clean
+.PHONY: demo test quick lint types floors tests fast format screenshots picture docs tutorials clean
 
 demo: .venv/ready
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
@@ -24,6 +24,16 @@ screenshots: .venv/ready
 # The picture of docs/architecture.md.
 picture: .venv/ready
 	$(BIN)/python docs/draw_house.py
+
+# The pages as a site, in site/; the pictures of the tutorials are made by `make tutorials`.
+docs: .venv/ready
+	$(PIP) install -q -c constraints.txt -e '.[docs]'
+	$(BIN)/mkdocs build --strict
+
+tutorials: .venv/ready
+	for name in cells particles galaxies; do \
+	    $(BIN)/python docs/tutorials/$$name.py demo/$$name --pictures docs/tutorials/pictures || exit 1; \
+	done
 
 test: .venv/ready
 	$(MAKE) --no-print-directory lint types floors tests

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tvae_core.api.estimator import TargetVAE
-    from tvae_core.api.runs import Run, fit, open_run
+    from tvae_core.api.runs import Run, fit, open_run, recommend
     from tvae_core.api.stores import Store, open_store
     from tvae_core.errors import TvaeError
 
@@ -32,6 +32,7 @@ __all__ = [
     "fit",
     "open_run",
     "open_store",
+    "recommend",
 ]
 
 _PLACES = {
@@ -42,6 +43,7 @@ _PLACES = {
     "fit": "tvae_core.api.runs",
     "open_run": "tvae_core.api.runs",
     "open_store": "tvae_core.api.stores",
+    "recommend": "tvae_core.api.runs",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cached_property
@@ -11,10 +12,12 @@ from typing import Any
 
 from tvae_core.api.sources import Images, Source, as_source
 from tvae_core.api.stores import Store, open_store
-from tvae_core.config import SECTIONS, RunConfig
+from tvae_core.config import SECTIONS, DataConfig, RunConfig
 from tvae_core.errors import ConfigError, StoreError
-from tvae_core.progress import Cancel, Embedded, Epoch, Finished, Record, Remark, from_json
+from tvae_core.progress import Cancel, Chosen, Embedded, Epoch, Finished, Record, Remark, from_json
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.recommend import Recommendation
+from tvae_core.runs.recommend import recommend as look
 from tvae_core.work.request import Progress, never, quiet
 from tvae_core.work.train import EmbedRequest, TrainRequest
 
@@ -175,7 +178,7 @@ def fit(
         raise ConfigError("this folder is not empty", folder.path, "choose another folder")
     wanted = settings_of(settings)
     source = as_source(images, folder.path / "images.npy")
-    if source.axes and not any(name.startswith("data.axes=") for name in wanted):
+    if source.axes and not _says_axes(wanted):
         wanted = (*wanted, f"data.axes={source.axes}")
     request = TrainRequest(
         folder=folder.path, data=str(source.path), preset=preset, settings=wanted, anyway=anyway
@@ -197,6 +200,33 @@ def _trained(request: TrainRequest, source: Source, progress: Progress, cancelle
     return run
 
 
+def recommend(images: Images, **settings: Any) -> Recommendation:
+    """Look at up to a thousand images and return the settings that suit them, with reasons.
+
+    Printed, it reads as a line a setting. `fit` takes the same settings where no preset is named.
+
+    Parameters
+    ----------
+    images : path, array or stack
+        As for `fit`.
+    **settings
+        What is decided already, such as `z_dim=4`; the rest follows it.
+
+    Raises
+    ------
+    ConfigError, ImageFileError
+        As `fit`.
+    """
+    given = settings_of(settings)
+    with tempfile.TemporaryDirectory(prefix="tvae-") as place:
+        source = as_source(images, Path(place) / "images.npy")
+        data = DataConfig(axes="" if _says_axes(given) else source.axes)
+        found = look(source.path, data, given)
+    if source.written:
+        found.config.data.path = ""
+    return found
+
+
 def open_run(path: Place) -> Run:
     """Open a run's folder.
 
@@ -206,6 +236,10 @@ def open_run(path: Place) -> Run:
         It is none.
     """
     return Run(path)
+
+
+def _says_axes(settings: tuple[str, ...]) -> bool:
+    return any(setting.startswith("data.axes=") for setting in settings)
 
 
 def history_of(folder: RunFolder) -> list[Epoch]:
@@ -252,6 +286,9 @@ def _followed(records: Iterator[Record], progress: Progress, remarks: list[str])
             progress(record.done / record.total, "embedding")
         elif isinstance(record, Remark):
             remarks.append(record.what)
+        elif isinstance(record, Chosen):
+            told = f"{record.key}={record.value}: " if record.key else ""
+            remarks.append(told + record.reason)
     if not path:
         raise StoreError("the work ended without a result")
     return Path(path)

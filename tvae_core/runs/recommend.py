@@ -108,6 +108,9 @@ class Recommendation:
             *self.notes,
         ]
 
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
     def records(self) -> Iterator[Chosen]:
         """Return the same lines as records of progress."""
         first, *_ = self.lines()

@@ -186,3 +186,15 @@ def test_every_name_offered_is_there_and_documented() -> None:
         assert isinstance(found, str) or (found.__doc__ or "").strip()
     with pytest.raises(AttributeError, match="fits"):
         tvae.fits  # noqa: B018
+
+
+def test_a_recommendation_reads_as_lines_and_is_what_a_fit_takes(tmp_path: Path) -> None:
+    found = tvae.recommend(1 - IMAGES, z_dim=3)
+    assert found.config.model.z_dim == 3
+    lines = str(found).splitlines()
+    assert any(line.startswith("data.invert=true: ") for line in lines)  # dark on bright
+    few = {"epochs": 1, "encoder_kernels": 4, "generator_hidden": 16, "atlas_nodes": 2}
+    run = tvae.fit(1 - IMAGES, tmp_path / "run", z_dim=3, **few)
+    assert run.config.data.invert
+    assert run.config.model.kernel_px == found.config.model.kernel_px
+    assert any(line.startswith("data.invert=true: ") for line in run.remarks)
