@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from difflib import get_close_matches
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from tvae_core.api.sources import Images, Source, as_source
 from tvae_core.api.stores import Store, open_store
 from tvae_core.config import SECTIONS, DataConfig, RunConfig
-from tvae_core.errors import ConfigError, StoreError
+from tvae_core.errors import ConfigError, StoreError, did_you_mean
 from tvae_core.progress import Cancel, Chosen, Embedded, Epoch, Finished, Record, Remark, from_json
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.recommend import Recommendation
@@ -266,8 +265,7 @@ def settings_of(
     for name, value in settings.items():
         section, _, key = name.rpartition(".")
         if known.get(key) is None or section not in ("", known[key]):
-            near = get_close_matches(key, known, n=1)
-            todo = f"did you mean {near[0]}?" if near else "see `tvae train --help`"
+            todo = did_you_mean(name, known) or "see `tvae train --help`"
             raise ConfigError(f"unknown setting {name!r}", "", todo)
         text = "" if value is None else str(value)
         written.append(f"{known[key]}.{key}={text}")

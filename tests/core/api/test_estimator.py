@@ -112,7 +112,7 @@ def test_the_seed_decides() -> None:
         ({"learning_rate": -1}, "learning_rate"),
         ({"preset": "no such"}, "no preset"),
         ({"settings": {"train.epochs": 3}}, "parameter of its own: epochs="),
-        ({"settings": {"rotation": 3}}, "did you mean rotations"),
+        ({"settings": {"rotation": 3}}, "did you mean 'rotations'"),
     ],
 )
 def test_a_wrong_setting_is_a_value_error_in_one_line(

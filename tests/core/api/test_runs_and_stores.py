@@ -138,7 +138,7 @@ def test_what_is_no_images_is_told_in_one_line_and_leaves_nothing(
 
 
 def test_a_wrong_setting_is_told_with_the_one_meant(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="did you mean z_dim"):
+    with pytest.raises(ConfigError, match="did you mean 'z_dim'"):
         tvae.fit(IMAGES, tmp_path / "run", z_dims=3)
     with pytest.raises(ConfigError, match=r"train\.epochs"):
         tvae.fit(IMAGES, tmp_path / "run", **SETTINGS | {"epochs": 0})
