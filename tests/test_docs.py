@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import importlib.util
 import re
 import runpy
@@ -20,8 +19,7 @@ from PIL import Image
 import tvae_core as tvae
 from tests.core.engine.model.models import blob_images
 from tests.core.engine.runs import SIDE, TINY
-from tvae_core.cli.main import COMMANDS
-from tvae_core.work.request import RequestParser
+from tvae_core.cli.main import COMMANDS, load
 
 HOUSE = Path(__file__).resolve().parents[1]
 DOCS = HOUSE / "docs"
@@ -48,8 +46,7 @@ def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
 
 
 def _options(command: str) -> set[str]:
-    parser = RequestParser(prog=f"tvae {command}")
-    importlib.import_module(f"tvae_core.cli.{command}").add_arguments(parser)
+    _, parser = load(command)
     return {name for action in parser._actions for name in action.option_strings}
 
 
