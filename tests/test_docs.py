@@ -82,6 +82,11 @@ def test_every_option_that_a_page_names_exists(page: Path) -> None:
     assert sorted(named - known) == []
 
 
+def test_the_page_of_commands_has_every_command() -> None:
+    text = (DOCS / "commands.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"`tvae {name}" not in text] == []
+
+
 def test_every_page_is_in_the_index_of_the_site() -> None:
     site = (HOUSE / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [page.relative_to(DOCS) for page in (*DOCS.glob("*.md"), *DOCS.glob("tutorials/*.md"))]

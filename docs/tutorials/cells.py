@@ -36,7 +36,7 @@ def main(out: Path, pictures: Path, data: Path | None, quick: bool) -> None:
     tvae("look", data)
     # --8<-- [end:look]
     # --8<-- [start:train]
-    fewer = QUICK if quick else ["--epochs", 30]
+    fewer = QUICK if quick else ["--epochs", 14]
     tvae("train", out / "run", "--data", data, *fewer)
     # --8<-- [end:train]
     # --8<-- [start:cluster]
