@@ -12,6 +12,7 @@ near        z [z1, z2, ...], radius in standard deviations of the data
 range       column, low, high (both ends belong; null is open)
 values      column, values [...]
 indices     indices [...]
+hand        - (picked by hand, image by image: it cannot be applied again)
 all, none   -
 union, intersect, subtract   of [rule, rule, ...]; subtract takes the later from the first
 invert      of [rule]
@@ -170,6 +171,13 @@ def _subtract(rule: Rule, source: Source) -> Mask:
     return first
 
 
+def _by_hand(_: Rule, __: Source) -> Mask:
+    raise ConfigError(
+        "these images were picked by hand: there is no rule to apply", todo="keep the set as it is"
+    )
+
+
+HAND: Rule = {"kind": "hand"}
 RULES: dict[str, Callable[[Rule, Source], Mask]] = {
     "polygon": lambda r, s: polygon_mask(s.plane(r["plane"]), r["vertices"]),
     "rectangle": lambda r, s: rectangle_mask(s.plane(r["plane"]), tuple(r["x"]), tuple(r["y"])),
@@ -179,6 +187,7 @@ RULES: dict[str, Callable[[Rule, Source], Mask]] = {
     "range": lambda r, s: range_mask(s.column(r["column"]), r["low"], r["high"]),
     "values": lambda r, s: values_mask(s.column(r["column"]), r["values"]),
     "indices": lambda r, s: indices_mask(s.images, r["indices"]),
+    "hand": _by_hand,
     "all": lambda _, s: np.ones(s.images, dtype=bool),
     "none": lambda _, s: np.zeros(s.images, dtype=bool),
     "union": lambda r, s: reduce(np.logical_or, _of(r, s)),

@@ -16,13 +16,16 @@ from psygnal import Signal
 
 from tvae_core.colours import CLASS_COLOURS
 from tvae_core.columns import CLUSTER_KEY, DENSITY, Column
-from tvae_core.selection import How, NamedSet, Rule, Selection, apply_rule
+from tvae_core.selection import HAND, How, NamedSet, Rule, Selection, apply_rule
 from tvae_core.sidecar import DeletedSet
+from tvae_core.words import count as number_of
 from tvae_gui.state.made import Clusters, Difference, Made, changed_parts, differences
 from tvae_gui.state.undo import Step, UndoStack
 
 Array = NDArray[Any]
 CLUSTERING = "clusters"  # the name of the clustering that is found in the window
+KEPT, REJECTED = "kept", "rejected"  # the sets of images marked one by one
+MARKS = {KEPT: CLASS_COLOURS[0], REJECTED: CLASS_COLOURS[1]}
 CLOSINGS_KEPT = 2  # a deleted set is forgotten when its store is closed so often
 
 
@@ -291,13 +294,54 @@ class MadeState:
         gone = self.made.deleted if deleted is None else tuple(deleted)
         self._change("change the sets", sets=tuple(sets), deleted=gone)
 
+    # --- images marked one by one --------------------------------------------------------------
+    def mark_images(self, chosen: Array, mark: str) -> int:
+        """Mark images as kept or rejected, or take their marks back where `mark` is empty.
+
+        The marks are the sets “kept” and “rejected”. Returns how many images changed.
+
+        Parameters
+        ----------
+        chosen : (N,) bool or (n,) int
+        mark : str
+            `KEPT`, `REJECTED` or nothing.
+        """
+        sets, gone = list(self.made.sets), self.made.deleted
+        changed = np.zeros(self.images, dtype=bool)
+        for name, colour in MARKS.items():
+            old = self.named_set(name)
+            mask = np.zeros(self.images, dtype=bool) if old is None else old.mask.copy()
+            changed[chosen] |= mask[chosen] != (name == mark)
+            mask[chosen] = name == mark
+            if old is not None and old.rule != HAND:
+                gone = (DeletedSet(old), *gone)
+            fresh = NamedSet(name, colour, mask, HAND)
+            if old is not None:
+                fresh = replace(old, mask=mask, rule=HAND)
+            sets = [s for s in sets if s is not old] if not mask.any() else _with(sets, old, fresh)
+        count = int(np.count_nonzero(changed))
+        if count:
+            verb = {KEPT: "keep", REJECTED: "reject"}.get(mark, "take back")
+            words = f"{verb} {number_of(count, 'image')}"
+            self._change(words, sets=tuple(sets), deleted=gone)
+        return count
+
+    def marks_of(self, numbers: Array) -> tuple[Array, Array]:
+        """Return which of some images (n,) are marked as kept, and which as rejected."""
+        none = np.zeros(len(numbers), dtype=bool)
+        kept, rejected = (self.named_set(name) for name in MARKS)
+        return (
+            none if kept is None else kept.mask[numbers],
+            none if rejected is None else rejected.mask[numbers],
+        )
+
     def _put_set(self, name: str, fresh: NamedSet | None, words: str) -> None:
         """Put a set in the place of the one of that name, whose images are not lost."""
         old = self.named_set(name)
         sets = [fresh if s is old else s for s in self.made.sets]
         if old is None:
             sets.append(fresh)
-        lost = old is not None and (fresh is None or not np.array_equal(old.mask, fresh.mask))
+        lost = fresh is None or (old is not None and not np.array_equal(old.mask, fresh.mask))
         gone = self.made.deleted
         if old is not None and lost:
             gone = (DeletedSet(old), *gone)
@@ -362,12 +406,20 @@ class MadeState:
         )
 
 
+def _with(sets: list[NamedSet], old: NamedSet | None, fresh: NamedSet) -> list[NamedSet]:
+    """Return sets with a fresh one in the place of the old, or at the end."""
+    if old is None:
+        return [*sets, fresh]
+    return [fresh if named is old else named for named in sets]
+
+
 def _lost(sets: tuple[DeletedSet, ...], made: Made) -> tuple[DeletedSet, ...]:
     """Return those of some sets, each once, whose images are no set and not recently deleted."""
     known = [s.mask for s in made.sets] + [d.named.mask for d in made.deleted]
     lost = []
     for one in sets:
-        if not any(np.array_equal(one.named.mask, mask) for mask in known):
+        marks = one.named.rule == HAND  # each mark taken back leaves one
+        if not marks and not any(np.array_equal(one.named.mask, mask) for mask in known):
             known.append(one.named.mask)
             lost.append(one)
     return tuple(lost)

@@ -104,6 +104,7 @@ PHRASES: dict[str, Callable[[Rule, _Columns], str]] = {
     "range": _range,
     "values": _values,
     "indices": lambda r, _: f"chosen one by one ({count(len(r['indices']))})",
+    "hand": lambda *_: "picked by hand",
     "all": lambda *_: "of the whole run",
     "none": lambda *_: "of an empty selection",
     "union": _joined(" or "),

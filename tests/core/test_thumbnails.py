@@ -1,0 +1,34 @@
+"""Thumbnails read row by row are those that HDF5 reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.factories import make_store
+from tvae_core.store import EmbeddingStore
+from tvae_core.thumbnails import ThumbnailFile
+
+
+def test_rows_in_any_order_are_those_of_the_store(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "s.h5", images=5_003, side=12)
+    chosen = np.random.default_rng(0).integers(0, 5_003, 300)
+    with EmbeddingStore(path) as store:
+        for kind in ("raw", "upright"):
+            file = ThumbnailFile(path, kind)
+            rows, there = file.read(chosen)
+            assert there.all()
+            np.testing.assert_array_equal(rows, store.thumbnails(kind, chosen))
+            assert file.read([])[0].shape == (0, 12, 12)
+            file.close()
+
+
+def test_reading_stops_when_its_time_is_up(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "s.h5", images=200, side=12)
+    file = ThumbnailFile(path, "raw")
+    rows, there = file.read(np.arange(200), seconds=0.0)
+    assert 0 < there.sum() < 200
+    assert not rows[~there].any()
+    file.warm(np.arange(200), lambda: False)
+    file.close()
