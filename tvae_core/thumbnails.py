@@ -53,6 +53,10 @@ class ThumbnailFile:
         """Close the file."""
         self._file.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self.close()
+
     def read(
         self, indices: Sequence[int] | Array, seconds: float = np.inf
     ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -10,6 +10,7 @@ from tvae_gui.jobs.background_job import BackgroundJobs
 from tvae_gui.jobs.card_job import CardJob, JobCard
 from tvae_gui.jobs.decode_job import DecodeJob, DecoderFactory
 from tvae_gui.jobs.picture_job import PictureJob
+from tvae_gui.jobs.tile_job import TileJob
 from tvae_gui.messages import Messages
 from tvae_gui.session.session import Session
 from tvae_gui.state.explorer_state import ExplorerState
@@ -36,6 +37,8 @@ class Context:
         Makes a decoder of a store, on a thread that is not the window's.
     decoder, pictures : DecodeJob, PictureJob
         The threads that decode, and that read thumbnails.
+    tiles : TileJob
+        Thumbnails by the page, for a gallery.
     tones : Tones
         The contrast in which images are shown.
     """
@@ -48,6 +51,7 @@ class Context:
     make_decoder: DecoderFactory
     decoder: DecodeJob
     pictures: PictureJob
+    tiles: TileJob
     tones: Tones
 
     @classmethod
@@ -63,6 +67,7 @@ class Context:
             make_decoder=make_decoder,
             decoder=DecodeJob(make_decoder, window),
             pictures=PictureJob(window),
+            tiles=TileJob(window),
             tones=Tones(state),
         )
 
@@ -75,3 +80,4 @@ class Context:
         self.jobs.stop()
         self.decoder.stop()
         self.pictures.stop()
+        self.tiles.stop()

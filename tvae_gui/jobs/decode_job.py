@@ -23,6 +23,7 @@ QUICK_S = 0.06  # a full decode that takes less needs no coarse one before it
 PART = 8  # images decoded before looking whether something more urgent waits
 PROBE, HOVER, TILES, EXTRA, CENTRES = "probe", "hover", "tiles", "extra", "centres"
 SYMMETRY = "symmetry"
+GALLERY = "gallery"
 
 
 class DecoderLike(Protocol):
@@ -84,7 +85,7 @@ class DecodeJob(QObject):
 
     Signals: ready(side), unavailable(error), decoded(Decoded), hover_decoded(DecodedMany),
     tiles_decoded(DecodedMany), extra_decoded(DecodedMany), centres_decoded(DecodedMany),
-    symmetry_decoded(DecodedMany), failed(error).
+    symmetry_decoded(DecodedMany), gallery_decoded(DecodedMany), failed(error).
     """
 
     ready = pyqtSignal(int)
@@ -95,6 +96,7 @@ class DecodeJob(QObject):
     extra_decoded = pyqtSignal(object)
     centres_decoded = pyqtSignal(object)
     symmetry_decoded = pyqtSignal(object)
+    gallery_decoded = pyqtSignal(object)
     failed = pyqtSignal(object)
 
     def __init__(self, factory: DecoderFactory = engine_decoder, parent: QObject | None = None):
@@ -131,7 +133,7 @@ class DecodeJob(QObject):
         """Forget the decoder and what it was asked."""
         self._decoder = None
         self._seconds.clear()
-        for slot in ("load", PROBE, HOVER, TILES, EXTRA, CENTRES, SYMMETRY):
+        for slot in ("load", PROBE, HOVER, TILES, EXTRA, CENTRES, SYMMETRY, GALLERY):
             self._worker.forget(slot)
 
     def ask(
@@ -220,6 +222,7 @@ class DecodeJob(QObject):
             EXTRA: self.extra_decoded,
             CENTRES: self.centres_decoded,
             SYMMETRY: self.symmetry_decoded,
+            GALLERY: self.gallery_decoded,
         }
         signals[slot].emit(answer)
 

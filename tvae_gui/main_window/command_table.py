@@ -55,7 +55,7 @@ def _select(w: Rooms) -> list[Command]:
                 s.select_around_probe, ("Shift+N",), lambda: _no_run(w)),
         Command("keep", "Save the selection as a set…", "Select", w.sets.keep, ("Ctrl+S",),
                 lambda: _no_selection(w)),
-        Command("averages", "Class averages…", "Select", w.averages.open, ("Ctrl+G",),
+        Command("averages", "Class averages…", "Select", w.averages.open, ("Ctrl+Shift+G",),
                 lambda: _no_run(w)),
         Command("undo", "Undo", "Select", s.undo, ("Ctrl+Z",),
                 lambda: "" if s.stack.undo_name else "Nothing to undo", separated=True,
@@ -69,6 +69,7 @@ def _select(w: Rooms) -> list[Command]:
 def _view(w: Rooms) -> list[Command]:
     s = w.state
     made = [
+        Command("gallery", "Gallery", "View", w.toggle_gallery, ("Ctrl+G",), lambda: _no_run(w)),
         Command("fit", "Zoom to fit", "View", w.plane.fit, ("F",), lambda: _no_run(w)),
         Command("zoom in", "Zoom in", "View", lambda: w.plane.zoom(0.7), ("+", "="),
                 lambda: _no_run(w)),

@@ -32,9 +32,13 @@ from tvae_gui.frame.explorer_page import ExplorerPage
 from tvae_gui.frame.job_bar import JobBar
 from tvae_gui.frame.keys_page import KeysPage
 from tvae_gui.frame.message_bar import MessageBar
+from tvae_gui.frame.stage import Stage
 from tvae_gui.frame.start_page import StartPage
 from tvae_gui.frame.top_bar import TopBar
 from tvae_gui.gallery.gallery import Gallery
+from tvae_gui.gallery.gallery_page import GalleryPage
+from tvae_gui.gallery.gallery_presenter import GalleryPresenter
+from tvae_gui.gallery.halves_presenter import HalvesPresenter
 from tvae_gui.gallery.selection_presenter import SelectionPresenter
 from tvae_gui.inspector.data_presenter import DataPresenter
 from tvae_gui.inspector.inspector import Inspector
@@ -54,6 +58,7 @@ from tvae_gui.probe.probe_panel import ProbePanel
 from tvae_gui.probe.probe_presenter import ProbePresenter
 from tvae_gui.session.recent import Recent
 from tvae_gui.state.evaluation_view import evaluation_of
+from tvae_gui.state.gallery_state import GalleryState
 from tvae_gui.state.path_state import PathState
 from tvae_gui.theme import GRID, apply_theme, named_theme
 from tvae_gui.training.training import Training
@@ -81,7 +86,9 @@ class Rooms(QMainWindow):
         self.context = context
         self.state, self.messages, self.session = context.state, context.messages, context.session
         self.jobs, self.decoder, self.pictures = context.jobs, context.decoder, context.pictures
+        self.tiles = context.tiles
         self.path_state = PathState()
+        self.gallery_state = GalleryState(self.state)
 
     def _furnish(self) -> None:
         self.inspector = Inspector()
@@ -99,13 +106,15 @@ class Rooms(QMainWindow):
         self.job_bar = JobBar()
         self.probe_panel = ProbePanel()
         self.gallery = Gallery()
+        self.gallery_page = GalleryPage()
+        self.stage = Stage(self.plane, self.gallery_page, self.gallery)
         self.start_page = StartPage()
         self.top_bar = TopBar()
 
     def _lay_out(self) -> None:
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start_page)
-        centre = (self.plane, self.path_bar, self.job_bar)
+        centre = (self.stage, self.path_bar, self.job_bar)
         self.page = ExplorerPage(self.inspector, centre, self.probe_panel, self.gallery)
         self.pages.addWidget(self.page)
         whole = QWidget()
@@ -129,6 +138,8 @@ class Rooms(QMainWindow):
         self.paths = PathPresenter(c, self.path_state, self.plane, self.path_bar)
         self.probe = ProbePresenter(c, self.probe_panel)
         self.selection = SelectionPresenter(c, self.gallery)
+        self.sorting = GalleryPresenter(c, self.gallery_page, self.gallery_state)
+        self.halves = HalvesPresenter(c, self.job_bar)
         self.inspector_presenter = InspectorPresenter(c, self.inspector)
         self.data = DataPresenter(c, self.job_bar)
         self.clusters = ClusterPresenter(c, self.cluster_drawer)
@@ -174,8 +185,19 @@ class Rooms(QMainWindow):
         self.session.close()
 
     # --- what concerns several rooms ------------------------------------------------------------
+    def toggle_gallery(self) -> None:
+        """Show the gallery, or the plane alone."""
+        opens = not self.stage.gallery_open
+        self.stage.show_gallery(opens)
+        if opens:
+            self.sorting.open()
+        else:
+            self.sorting.leave()
+            self.plane.setFocus()
+
     def use_tool(self, name: str) -> None:
         """Take a tool of the plane."""
+        self.stage.show_plane()
         self.plane.set_tool(name)
         self.plane.setFocus()
 
@@ -200,7 +222,8 @@ class Rooms(QMainWindow):
     @property
     def is_busy(self) -> bool:
         """Whether anything is being read, decoded or computed."""
-        return not (self.decoder.idle and self.pictures.idle) or bool(self.jobs.running)
+        threads = (self.decoder, self.pictures, self.tiles)
+        return not all(thread.idle for thread in threads) or bool(self.jobs.running)
 
     # --- events of the window -----------------------------------------------------------------
     def resizeEvent(self, event: QResizeEvent | None) -> None:

@@ -56,6 +56,7 @@ class MainWindow(Rooms):
         self._connect_selection()  # filter, selection, probe, sets and clusters
         self._connect_plane()  # hands on the plane
         self._connect_inspector()  # inspector and gallery
+        self._connect_gallery()  # the page of the gallery, and the plane beside it
         self._connect_probe()  # probe panel
         self._connect_jobs()  # jobs answer
         self._connect_drawers()  # clusters, sets, export, averages
@@ -154,6 +155,39 @@ class MainWindow(Rooms):
         probe.overlay_toggled.connect(lambda on: s.set_options(overlay=on))
         probe.smooth_toggled.connect(lambda on: s.set_options(smooth=on))
 
+    def _connect_gallery(self) -> None:
+        s, g, page, shows = self.state, self.gallery_state, self.gallery_page, self.sorting
+        s.store_changed.connect(shows.on_store)
+        s.sets_changed.connect(shows.on_sets)
+        s.clusters_changed.connect(shows.show_choices)
+        s.columns_changed.connect(shows.show_choices)
+        s.filter_changed.connect(shows.on_filter)
+        s.options_changed.connect(page.grid.repaint_all)
+        g.listed.connect(shows.show_listed)
+        g.moved.connect(shows.show_moved)
+        g.looks_changed.connect(shows.show_looks)
+        g.pointed.connect(self.plane_presenter.light)
+        page.subject_chosen.connect(shows.choose_subject)
+        page.sort_chosen.connect(shows.choose_sort)
+        page.picture_chosen.connect(shows.choose_picture)
+        page.size_chosen.connect(lambda px: g.set_looks(tile_px=px))
+        page.mark_wanted.connect(shows.mark)
+        page.select_wanted.connect(g.select_on_plane)
+        page.halves_wanted.connect(self.halves.export)
+        grid = page.grid
+        grid.gone_to.connect(g.go_to)
+        grid.stepped.connect(g.step)
+        grid.mark_wanted.connect(shows.mark)
+        grid.all_wanted.connect(g.choose_all)
+        grid.none_wanted.connect(g.choose_none)
+        grid.opened.connect(shows.go_to_probe)
+        grid.hovered.connect(shows.on_hovered)
+        grid.zoomed.connect(shows.zoom)
+        self.pictures.hover_ready.connect(shows.on_hovered_on_plane)
+        self.plane.left_plane.connect(shows.light_none)
+        self.tiles.arrived.connect(grid.repaint_all)
+        self.decoder.gallery_decoded.connect(shows.on_decoded)
+
     def _connect_jobs(self) -> None:
         d, p = self.decoder, self.pictures
         d.ready.connect(lambda _: self.poses.on_decoder())
@@ -210,6 +244,7 @@ class MainWindow(Rooms):
         self.gallery.export_wanted.connect(lambda: self.export.open())
         i.umap_wanted.connect(self.data.compute_umap)
         self.job_bar.cancel_wanted.connect(self.data.cancel)
+        self.job_bar.cancel_wanted.connect(self.halves.cancel)
         probe.copy_wanted.connect(self.probe.copy_image)
         probe.save_wanted.connect(self.probe.ask_save_image)
 
@@ -274,6 +309,8 @@ class MainWindow(Rooms):
     def _show_nothing_open(self) -> None:
         self.decoder.close()
         self.pictures.close()
+        self.tiles.close()
+        self.stage.show_gallery(False)
         self.pages.setCurrentIndex(0)
         self.start_page.show_recent(self.recent.paths())
         self._find_runs.start()
@@ -295,6 +332,7 @@ class MainWindow(Rooms):
         self.evaluation_drawer.close_drawer()
         self.setWindowTitle(f"{name} – TARGET-VAE")
         self.pictures.open(store.path, store.has_thumbnails)
+        self.tiles.open(store.path, store.has_thumbnails)
         self.decoder.open(store.path)
         self.probe.show_store()
         self.plane.setFocus()

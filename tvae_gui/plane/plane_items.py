@@ -224,6 +224,35 @@ class MirrorItem(_Item):
             painter.drawPolygon(diamond)
 
 
+class LitItem(_Item):
+    """A ring around an image that another room points to."""
+
+    def __init__(self) -> None:
+        super().__init__(21)
+        self._at: tuple[float, float] | None = None
+
+    @property
+    def at(self) -> tuple[float, float] | None:
+        """The place marked, in plane units; None when nothing is."""
+        return self._at
+
+    def put(self, at: tuple[float, float] | None) -> None:
+        """Mark a place; None marks nothing."""
+        if at != self._at:
+            self._at = at
+            self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw the ring."""
+        if self._at is None:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for pen in (QPen(colour("plane", 200), 5), QPen(colour("text"), 2)):
+            painter.setPen(pen)
+            painter.drawEllipse(self.to_pixel(*self._at), 7, 7)
+
+
 _COMPASS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 _DIAMOND = ((1, 0), (0, 1), (-1, 0), (0, -1))
 

@@ -298,6 +298,13 @@ class PlanePresenter:
             outline = _outline_of(rule)
         self._view.shape.put(outline, False)
 
+    def light(self, number: int) -> None:
+        """Ring an image that another room points to; -1 rings none."""
+        shown = self._state.shown
+        known = shown is not None and 0 <= number < len(shown.xy)
+        x, y = shown.xy[number] if known and shown is not None else (np.nan, np.nan)
+        self._view.lit.put((float(x), float(y)) if np.isfinite(x + y) else None)
+
     def apply_theme(self) -> None:
         """Take the colours of the theme in use."""
         self._tools.apply_theme()

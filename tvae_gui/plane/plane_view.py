@@ -16,6 +16,7 @@ from PyQt6.QtWidgets import QWidget
 from tvae_gui.plane.plane_items import (
     CountAxis,
     CurveItem,
+    LitItem,
     MirrorItem,
     PathItem,
     PictureItem,
@@ -98,11 +99,13 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
         self.path = PathItem()
         self.shape = ShapeItem()
         self.mirror = MirrorItem()
+        self.lit = LitItem()
         self.probe = ProbeItem()
         for item in (self.tiles, self.scatter, self.thumbnails, self.curve, self.path, self.shape):
             self.box.addItem(item, ignoreBounds=True)
         self.box.addItem(self.mirror, ignoreBounds=True)
         self.box.addItem(self.probe, ignoreBounds=True)
+        self.box.addItem(self.lit, ignoreBounds=True)
 
     def apply_theme(self) -> None:
         """Take the colours of the theme in use."""

@@ -5,7 +5,6 @@ Plain Python with signals; no Qt.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -38,12 +37,14 @@ class GalleryState:
     """The images listed, their order, the one with the keyboard and those chosen.
 
     Signals: listed (which images, or their order), moved (the current image or those chosen),
-    looks_changed (what is drawn of an image, or its size).
+    looks_changed (what is drawn of an image, or its size), pointed(number or -1) at an image that
+    the plane is to show.
     """
 
     listed: ClassVar[Signal] = Signal()
     moved: ClassVar[Signal] = Signal()
     looks_changed: ClassVar[Signal] = Signal()
+    pointed: ClassVar[Signal] = Signal(int)
 
     def __init__(self, state: ExplorerState) -> None:
         self._state = state
@@ -122,8 +123,7 @@ class GalleryState:
             self.chosen = np.zeros(self._state.images, dtype=bool)
         numbers = np.flatnonzero(self.mask(self.subject))
         self.order = self._sorted(numbers)
-        found = np.flatnonzero(self.order == before) if before >= 0 else ()
-        self.current = self._anchor = int(found[0]) if len(found) else 0
+        self.current = self._anchor = max(0, self._place_of(before))
         self.listed.emit()
         self.moved.emit()
 
@@ -152,27 +152,24 @@ class GalleryState:
         state = self._state
         if self.sort == PROBE:
             assert state.probe is not None
-            return self._away(state.probe.z)
+            assert state.nearness is not None
+            return state.nearness.distance(state.probe.z)
         if self.sort == OUTLYING:
             return self._outlying()
         return state.values(self.sort)
 
-    def _away(self, z: Array) -> Array:
-        assert self._state.store is not None
-        scaled = (self._state.store.z_mean - z) / _spread(self._state.store.z_mean)
-        return np.asarray(np.sqrt(np.einsum("nd,nd->n", scaled, scaled)))
-
     def _outlying(self) -> Array:
         """Return how far each image is from the mean of its cluster; NaN for those in none."""
-        clusters, store = self._state.clusters, self._state.store
+        clusters, store, nearness = self._state.clusters, self._state.store, self._state.nearness
         assert clusters is not None
         assert store is not None
+        assert nearness is not None
         valid = clusters.labels >= 0
-        labels, z = clusters.labels[valid], store.z_mean[valid]
+        labels, points = clusters.labels[valid], nearness.whiten(store.z_mean[valid])
         sizes = np.maximum(np.bincount(labels, minlength=1), 1)
-        means = np.stack([np.bincount(labels, column) / sizes for column in z.T], 1)
+        means = np.stack([np.bincount(labels, column) / sizes for column in points.T], 1)
         away = np.full(len(clusters.labels), np.nan, np.float32)
-        scaled = (z - means[labels]) / _spread(store.z_mean)
+        scaled = points - means[labels]
         away[valid] = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))
         return away
 
@@ -181,6 +178,11 @@ class GalleryState:
     def number(self) -> int:
         """The number of the current image; -1 when there is none."""
         return int(self.order[self.current]) if self.current < len(self.order) else -1
+
+    def _place_of(self, number: int) -> int:
+        """Return where an image stands in the list, -1 where it is not listed."""
+        found = np.flatnonzero(self.order == number)
+        return int(found[0]) if len(found) else -1
 
     def step(self, by: int, extend: bool = False) -> None:
         """Move the keyboard by some images; with `extend` choose all up to there."""
@@ -235,6 +237,10 @@ class GalleryState:
             rule = {"kind": "indices", "indices": picked.tolist()}
             self._state.select(rule)
 
+    def point(self, number: int) -> None:
+        """Point to an image on the plane; -1 to the current one."""
+        self.pointed.emit(number if number >= 0 else self.number)
+
     # --- keep, reject, take back ---------------------------------------------------------------
     def mark(self, mark: str) -> None:
         """Keep or reject the images chosen, else the current one and go to the next."""
@@ -257,12 +263,17 @@ class GalleryState:
         """
         kept, rejected = self._state.marks_of(self.picked)
         if not (kept | rejected).any() and not self.chosen.any() and self._trail:
-            found = np.flatnonzero(self.order == self._trail.pop())
-            if len(found):
-                self.go_to(int(found[0]))
+            place = self._place_of(self._trail.pop())
+            if place >= 0:
+                self.go_to(place)
         if len(self.picked):
             self._state.mark_images(self.picked, "")
             self.moved.emit()
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether any image of the store is marked."""
+        return any(named.count for named in self._state.sets if named.name in (KEPT, REJECTED))
 
     @property
     def words(self) -> str:
@@ -279,11 +290,3 @@ class GalleryState:
         if tile_px is not None:
             self.tile_px = min(max(tile_px, SMALLEST_PX), LARGEST_PX)
         self.looks_changed.emit()
-
-
-Tiles = Callable[[Array], tuple[Array, Array, Array]]
-
-
-def _spread(z: Array) -> Array:
-    some = z[:: max(1, len(z) // 100_000)]
-    return np.asarray(np.maximum(some.std(axis=0), 1e-12) if len(some) else np.ones(z.shape[1]))

@@ -56,6 +56,21 @@ class Tones:
         levels = to_bytes(values, *self.contrast)
         return levels if levels.ndim == 4 else colour_map(self._state.options.image_map)[levels]
 
+    def thumbnail_table(self) -> Array:
+        """Return the colour of each level of a thumbnail, (256,) uint32 as 0xffrrggbb."""
+        return self._table(*self.thumbnails)
+
+    def level_table(self) -> Array:
+        """Return the colour of each level from black to white, (256,) uint32 as 0xffrrggbb."""
+        return self._table(0.0, 255.0)
+
+    def _table(self, low: float, high: float) -> Array:
+        levels = to_bytes(np.arange(256.0), low, high)
+        rgb = colour_map(self._state.options.image_map)[levels].astype(np.uint32)
+        return np.asarray(
+            rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2] | np.uint32(0xFF000000), np.uint32
+        )
+
     def thumbnail(self, values: Array) -> QImage:
         """Return the thumbnail (h, w[, 3]) uint8 of a real image."""
         return picture_of(values, *self.thumbnails, self._state.options.image_map)
