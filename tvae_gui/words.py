@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 CLUSTER_METHODS = (
+    ("automatic", "auto"),
+    ("UMAP, then Ward", "umap-ward"),
     ("k-means", "k-means"),
     ("Gaussian mixture", "gaussian-mixture"),
     ("agglomerative (Ward)", "ward"),

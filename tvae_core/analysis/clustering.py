@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tvae_core.analysis.cluster_count import Proposal
 from tvae_core.errors import ConfigError
 
 Array = NDArray[np.floating]
@@ -25,11 +26,15 @@ HDBSCAN_FITTED = 50_000  # 35 s
 
 @dataclass(frozen=True)
 class Clustering:
-    """Labels (N,) int32 counting from 0 by falling size, -1 for noise; how they were made."""
+    """Labels (N,) int32 counting from 0 by falling size, -1 for noise; how they were made.
+
+    `proposal`: what speaks for other numbers of clusters, where the number was not given.
+    """
 
     labels: Labels
     method: str
     note: str = ""
+    proposal: Proposal | None = None
 
     @property
     def count(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,10 +63,43 @@ def umap_plane(
     seed: int = 0,
     neighbours: int = 15,
 ) -> NDArray[np.float32]:
-    """Return UMAP coordinates (N, 2) float32 of latents (N, D).
+    """Return UMAP coordinates (N, 2) float32 of latents (N, D): `umap_coordinates` to look at."""
+    shape = UmapShape(neighbours=neighbours)
+    return umap_coordinates(z, shape, progress, cancelled, seed)
 
-    PCA to 50 dimensions comes first when D is larger. At most 50,000 images are fitted, the rest
-    placed among them in blocks. `progress` gets 0..1; `cancelled` is asked as often.
+
+@dataclass(frozen=True)
+class UmapShape:
+    """What UMAP is asked for.
+
+    Parameters
+    ----------
+    dimensions : int
+    neighbours : int
+        Images that count as near.
+    least_distance : float
+        How near alike images may come: small to part groups, larger to see single images.
+    fitted : int
+        Most images that are fitted.
+    """
+
+    dimensions: int = 2
+    neighbours: int = 15
+    least_distance: float = 0.1
+    fitted: int = UMAP_FITTED
+
+
+def umap_coordinates(
+    z: Array,
+    shape: UmapShape,
+    progress: Share | None = None,
+    cancelled: Cancel | None = None,
+    seed: int = 0,
+) -> NDArray[np.float32]:
+    """Return UMAP coordinates (N, dimensions) float32 of latents (N, D).
+
+    PCA to 50 dimensions comes first when D is larger. At most `shape.fitted` images are fitted, the
+    rest placed among them in blocks. `progress` gets 0..1; `cancelled` is asked as often.
 
     Raises
     ------
@@ -83,28 +117,29 @@ def umap_plane(
     reducer_class = _umap_class()
     values = _float32(_reduced(z))
     rng = np.random.default_rng(seed)
-    some = np.sort(rng.permutation(len(values))[:UMAP_FITTED])
+    some = np.sort(rng.permutation(len(values))[: shape.fitted])
     rest = np.setdiff1d(np.arange(len(values)), some, assume_unique=True)
     watch.share = _FIT_SHARE if len(rest) else 1.0
     watch.report(0.0)
     bar = {"disable": False, "file": watch, "mininterval": 0.2, "bar_format": "{n}/{total}"}
     reducer = reducer_class(
-        n_components=2,
-        n_neighbors=min(neighbours, len(some) - 1),
-        init="pca" if values.shape[1] > 1 else "random",
+        n_components=shape.dimensions,
+        n_neighbors=min(shape.neighbours, len(some) - 1),
+        min_dist=shape.least_distance,
+        init="pca" if values.shape[1] >= shape.dimensions else "random",
         random_state=seed,
         n_jobs=1,
         tqdm_kwds=bar,
     )
-    plane = np.empty((len(values), 2), dtype=np.float32)
-    plane[some] = reducer.fit_transform(values[some])
+    places = np.empty((len(values), shape.dimensions), dtype=np.float32)
+    places[some] = reducer.fit_transform(values[some])
     watch.file_is_silent = True
     for start in range(0, len(rest), _UMAP_BLOCK):
         watch.report(_FIT_SHARE + (1 - _FIT_SHARE) * start / len(rest))
         part = rest[start : start + _UMAP_BLOCK]
-        plane[part] = reducer.transform(values[part])
+        places[part] = reducer.transform(values[part])
     watch.report(1.0)
-    return plane
+    return places
 
 
 class _Watch:
@@ -134,7 +169,8 @@ class _Watch:
 
 def _umap_class() -> Any:
     try:
-        from umap import UMAP
+        with warnings.catch_warnings(action="ignore", category=ImportWarning):
+            from umap import UMAP  # warns that TensorFlow is absent, which it needs for another
     except ImportError:
         raise DeviceError("UMAP is not installed", todo="pip install umap-learn") from None
     return UMAP

@@ -6,6 +6,7 @@ import argparse
 
 import numpy as np
 
+from tvae_core.analysis.cluster_count import Proposal
 from tvae_core.cli.reporting import progress, tell
 from tvae_core.words import count
 from tvae_core.work.cluster import ClusterRequest
@@ -20,19 +21,36 @@ def run(arguments: argparse.Namespace) -> int:
     """Cluster."""
     with progress(arguments) as told:
         done = ClusterRequest.of(arguments).run(told, arguments.cancelled)
-    labels, note = done.found.labels, done.found.note
+    labels, note, proposal = done.found.labels, done.found.note, done.found.proposal
     sizes = [int(n) for n in np.bincount(labels[labels >= 0])]
     outside = int((labels < 0).sum())
+    scores = {} if proposal is None else dict(_scores(proposal))
     facts = {
         "method": done.found.method, "clusters": done.found.count, "sizes": sizes,
-        "outside": outside, "note": note, "accuracy": done.accuracy, "path": done.path,
+        "outside": outside, "note": note, "accuracy": done.accuracy, "scores": scores,
+        "path": done.path,
     }  # fmt: skip
     if sizes:
         of = ", ".join(f"{n:,}" for n in sizes)
         line = f"{count(done.found.count, 'cluster')} of {of} images -> {done.path}"
     else:
         line = f"no cluster was found: {count(outside, 'image')} outside of any -> {done.path}"
-    known = done.accuracy is not None
-    accuracy = [f"accuracy against the labels: {done.accuracy:.3f}"] if known else []
-    tell(arguments, facts, line, *([note] if note else []), *accuracy)
+    more = [note] if note else []
+    more += [] if proposal is None else _table(proposal)
+    if done.accuracy is not None:
+        more.append(f"accuracy against the labels: {done.accuracy:.3f}")
+    tell(arguments, facts, line, *more)
     return 0
+
+
+def _scores(proposal: Proposal) -> list[tuple[int, float]]:
+    return list(zip(proposal.counts.tolist(), proposal.score.round(4).tolist(), strict=True))
+
+
+def _table(proposal: Proposal) -> list[str]:
+    """Return the numbers tried and the score of each, eight on a line, the proposed one marked."""
+    cells = [
+        f"{n:4}{'*' if n == proposal.count else ' '}{score:6.3f}" for n, score in _scores(proposal)
+    ]
+    lines = ["".join(cells[start : start + 8]) for start in range(0, len(cells), 8)]
+    return ["numbers of clusters and their score, stability times apartness, 0 to 1:", *lines]

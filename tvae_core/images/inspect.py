@@ -12,8 +12,7 @@ from tvae_core.images.opening import open_data
 from tvae_core.images.stack import ImageStack
 from tvae_core.images.values import findings, look_at_values
 
-# Bad pixels are told by themselves, and a range is chosen by a run.
-_ASKS_NOTHING = RunConfig(data=DataConfig(bad_pixels="zero", range="each"))
+_ASKS_NOTHING = RunConfig(data=DataConfig(bad_pixels="zero"))  # bad pixels are told by themselves
 
 
 def describe(path: Path | str, data: DataConfig = DataConfig()) -> dict[str, Any]:  # noqa: B008

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tvae_core.ctf import Ctf, apply_ctf
 from tvae_core.geometry import TWO_PI
 from tvae_core.synthetic.blobs import Arm, Lobe, Particle, ParticleStates, project
+from tvae_core.synthetic.junk import PARTICLE, Junk
 from tvae_core.synthetic.noise import add_noise, signal_variance
 from tvae_core.synthetic.options import About, Count, Seed, ShiftStd, Side, Snr
 from tvae_core.synthetic.plan import ImagePlan, Images, IntArray, TrueColumns
@@ -30,6 +31,10 @@ Spread = Annotated[Literal["uniform", "bimodal"], About("how hinge angles are sp
 HingeRange = Annotated[float, About("hinges turn by at most this either way", 0, 90, "degrees")]
 ViewJitter = Annotated[float, About("standard deviation of the view direction", 0, 45, "degrees")]
 DefocusEnd = Annotated[float, About("end of the range of defocus", -1e5, 1e5, "A")]
+JunkShare = Annotated[
+    float,
+    About("share of junk: noise, edges, carbon and two particles in one box, alike often", 0, 1),
+]
 
 HINGED = Particle(
     body=(
@@ -98,11 +103,14 @@ def hinged(
     view_jitter_deg: ViewJitter = 0.0,
     defocus_min_angstrom: DefocusEnd = 10_000.0,
     defocus_max_angstrom: DefocusEnd = 20_000.0,
+    junk: JunkShare = 0.0,
 ) -> ImagePlan:
     """Plan projections of a hinged particle, with CTF and white noise.
 
     The truth holds `hinge_rad` (and `hinge2_rad` of a second arm), counter-clockwise; `label` of a
-    bimodal spread counts in twos: bit a is set where arm a is in its positive mode. The SNR is the
+    bimodal spread counts in twos: bit a is set where arm a is in its positive mode, -1 for junk. Of
+    a set with junk, `junk` is 0 for particles and otherwise the place of its kind in
+    `tvae_core.synthetic.junk.KINDS`; the particles are those of the set without. The SNR is the
     variance of the signal, CTF included, over the particle's circle (radius 0.32 sides) by the
     variance of the noise, which is the same in all images.
     """
@@ -110,7 +118,7 @@ def hinged(
         side, pixel_size_angstrom, snr, ctf, (defocus_min_angstrom, defocus_max_angstrom), seed
     )
     motion = _Motion(spread, np.deg2rad(hinge_range_deg), np.deg2rad(view_jitter_deg), shift_std_px)
-    return _plan(particle, count, motion, imaging)
+    return _plan(particle, count, motion, imaging, Junk.drawn(count, junk, seed))
 
 
 hinge = partial(hinged, HINGED)
@@ -139,27 +147,39 @@ class _Imaging:
         return _RADIUS_OF_SIDE * self.side
 
 
-def _plan(particle: Particle, count: int, motion: _Motion, imaging: _Imaging) -> ImagePlan:
+def _plan(
+    particle: Particle, count: int, motion: _Motion, imaging: _Imaging, junk: Junk
+) -> ImagePlan:
     rng = np.random.default_rng(imaging.seed)
     hinges, modes = _draw_hinges(rng, (count, len(particle.arms)), motion)
     poses = _draw_poses(rng, hinges, motion, imaging)
     ctf = _draw_ctf(rng, count, imaging.defocus_range_angstrom) if imaging.with_ctf else None
 
-    def clean(indices: IntArray) -> Float32Array:
-        images = project(particle, poses.take(indices), imaging.side, imaging.radius_px)
+    def shown(posed: ParticleStates) -> Float32Array:
+        return project(particle, posed, imaging.side, imaging.radius_px)
+
+    def seen(images: Float32Array, indices: IntArray) -> Float32Array:
         if ctf is None:
             return images
         return apply_ctf(images, ctf.take(indices), imaging.pixel_size_angstrom)
 
-    noise_std = _noise_std(clean, poses.shift_px, imaging)
+    noise_std = _noise_std(lambda i: seen(shown(poses.take(i)), i), poses.shift_px, imaging)
 
     def render(indices: IntArray) -> Images:
-        return add_noise(clean(indices), indices, noise_std, imaging.seed)
+        images = seen(junk.projections(indices, poses, imaging.radius_px, shown), indices)
+        images = add_noise(junk.over_carbon(images, indices), indices, noise_std, imaging.seed)
+        return junk.cut_at_edges(images, indices, imaging.radius_px)
 
-    truth = _truth(poses, modes if motion.spread == "bimodal" else None, ctf)
+    truth = _truth(poses, modes if motion.spread == "bimodal" else None, ctf) | _junk_truth(junk)
+    if "label" in truth:
+        truth["label"] = np.where(junk.kind == PARTICLE, truth["label"], -1)
     shape = (imaging.side, imaging.side)
     pixel_size = imaging.pixel_size_angstrom
     return ImagePlan(count, shape, truth, render, imaging.radius_px, pixel_size, ctf)
+
+
+def _junk_truth(junk: Junk) -> TrueColumns:
+    return {"junk": junk.kind} if junk.kind.any() else {}
 
 
 def _draw_hinges(

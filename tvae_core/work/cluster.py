@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -34,10 +34,18 @@ class ClusterRequest(Request):
     name: ClassVar[str] = "cluster"
 
     store: Annotated[Path, Place(STORE)]
-    method: Annotated[str, Option("k-means, gaussian-mixture, ward or hdbscan", metavar="NAME")] = (
-        "ward"
-    )
-    count: Annotated[int, Option("clusters", metavar="N")] = 10
+    method: Annotated[
+        str,
+        Option(
+            "auto: umap-ward where it can be computed, otherwise ward; umap-ward: Ward on a UMAP "
+            "of the active dimensions of z; ward, k-means, gaussian-mixture or hdbscan",
+            metavar="NAME",
+        ),
+    ] = "auto"
+    count: Annotated[
+        int | Literal["auto"],
+        Option("clusters; auto: the number at which they are stable and lie apart", metavar="N"),
+    ] = "auto"
     seed: Annotated[int, Option("seed of the random numbers", metavar="N"), Field(ge=0)] = 0
     plane: Annotated[
         str,
@@ -45,7 +53,7 @@ class ClusterRequest(Request):
     ] = ""
     label_name: Annotated[
         str,
-        Option("name of the labelling, the method by default", flag="--name", metavar="NAME"),
+        Option("name of the labelling, by default the method", flag="--name", metavar="NAME"),
     ] = ""
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Clustered:
@@ -56,7 +64,7 @@ class ClusterRequest(Request):
         with EmbeddingStore(self.store) as store:
             sidecar = load_sidecar(store)
             kept = Labelling(found.labels, method=found.method, note=found.note)
-            sidecar.labellings[self.label_name or self.method] = kept
+            sidecar.labellings[self.label_name or found.method] = kept
             path = save_sidecar(sidecar, store)
             accuracy = None
             if store.labels is not None:
@@ -65,14 +73,19 @@ class ClusterRequest(Request):
 
     def find(self, progress: Progress = quiet, cancelled: Cancel = never) -> Clustering:
         """Return the clusters and keep nothing; raises as `run`."""
-        from tvae_core.analysis.clustering import cluster
+        from tvae_core.analysis.content_clusters import cluster_contents, cluster_places
         from tvae_core.work.plane_look import plane_of
 
+        count = None if self.count == "auto" else self.count
         with EmbeddingStore(self.store) as store:
-            values = store.z_mean
             if self.plane:
-                values, _ = plane_of(store, load_sidecar(store), self.plane)
-            found = cluster(self.method, values, self.count, self.seed)
+                places, _ = plane_of(store, load_sidecar(store), self.plane)
+                found = cluster_places(self.method, places, count, self.seed)
+            else:
+                found = cluster_contents(
+                    self.method, store.z_mean, store.column("content/std"), count, self.seed,
+                    lambda share: progress(share, "clusters"), cancelled,
+                )  # fmt: skip
         if cancelled():
             raise Cancelled("stopped")
         progress(1.0, "clusters")

@@ -131,8 +131,7 @@ class NewRunState:
     def mend(self, problem: Problem) -> None:
         """Take the setting that mends a problem."""
         if problem.key:
-            for key, value in (*problem.also, (problem.key, problem.value)):
-                self.form.set(key, value)
+            self.form.set(problem.key, problem.value)
 
     def _ask_for_look(self) -> None:
         self.look = self.look_error = None

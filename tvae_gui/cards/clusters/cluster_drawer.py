@@ -22,16 +22,22 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from tvae_core.analysis.cluster_count import Proposal
 from tvae_core.colours import UNASSIGNED, UNASSIGNED_COLOUR
 from tvae_core.words import count
 from tvae_gui.cards.clusters.confusion_table import ConfusionTable
+from tvae_gui.cards.clusters.count_chart import CountChart
 from tvae_gui.state.made import Clusters
 from tvae_gui.theme import colour, set_role
 from tvae_gui.widgets.controls import muted, row, tool_button
 from tvae_gui.widgets.drawer import Drawer
 from tvae_gui.words import CLUSTER_METHODS
 
-_HOW_MANY = "Number of clusters: type a number or use the arrow keys"
+AUTO_COUNT = 1  # the lowest of the box, where it reads "auto"
+_HOW_MANY = (
+    "Number of clusters: type a number or use the arrow keys.\n"
+    "auto: the number at which they are stable and lie apart"
+)
 _FINDS_NUMBER = "HDBSCAN chooses the number of clusters itself"
 _PICTURE = 40
 UNASSIGNED_NUMBER = -1
@@ -69,6 +75,9 @@ class ClusterDrawer(Drawer):
         self._note = muted()
         self._note.setWordWrap(True)
         self.column.addWidget(self._note)
+        self.chart = CountChart()
+        self.chart.count_picked.connect(self._count.setValue)
+        self.column.addWidget(self.chart)
         self.which = QComboBox()
         self.which.setAccessibleName("Clustering shown")
         self.which.setToolTip("Which clustering is shown; `tvae cluster --name` adds others")
@@ -94,8 +103,8 @@ class ClusterDrawer(Drawer):
         self._method.setAccessibleName("Method")
         self._method.currentIndexChanged.connect(self._on_method)
         self._count = QSpinBox()
-        self._count.setRange(2, 200)
-        self._count.setValue(3)
+        self._count.setRange(AUTO_COUNT, 200)
+        self._count.setSpecialValueText("auto")
         self._count.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self._count.setToolTip(_HOW_MANY)
         self._count.setAccessibleName("Number of clusters")
@@ -181,6 +190,11 @@ class ClusterDrawer(Drawer):
         self._note.setText("" if clusters is None else clusters.note)
         self._note.setVisible(bool(self._note.text()))
         self._grey()
+        self.place()
+
+    def show_proposal(self, proposal: Proposal | None) -> None:
+        """Show what speaks for other numbers of clusters, where the number was not given."""
+        self.chart.show_proposal(proposal)
         self.place()
 
     def show_clusterings(self, names: list[str], shown: str) -> None:

@@ -14,7 +14,7 @@ from tvae_core.analysis.metrics import clustering_accuracy, confusion_matrix
 from tvae_core.colours import class_colours
 from tvae_core.columns import CLUSTER_KEY, MOST_CLASSES, label_names
 from tvae_core.work.cluster import ClusterRequest
-from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
+from tvae_gui.cards.clusters.cluster_drawer import AUTO_COUNT, ClusterDrawer
 from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import CENTRES, DecodedMany
 from tvae_gui.jobs.picture_job import ClusterAverages
@@ -34,9 +34,10 @@ class ClusterPresenter:
         self._decoder, self._pictures = context.decoder, context.pictures
         self._tones, self._session = context.tones, context.session
         self._job = context.card_job(drawer)
+        self._found: Clustering | None = None
 
     def run(self, method: str, how_many: int, on_plane: bool) -> None:
-        """Find clusters in the background."""
+        """Find clusters in the background; a number of `AUTO_COUNT` is to be proposed."""
         state = self._state
         if state.store is None or state.shown is None:
             return
@@ -44,7 +45,7 @@ class ClusterPresenter:
         request = ClusterRequest(
             store=Path(state.store.path),
             method=method,
-            count=how_many,
+            count="auto" if how_many == AUTO_COUNT else how_many,
             plane=state.shown.choice.name if on_plane else "",
             label_name=CLUSTERING,
         )
@@ -52,7 +53,7 @@ class ClusterPresenter:
         self._job.run("clusters", request.find, self._on_found, words=words)
 
     def cancel(self) -> None:
-        """Stop: the methods cannot be interrupted, so that their answer is dropped."""
+        """Stop at once: most methods cannot be interrupted, so that their answer is dropped."""
         self._job.drop("Stopped.")
 
     def _on_found(self, found: Clustering) -> None:
@@ -61,12 +62,16 @@ class ClusterPresenter:
             return
         names = tuple(f"cluster {n + 1}" for n in range(found.count))
         made = Clusters(found.labels, names, class_colours(found.count), found.method, found.note)
+        self._found = found
         self._state.set_clusters(made, CLUSTERING)
 
     def show(self) -> None:
         """Show the clusters of the state and ask for their centres."""
         clusters, store = self._state.clusters, self._state.store
         self._show_confusion()
+        found = self._found
+        is_shown = found is not None and clusters is not None and clusters.labels is found.labels
+        self._drawer.show_proposal(found.proposal if found is not None and is_shown else None)
         self._drawer.show_clusterings(list(self._state.clusterings), self._state.clustering)
         if clusters is None or store is None:
             self._drawer.show_clusters(None, [])
