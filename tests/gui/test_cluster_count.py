@@ -16,6 +16,7 @@ def test_a_proposed_number_is_drawn_and_another_can_be_picked(
     drawer = window.cluster_drawer
     drawer.open_drawer()
     assert not drawer.chart.isVisible()
+    drawer.choose("ward", AUTO_COUNT)  # UMAP takes its time
     window.clusters.run("ward", AUTO_COUNT, False)
     qtbot.waitUntil(lambda: window.state.clusters is not None, timeout=30_000)
     proposal = drawer.chart.proposal
