@@ -94,6 +94,16 @@ def test_a_table_with_what_was_joined_and_the_clusters(
     same_by_command(command, target)
 
 
+def test_a_table_for_scanpy(busy: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
+    anndata = pytest.importorskip("anndata", reason="needs anndata")
+    target = tmp_path / "some.h5ad"
+    command = export(busy, ".h5ad", target, qtbot)
+    found = anndata.read_h5ad(target)
+    assert {"defocus", "grid", "cluster"} <= set(found.obs)
+    assert found.obs_names[:2].tolist() == ["0", "7"]
+    same_by_command(command, target)
+
+
 @pytest.mark.parametrize(
     ("plane", "colour"),
     [
