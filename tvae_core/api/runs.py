@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tvae_core.api.sources import Images, Source, as_source
 from tvae_core.api.stores import Store, open_store
@@ -64,6 +64,32 @@ class Run:
     def store(self) -> Store:
         """What the run found out about its own images."""
         return open_store(self.path)
+
+    def resume(
+        self, *, progress: Progress = quiet, cancelled: Cancel = never, **settings: Any
+    ) -> Self:
+        """Go on with a run that was stopped, or for longer; then embed its images again.
+
+        Parameters
+        ----------
+        progress, cancelled
+            As for `fit`.
+        **settings
+            `epochs` to train longer; `device` and `threads`. Nothing else may change.
+
+        Raises
+        ------
+        ConfigError
+            Another setting is given.
+        TvaeError
+            Training cannot go on.
+        """
+        request = TrainRequest(folder=self.path, resume=True, settings=settings_of(settings))
+        remarks: list[str] = []
+        _followed(request.records(cancelled), progress, remarks)
+        self.remarks = tuple(remarks)
+        self.__dict__.pop("store", None)
+        return self
 
     def embed(
         self,

@@ -154,10 +154,11 @@ def test_a_fit_that_is_stopped_can_be_resumed(tmp_path: Path) -> None:
     calls = iter([False] * 3 + [True] * 1000)
     with pytest.raises(Cancelled):
         tvae.fit(IMAGES, tmp_path / "run", cancelled=lambda: next(calls), **SETTINGS)
-    from tvae_core.work.train import TrainRequest
-
-    TrainRequest(folder=tmp_path / "run", resume=True).run()
-    assert len(tvae.open_run(tmp_path / "run").store) == len(IMAGES)
+    run = tvae.open_run(tmp_path / "run").resume(epochs=3)
+    assert [epoch.epoch for epoch in run.history] == [0, 1, 2]
+    assert len(run.store) == len(IMAGES)
+    with pytest.raises(ConfigError, match="only --epochs"):
+        run.resume(z_dim=3)
 
 
 def _loaded_by(statement: str) -> set[str]:
