@@ -7,13 +7,14 @@ import errno
 import hashlib
 import os
 import re
+import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tvae_core.errors import FileError, TvaeError
+from tvae_core.parts import begin_of_part, part_beside
 
 _BLOCK = 1 << 20
 _HERE = -100  # AT_FDCWD: paths are relative to the working folder
@@ -107,25 +108,17 @@ def atomic_write(
         The file cannot be written.
     """
     target = Path(target)
-    with told_of(target, target.parent / f".{target.name[:100]}."):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.name[:100]}.", suffix=".part" + target.suffix, dir=target.parent
-        )
-    os.close(handle)
-    part = Path(name)
-    try:
-        with told_of(target, part):
+    with told_of(target, begin_of_part(target)), part_beside(target) as folder:
+        part = folder / target.name
+        with told_of(target, folder):
+            part.touch()
             yield part
-            os.chmod(part, 0o666 & ~_umask())
+            os.chmod(part, _mode_for(target))
             _fsync(part)
             if verify is not None:
                 verify(part)
             os.replace(part, target)
             _fsync(target.parent)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def swap(one: Path, other: Path) -> bool:
@@ -156,14 +149,24 @@ def reserve(path: Path | str) -> None:
 
 
 def write_text(target: Path | str, text: str) -> None:
-    """Write `text` to `target` atomically, in UTF-8."""
-    with atomic_write(target) as part:
-        part.write_text(text, encoding="utf-8")
+    """Write `text` to `target` atomically, in UTF-8, and read it back."""
+    write_bytes(target, text.encode("utf-8"))
 
 
 def write_bytes(target: Path | str, content: bytes) -> None:
-    """Write `content` to `target` atomically."""
-    with atomic_write(target) as part:
+    """Write `content` to `target` atomically, and read it back.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written, or what is read is not what was written.
+    """
+
+    def verify(part: Path) -> None:
+        if part.read_bytes() != content:
+            raise FileError("what was read back is not what was written", part, "check the disk")
+
+    with atomic_write(target, verify) as part:
         part.write_bytes(content)
 
 
@@ -181,7 +184,17 @@ def sha256_of_bytes(content: bytes | memoryview) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _umask() -> int:
+def _mode_for(target: Path) -> int:
+    """Return the rights of a file that is replaced; of a new one, those that the user grants."""
+    try:
+        about = target.lstat()
+    except OSError:
+        return 0o666 & ~umask()
+    return stat.S_IMODE(about.st_mode) if stat.S_ISREG(about.st_mode) else 0o666 & ~umask()
+
+
+def umask() -> int:
+    """Return which rights new files are not given."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""Commands run with a fault at their k-th operation: `with Injector(folder) as run: run.trial(...)`."""
+"""Commands run with a fault at their k-th operation: `Injector(folder).trial(words, ...)`."""
 
 from __future__ import annotations
 

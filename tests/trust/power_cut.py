@@ -142,7 +142,7 @@ class Disk:
 def _reached(path: str, names: dict[str, int | None]) -> bool:
     parent = os.path.dirname(path)
     roots = min(names, key=len)
-    return path == roots or parent in names and _reached(parent, names)
+    return path == roots or (parent in names and _reached(parent, names))
 
 
 def cuts(

@@ -72,7 +72,7 @@ def _child(libc: ctypes.CDLL, asked: dict[str, Any], count: Path) -> int:
     libc.fault_arm(words[0], ctypes.c_long(words[1]), *words[2:], os.fsencode(asked["log"]))
     try:
         status = _work(asked["words"])
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever ends the child is its result
         import traceback
 
         traceback.print_exc()

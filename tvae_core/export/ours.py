@@ -121,7 +121,7 @@ def put_in_place(part: Path, path: Path) -> None:
             raise
         return
     refuse_others(path)
-    old = part.with_name(f".{path.name}.old")
+    old = path.with_name(f".{path.name}.old")
     os.replace(path, old)
     os.replace(part, path)
     os.replace(old, part)

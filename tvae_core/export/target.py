@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +9,8 @@ from pathlib import Path
 
 from tvae_core.errors import Cancelled, ImageFileError
 from tvae_core.export.ours import put_in_place, refuse_others, refuse_own, take_back, write_manifest
-from tvae_core.files import atomic_write, told_of
+from tvae_core.files import atomic_write, told_of, umask
+from tvae_core.parts import begin_of_part, part_beside
 from tvae_core.progress import Cancel, Share
 
 
@@ -49,17 +48,14 @@ def new_folder(path: Path, overwrite: bool) -> Iterator[Path]:
     path = path.resolve()
     take_back(path)
     refuse_existing(path, overwrite, folder=True)
-    with told_of(path, path.parent / f".{path.name}."):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-    try:
-        with told_of(path, part):
+    with told_of(path, begin_of_part(path)), part_beside(path) as aside:
+        part = aside / path.name
+        part.mkdir()
+        with told_of(path, aside):
             yield part
             write_manifest(part)
-        part.chmod(0o755)
+        part.chmod(0o777 & ~umask())
         put_in_place(part, path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def refuse_existing(path: Path, overwrite: bool, folder: bool = False) -> None:
