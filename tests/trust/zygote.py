@@ -39,7 +39,13 @@ def _import_everything() -> None:
         importlib.import_module(f"tvae_core.cli.{name}")
     for name in ("engine.training.train", "engine.using.embed", "engine.judging.judge"):
         importlib.import_module(f"tvae_core.{name}")
-    for name in ("sklearn.cluster", "sklearn.decomposition", "h5py", "PIL.Image"):
+    for name in (
+        "sklearn.cluster",
+        "sklearn.decomposition",
+        "h5py",
+        "PIL.Image",
+        "matplotlib.pyplot",
+    ):
         importlib.import_module(name)
 
 

@@ -1,0 +1,128 @@
+"""The gates that the injector tries: one generator each of (what was tried, what was broken)."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.trust.faults import ERRNOS, FAIL, HOLD, KILLS, NOTHING, Injector, Trial
+from tests.trust.power_cut import Disk, cuts, lay_out
+from tests.trust.works import Work, broken, contents, do_again, not_mended
+
+INTERRUPTED = 130
+LIMIT_S = 10.0
+Found = tuple[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A work, the folder before it and after it, and what they hold; `scratch` takes the trials."""
+
+    work: Work
+    before: Path
+    old: dict[str, str]
+    new: dict[str, str]
+    operations: int
+    scratch: Path
+
+    @contextmanager
+    def copy(self) -> Iterator[Path]:
+        """Give a copy of the folder as it was before the work."""
+        folder = self.scratch / "trial"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.before, folder, symlinks=True)
+        yield folder
+
+    def mended(self, injector: Injector, folder: Path) -> list[str]:
+        """Do the work again, undisturbed, and return what is wrong then."""
+        trial = injector.trial(do_again(self.work, folder), folder)
+        return not_mended(trial, contents(folder), self.new)
+
+
+def measured(injector: Injector, work: Work, before: Path, after: Path, scratch: Path) -> Stage:
+    """Return a stage, its operations counted."""
+    stage = Stage(work, before, contents(before), contents(after), 0, scratch)
+    with stage.copy() as folder:
+        count = injector.trial(work.words, folder).operations
+    return Stage(work, before, stage.old, stage.new, count, scratch)
+
+
+def failing(
+    injector: Injector, stage: Stage, places: Sequence[int], numbers: Sequence[int] = ERRNOS
+) -> Iterator[Found]:
+    """Let the operations at `places` fail with each errno: gate 3."""
+    for place in places:
+        for number in numbers:
+            name = f"{stage.work.name}: operation {place} fails, {errno.errorcode[number]}"
+            yield name, _tried(injector, stage, place, FAIL, number)
+
+
+def killed(injector: Injector, stage: Stage, places: Sequence[int]) -> Iterator[Found]:
+    """Kill the command before, after and amidst the operations at `places`: gates 1 and 2."""
+    for place in places:
+        for kind in KILLS:
+            name = f"{stage.work.name}: killed at operation {place}, way {kind}"
+            yield name, _tried(injector, stage, place, kind, 0)
+
+
+def _tried(injector: Injector, stage: Stage, place: int, kind: int, number: int) -> list[str]:
+    with stage.copy() as folder:
+        trial = injector.trial(stage.work.words, folder, place, kind, number)
+        wrong = broken(kind, trial, contents(folder), stage.old, stage.new)
+        return wrong + stage.mended(injector, folder)
+
+
+def signalled(
+    injector: Injector, stage: Stage, places: Sequence[int], numbers: Sequence[int]
+) -> Iterator[Found]:
+    """Send signals where the operations at `places` are about to happen: gate 5."""
+    for place in places:
+        for number in numbers:
+            with stage.copy() as folder:
+                trial = injector.trial(
+                    stage.work.words, folder, place, HOLD, send=number, limit=LIMIT_S
+                )
+                wrong = _badly_ended(trial)
+                wrong += broken(HOLD, trial, contents(folder), stage.old, stage.new)
+                wrong += stage.mended(injector, folder)
+            yield f"{stage.work.name}: signal {number} at operation {place}", wrong
+
+
+def _badly_ended(trial: Trial) -> list[str]:
+    if trial.late:
+        return []  # `broken` says it
+    if trial.exit not in (0, INTERRUPTED):
+        return [f"exit {trial.exit}, signal {trial.signal}: {trial.told[-300:]}"]
+    return ["a traceback"] if "Traceback" in trial.told else []
+
+
+def cut_off(injector: Injector, stage: Stage, every: int = 1) -> Iterator[Found]:
+    """Cut the power after any operation, on two kinds of disk: gate 19."""
+    for at_once in (True, False):
+        with stage.copy() as folder:
+            log = stage.scratch / "operations"
+            log.unlink(missing_ok=True)
+            disk = Disk.of(folder)
+            injector.trial(stage.work.words, folder, log=log)
+            for number, (count, state) in enumerate(cuts(disk, log, at_once)):
+                if number % every == 0:
+                    name = f"{stage.work.name}: power cut after operation {count}"
+                    yield (
+                        f"{name}, names {'at once' if at_once else 'late'}",
+                        _found_later(injector, stage, folder, state),
+                    )
+
+
+def _found_later(
+    injector: Injector, stage: Stage, root: Path, state: dict[str, bytes | None]
+) -> list[str]:
+    target = stage.scratch / "later"
+    shutil.rmtree(target, ignore_errors=True)
+    lay_out(state, root, target)
+    trial = Trial(None, None, late=False, told="", operations=0)
+    wrong = broken(NOTHING, trial, contents(target), stage.old, stage.new)
+    return wrong + stage.mended(injector, target)

@@ -1,0 +1,57 @@
+"""Gates 1, 2, 3 and 19, thinned: a command is killed, refused or cut off at its k-th operation.
+
+benchmarks/trust.py tries every operation.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from tests.trust.faults import FAIL, KILL_AFTER, Injector
+from tests.trust.gates import Stage, cut_off, failing, killed
+from tests.trust.works import WORKS, contents
+
+SLOW = ("evaluate", "decode", "export figure", "clusters beside")
+NAMES = [work.name for work in WORKS if work.name not in SLOW]
+
+
+def spread(count: int, places: int) -> list[int]:
+    """Return places from the first operation to the last."""
+    return sorted({1 + round(i * (count - 1) / (places - 1)) for i in range(places)})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_operation_that_fails(injector: Injector, staged: dict[str, Stage], name: str) -> None:
+    stage = staged[name]
+    places = spread(stage.operations, 9)[1:8:3] if name != "train" else [stage.operations // 2]
+    for tried, wrong in failing(injector, stage, places, [errno.ENOSPC]):
+        assert not wrong, tried
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_kill(injector: Injector, staged: dict[str, Stage], name: str) -> None:
+    stage = staged[name]
+    places = spread(stage.operations, 4)[1:-1] if name != "train" else [stage.operations // 3]
+    for tried, wrong in killed(injector, stage, places):
+        assert not wrong, tried
+
+
+@pytest.mark.parametrize("name", ["cluster", "export star", "export folder"])
+def test_a_power_cut(injector: Injector, staged: dict[str, Stage], name: str) -> None:
+    for tried, wrong in cut_off(injector, staged[name], every=7):
+        assert not wrong, tried
+
+
+def test_the_injector_itself(injector: Injector, tmp_path: Path) -> None:
+    """What it is told to break breaks: a gate that nothing can close would prove nothing."""
+    words = ["tests.trust.works:write_badly", "out.txt"]
+    assert injector.trial(words, tmp_path).operations == 2  # open, write
+    trial = injector.trial(words, tmp_path, 2, FAIL, errno.ENOSPC)
+    assert (trial.exit, trial.signal) == (99, None)
+    assert "No space left" in trial.told
+    assert contents(tmp_path)  # half of a file where a whole one was
+    assert injector.trial(words, tmp_path, 1, KILL_AFTER).signal == 9
+    assert (tmp_path / "out.txt").read_text() == ""
