@@ -83,7 +83,7 @@ def _is_left(entry: os.DirEntry[str]) -> bool:
 
 def _lives(number: int, start: int) -> bool:
     try:
-        return abs(psutil.Process(number).create_time() - start) < _SLACK_S
+        return bool(abs(psutil.Process(number).create_time() - start) < _SLACK_S)
     except (psutil.NoSuchProcess, ValueError, OverflowError):
         return False
     except psutil.Error:
