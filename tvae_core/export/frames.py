@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import DeviceError
 from tvae_core.export.file_form import FileForm
 from tvae_core.export.tables import every_column
+from tvae_core.hdf5_files import read_hdf5
 from tvae_core.sidecar import Sidecar, load_sidecar
 from tvae_core.store import EmbeddingStore
 
@@ -91,7 +91,7 @@ def _write_h5ad(store: EmbeddingStore, chosen: NDArray[np.int64], part: Path) ->
 
 
 def _count_h5ad(part: Path) -> int:
-    with h5py.File(part, "r") as file:
+    with read_hdf5(part) as file:
         return len(file["obs"][file["obs"].attrs["_index"]])
 
 
