@@ -83,6 +83,22 @@ class Cancelled(TvaeError):
     exit_code = 130
 
 
+_EXTRAS = {
+    "torch": "train", "safetensors": "train", "PyQt6": "gui", "pyqtgraph": "gui", "umap": "umap",
+    "submitit": "slurm", "imagecodecs": "images", "pandas": "tables", "pyarrow": "tables",
+    "anndata": "tables",
+}  # fmt: skip
+
+
+def missing(error: ModuleNotFoundError) -> DeviceError | None:
+    """Return which extra brings a module that is not installed; None for one of no extra."""
+    name = (error.name or "").partition(".")[0]
+    if name not in _EXTRAS:
+        return None
+    todo = f"pip install 'target-vae[{_EXTRAS[name]}]'"
+    return DeviceError(f"this needs {name}, which is not installed", todo=todo)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `did you mean '...'?` where a known word is near; empty where none is.
 

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ _BLOCK = 1 << 20
 _HERE = -100  # AT_FDCWD: paths are relative to the working folder
 _RENAME_EXCHANGE = 2  # Linux
 _RENAME_SWAP = 2  # macOS
+_SEEKING = threading.Lock()
 
 
 _TODO = {
@@ -123,6 +125,8 @@ def atomic_write(
 
 def swap(one: Path, other: Path) -> bool:
     """Exchange two paths in one step; return False where the system or the disk cannot."""
+    if sys.platform == "win32":
+        return False
     libc = ctypes.CDLL(None, use_errno=True)
     names = os.fsencode(one), os.fsencode(other)
     if sys.platform == "darwin" and hasattr(libc, "renamex_np"):
@@ -200,9 +204,30 @@ def umask() -> int:
     return mask
 
 
+def open_to_read(path: Path) -> int:
+    """Return a handle to read the bytes of a file with `read_at`; to be closed by `os.close`."""
+    return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+
+
+def read_at(handle: int, target: memoryview, offset: int) -> int:
+    """Read bytes of an open file from `offset` on into `target`; return how many were there.
+
+    Several threads may read at once, also where the system offers no reading at a place.
+    """
+    if hasattr(os, "preadv"):
+        return os.preadv(handle, [target], offset)
+    with _SEEKING:
+        os.lseek(handle, offset, os.SEEK_SET)
+        block = os.read(handle, len(target))
+    target[: len(block)] = block
+    return len(block)
+
+
 def _fsync(path: Path) -> None:
-    flags = os.O_RDONLY | (os.O_DIRECTORY if path.is_dir() else 0)
-    handle = os.open(path, flags)
+    if path.is_dir() and not hasattr(os, "O_DIRECTORY"):
+        return  # Windows opens no folders
+    writes = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY if path.is_dir() else writes)
     try:
         os.fsync(handle)
     finally:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources as package_resources
 from typing import Any, NamedTuple
 
 from tvae_core.config import SECTIONS, RunConfig, parse_config
 from tvae_core.errors import ConfigError, did_you_mean
+from tvae_core.shipped import shipped
 
 PRESET_GROUPS = ("start here", "as published", "compared with")
 
@@ -56,9 +56,5 @@ def load_preset(name: str) -> RunConfig:
 
 @cache
 def _preset_files() -> dict[str, dict[str, Any]]:
-    folder = package_resources.files("resources").joinpath("presets")
-    files = [file for file in folder.iterdir() if file.name.endswith(".json")]
-    return {
-        file.name.removesuffix(".json"): json.loads(file.read_text(encoding="utf-8"))
-        for file in files
-    }
+    files = sorted(shipped("presets").glob("*.json"))
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}

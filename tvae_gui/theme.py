@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor, QFont, QGuiApplication, QPalette
 from PyQt6.QtWidgets import QApplication, QWidget
+
+from tvae_core.shipped import shipped
 
 GRID = 8
 TEXT_PX, SMALL_PX = 13, 11
@@ -152,7 +153,7 @@ QToolButton:checked {{ background: {t.hover}; color: {t.accent}; }}
 
 def _field_style(t: Theme) -> str:
     mood = "dark" if t.dark else "light"
-    icons = str(resources.files("resources").joinpath("icons")).replace("\\", "/")
+    icons = shipped("icons").as_posix()
     faint = "rgba(255,255,255,22)" if t.dark else "rgba(0,0,0,22)"
     return f"""
 QComboBox {{ background: {t.control}; border: none; border-radius: 6px; padding: 5px 8px; }}

@@ -242,7 +242,7 @@ def test_the_closing_question_gives_the_answer_that_was_clicked(qtbot: QtBot, an
 def test_the_demo_opens_when_there_is_one_and_says_why_when_there_is_none(
     make_window: Make, own_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo.resources, "files", lambda name: own_store.parent)
+    monkeypatch.setattr(demo, "shipped", lambda name: own_store.parent / name)
     window = make_window()
     assert not window.start_page.demo_button.isEnabled()
     assert "tvae demo" in window.start_page.demo_button.toolTip()

@@ -15,7 +15,7 @@ from contextlib import redirect_stdout, suppress
 from typing import Any
 
 from tvae_core.cli.stopping import INTERRUPTED, stopped_by_signals
-from tvae_core.errors import Cancelled, DeviceError, TvaeError, did_you_mean
+from tvae_core.errors import Cancelled, DeviceError, TvaeError, did_you_mean, missing
 from tvae_core.files import file_error
 
 COMMANDS = {
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (TvaeError, OSError, MemoryError, RuntimeError) as error:
+    except (TvaeError, OSError, MemoryError, RuntimeError, ModuleNotFoundError) as error:
         told = _in_words(error)
         if debug or told is None:
             raise
@@ -77,6 +77,8 @@ def _in_words(error: Exception) -> TvaeError | None:
         return error
     if isinstance(error, OSError):
         return file_error(error)
+    if isinstance(error, ModuleNotFoundError):
+        return missing(error)
     text = str(error)
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
         todo = "use smaller batches or images, or close other programs"

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from tvae_core.errors import ImageFileError
+from tvae_core.errors import DeviceError, ImageFileError
 
 LARGEST_SIDE = 65_536
 LARGEST_IMAGE = 1 << 28  # pixels: 16,384 x 16,384
@@ -19,6 +19,12 @@ DECODING_ERRORS: tuple[type[Exception], ...] = (
     *(LookupError, ArithmeticError, struct.error, zlib.error),
 )
 _BEST_COMPRESSION = 1100  # deflate reaches 1,032 to 1
+
+
+def needs_imagecodecs(what: str, where: object) -> DeviceError:
+    """Return the error of a file that only imagecodecs reads, where it is not installed."""
+    todo = "pip install 'target-vae[images]'"
+    return DeviceError(f"{what}: imagecodecs reads them, which is not installed", where, todo)
 
 
 def check_size(where: object, count: int, height: int, width: int) -> None:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tifffile
-from imagecodecs import png_decode
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
@@ -19,7 +18,7 @@ from tvae_core.errors import ImageFileError
 from tvae_core.images.display import SIDEWAYS, oriented, over, white_is_zero
 from tvae_core.images.fitting import Fit, fit_of, sizes_in_words
 from tvae_core.images.layout import chosen_channels
-from tvae_core.images.limits import DECODING_ERRORS, LARGEST_IMAGE
+from tvae_core.images.limits import DECODING_ERRORS, LARGEST_IMAGE, needs_imagecodecs
 from tvae_core.images.picture_folder import Pictures, pictures_of
 from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes, Wanted
 from tvae_core.images.tiff import seen_page
@@ -270,6 +269,10 @@ def _deep(file: Path, picture: Image.Image, background: int) -> NDArray[Any]:
     if picture.format == "TIFF":
         with tifffile.TiffFile(file) as pages:
             return seen_page(pages.pages[0])[..., :3]
+    try:
+        from imagecodecs import png_decode  # Pillow reads 8 of the 16 bits
+    except ImportError:
+        raise needs_imagecodecs("16-bit colours of a PNG", file) from None
     pixels = np.asarray(png_decode(file.read_bytes()))
     if pixels.shape[2] in (2, 4):
         pixels = over(pixels[..., :-1], pixels[..., -1], 65535 * background)

@@ -1,6 +1,6 @@
 """Images that lie one after the other, uncompressed, in a file or in memory.
 
-Files are read with `preadv`: a memory-mapped file that someone truncates kills the process.
+Files are read by `files.read_at`: a memory-mapped file that someone truncates kills the process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
-from tvae_core.files import file_error
+from tvae_core.files import file_error, open_to_read, read_at
 from tvae_core.images.layout import Layout
 from tvae_core.images.stack import ImageStack, StackForm, StackNotes
 
@@ -45,7 +45,7 @@ class FileBytes:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self._handle = open_to_read(path)
         except OSError as error:
             raise file_error(error, path, "cannot be opened") from error
 
@@ -56,7 +56,8 @@ class FileBytes:
 
     def head(self, count: int) -> bytes:
         """Return the first `count` bytes, fewer when the file is shorter."""
-        return os.pread(self._handle, count, 0)
+        block = bytearray(count)
+        return bytes(block[: read_at(self._handle, memoryview(block), 0)])
 
     def fill(self, target: NDArray[Any], offset: int) -> None:
         """Fill the contiguous `target` with the bytes from `offset` on."""
@@ -65,7 +66,7 @@ class FileBytes:
         while done < len(view):
             part = view[done : done + _LARGEST_READ]
             try:
-                got = os.preadv(self._handle, [part], offset + done)
+                got = read_at(self._handle, part, offset + done)
             except OSError as error:
                 raise file_error(error, self.path, "cannot be read") from error
             if not got:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tvae_core.errors import ImageFileError
 from tvae_core.images.display import SIDEWAYS, oriented, over, white_is_zero
 from tvae_core.images.layout import chosen_channels, layout_of, too_many_channels
-from tvae_core.images.limits import DECODING_ERRORS, check_pixels, check_size
+from tvae_core.images.limits import DECODING_ERRORS, check_pixels, check_size, needs_imagecodecs
 from tvae_core.images.raw import FileBytes, RawStack
 from tvae_core.images.stack import ImageStack, StackForm, Wanted
 
@@ -78,7 +78,12 @@ class TiffStack(ImageStack):
 
 def seen_page(page: Any) -> NDArray[Any]:
     """Return a page (H, W) or (H, W, samples) as it is meant to be seen."""
-    pixels = np.asarray(page.asarray(maxworkers=1))
+    try:
+        pixels = np.asarray(page.asarray(maxworkers=1))
+    except (ValueError, ImportError) as error:  # ImportError: of what newer Pythons bring
+        if isinstance(error, ValueError) and "'imagecodecs' package" not in str(error):
+            raise
+        raise needs_imagecodecs("compressed pages", page.parent.filehandle.path) from None
     form = page.keyframe  # a frame shares the tags of the page that it was written like
     if form.samplesperpixel > 1 and form.planarconfig == _PLANAR:
         pixels = np.moveaxis(pixels, 0, -1)

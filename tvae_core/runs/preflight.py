@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -306,7 +305,7 @@ def _free_memory() -> float:
         free = next(line for line in text.splitlines() if line.startswith("MemAvailable"))
         return min(float(free.split()[1]) * 1024, _group_limit(), _own_limit())
     except (OSError, StopIteration, ValueError):
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        return float(psutil.virtual_memory().available)
 
 
 def _group_limit() -> float:
@@ -321,6 +320,10 @@ def _group_limit() -> float:
 
 def _own_limit() -> float:
     """Return what `ulimit -v` leaves to this process; infinite without a limit."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return math.inf
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
         return math.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 _CHUNK = 1 << 18
 _LONGEST_LINE = 1 << 20
@@ -31,7 +32,7 @@ class Tail:
         """Return new whole lines, at most 256 kB at a time; `at_end` tells whether that was all."""
         try:
             with self.path.open("rb") as stream:
-                block = self._next_block(stream.fileno())
+                block = self._next_block(stream)
         except OSError:
             self.at_end = True
             return []
@@ -52,13 +53,14 @@ class Tail:
         self._rest = b""
         return lines
 
-    def _next_block(self, handle: int) -> bytes:
-        end = os.fstat(handle).st_size
+    def _next_block(self, stream: BinaryIO) -> bytes:
+        end = os.fstat(stream.fileno()).st_size
         if end < self._offset:
             self._offset, self._rest = 0, b""
         if self._skip:
             self._offset, self._skip = max(0, end - self._skip), 0
-        block = os.pread(handle, _CHUNK, self._offset)
+        stream.seek(self._offset)
+        block = stream.read(_CHUNK)
         self._offset += len(block)
         self.at_end = self._offset >= end
         return block

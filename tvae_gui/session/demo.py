@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
+
+from tvae_core.shipped import shipped
 
 
 def demo_path() -> Path:
     """Return where the example is."""
-    return Path(str(resources.files("resources").joinpath("example.h5")))
+    return shipped("example.h5")
 
 
 def why_no_demo() -> str:

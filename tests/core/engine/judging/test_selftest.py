@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from tvae_core.engine.training.train import train
 from tvae_core.engine.using.embed import embed
 from tvae_core.errors import Cancelled, ImageFileError
 from tvae_core.runs.folder import RunFolder
+from tvae_core.shipped import shipped
 from tvae_core.store import EmbeddingStore
 from tvae_core.synthetic import plan_set, write_set
 
@@ -42,7 +42,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, InvarianceRep
     folder = tmp_path_factory.mktemp("selftest")
     write_set(plan_set("hinge", count=150, side=48, snr=1.0, shift_std_px=1.5), folder / "images")
     images = folder / "images" / "particles.star"
-    with EmbeddingStore(Path(str(resources.files("resources") / "example.h5"))) as example:
+    with EmbeddingStore(shipped("example.h5")) as example:
         torch.manual_seed(0)
         fresh = TargetVae(example.header.config.model, 48, 1)
         models = {"trained": example.weights(), "untrained": model_bytes(fresh)}
