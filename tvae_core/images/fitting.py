@@ -6,7 +6,6 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from tvae_core.images.limits import LARGEST_SIDE
 
@@ -95,6 +94,8 @@ def _chosen_side(sizes: NDArray[np.int64], how: FitChoice) -> int:
 
 def _scaled(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     """Return a picture whose longer side is `side`; areas are averaged, nothing rings."""
+    from PIL import Image  # the window, which knows images, starts without it
+
     height, width = image.shape[:2]
     longer = max(height, width)
     if longer == side:
