@@ -186,6 +186,19 @@ def test_the_recipes_that_are_checked_are_there() -> None:
     assert set(WRITTEN) <= set(_recipes())
 
 
+def test_the_pictures_of_the_settings_are_those_of_their_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(DOCS / "tutorials"))
+    runpy.run_path(str(DOCS / "draw_parameters.py"))["main"](tmp_path)
+    for name in ("size", "contrast", "kernel"):
+        drawn, kept = (
+            np.asarray(Image.open(place / f"parameters-{name}.png"), dtype=float)
+            for place in (tmp_path, DOCS)
+        )
+        assert np.abs(drawn[:, 150:] - kept[:, 150:]).mean() < 1  # words depend on the font
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TUTORIALS)
 def test_a_tutorial_runs_and_makes_every_picture_of_its_page(

@@ -40,7 +40,7 @@ def main(out: Path, pictures: Path, data: Path | None, quick: bool) -> None:
     tvae("train", out / "run", "--data", data, *fewer)
     # --8<-- [end:train]
     # --8<-- [start:cluster]
-    tvae("cluster", out / "run", "--count", 3)
+    tvae("cluster", out / "run", "--count", 3, *(["--method", "ward"] if quick else []))
     tvae("export", out / "run", pictures / "cells-plane.png", "--colour", "cluster")
     # --8<-- [end:cluster]
     # --8<-- [start:export]
