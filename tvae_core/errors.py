@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class TvaeError(Exception):
@@ -97,6 +98,24 @@ def missing(error: ModuleNotFoundError) -> DeviceError | None:
         return None
     todo = f"pip install 'target-vae[{_EXTRAS[name]}]'"
     return DeviceError(f"this needs {name}, which is not installed", todo=todo)
+
+
+@contextmanager
+def extras_named() -> Iterator[None]:
+    """Tell of a module that is not installed by the extra that brings it.
+
+    Raises
+    ------
+    DeviceError
+        In place of the ModuleNotFoundError of such a module.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        told = missing(error)
+        if told is None:
+            raise
+        raise told from error
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

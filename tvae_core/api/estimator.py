@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tvae_core.api.runs import history_of, settings_of
 from tvae_core.api.sources import as_source
 from tvae_core.config import parse_config
-from tvae_core.errors import ConfigError, ImageFileError
+from tvae_core.errors import ConfigError, ImageFileError, extras_named
 from tvae_core.images.prepared import PreparedStack
 from tvae_core.images.stack import ImageStack, StackForm
 from tvae_core.runs.folder import RunFolder
@@ -179,7 +179,8 @@ class TargetVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             folder=folder.path, data=path, preset=self.preset, settings=settings, no_embed=True
         )
         tell = partial(print, flush=True) if self.verbose else _silent
-        request.run(lambda share, words: tell(f"{words} {share:.0%}"))
+        with extras_named():
+            request.run(lambda share, words: tell(f"{words} {share:.0%}"))
 
     def _rows(self, X: ArrayLike, reset: bool) -> tuple[Array, tuple[int, ...] | None]:
         """Return checked rows (n, pixels) and the shape that X itself gives its images."""

@@ -12,7 +12,7 @@ from typing import Any, Self
 from tvae_core.api.sources import Images, Source, as_source
 from tvae_core.api.stores import Store, open_store
 from tvae_core.config import SECTIONS, DataConfig, RunConfig
-from tvae_core.errors import ConfigError, StoreError, did_you_mean
+from tvae_core.errors import ConfigError, StoreError, did_you_mean, extras_named
 from tvae_core.progress import Cancel, Chosen, Embedded, Epoch, Finished, Record, Remark, from_json
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.recommend import Recommendation
@@ -301,18 +301,19 @@ def settings_of(
 def _followed(records: Iterator[Record], progress: Progress, remarks: list[str]) -> Path:
     """Do the work, telling `progress`, collecting remarks, and return the file made last."""
     path = ""
-    for record in records:
-        if isinstance(record, Finished):
-            path = record.path
-        elif isinstance(record, Epoch):
-            progress((record.epoch + 1) / record.epochs, "training")
-        elif isinstance(record, Embedded):
-            progress(record.done / record.total, "embedding")
-        elif isinstance(record, Remark):
-            remarks.append(record.what)
-        elif isinstance(record, Chosen):
-            told = f"{record.key}={record.value}: " if record.key else ""
-            remarks.append(told + record.reason)
+    with extras_named():
+        for record in records:
+            if isinstance(record, Finished):
+                path = record.path
+            elif isinstance(record, Epoch):
+                progress((record.epoch + 1) / record.epochs, "training")
+            elif isinstance(record, Embedded):
+                progress(record.done / record.total, "embedding")
+            elif isinstance(record, Remark):
+                remarks.append(record.what)
+            elif isinstance(record, Chosen):
+                told = f"{record.key}={record.value}: " if record.key else ""
+                remarks.append(told + record.reason)
     if not path:
         raise StoreError("the work ended without a result")
     return Path(path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tvae_core.errors import ConfigError
+from tvae_core.errors import ConfigError, extras_named
 from tvae_core.export.frames import to_anndata, to_dataframe
 from tvae_core.images.identity import KnownImages
 from tvae_core.images_of import open_images_of, open_prepared_of
@@ -163,7 +163,8 @@ class Store:
 
     @cached_property
     def _decoder(self) -> Decoder:
-        from tvae_core.engine.using.decode import Decoder  # torch: only here
+        with extras_named():
+            from tvae_core.engine.using.decode import Decoder  # torch: only here
 
         return Decoder.from_store(self.file)
 

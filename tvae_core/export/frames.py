@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.errors import DeviceError
+from tvae_core.errors import extras_named
 from tvae_core.export.file_form import FileForm
 from tvae_core.export.tables import every_column
 from tvae_core.hdf5_files import read_hdf5
@@ -28,10 +28,8 @@ def to_dataframe(store: EmbeddingStore, notes: Sidecar) -> DataFrame:
     DeviceError
         pandas is not installed.
     """
-    try:
+    with extras_named():
         import pandas
-    except ImportError:
-        raise DeviceError("a DataFrame needs pandas", "", "pip install pandas") from None
     return pandas.DataFrame(every_column(store, notes))
 
 
@@ -47,11 +45,9 @@ def to_anndata(store: EmbeddingStore, notes: Sidecar) -> AnnData:
     DeviceError
         anndata is not installed.
     """
-    try:
+    with extras_named():
         from anndata import AnnData
         from pandas import DataFrame, Index
-    except ImportError:
-        raise DeviceError("AnnData needs anndata", "", "pip install anndata") from None
     planes = _planes(store, notes)
     apart = {f"z{d + 1}" for d in range(store.z_dim)} | {
         f"z{d + 1}_std" for d in range(store.z_dim)

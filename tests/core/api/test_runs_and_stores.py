@@ -180,6 +180,21 @@ def test_importing_loads_nothing_heavy(run: tvae.Run) -> None:
     assert opened & {"torch", "sklearn", "escnn", "pandas", "anndata", "PyQt6"} == set()
 
 
+@pytest.mark.parametrize("call", ["s.decode(s.z[0])", "tvae.fit(s.images[:], {out!r})"])
+def test_without_torch_one_line_names_the_extra(run: tvae.Run, tmp_path: Path, call: str) -> None:
+    call = call.format(out=str(tmp_path / "new"))
+    program = (
+        "import sys; sys.modules['torch'] = None\nimport tvae_core as tvae\n"
+        f"s = tvae.open_store({str(run.path)!r}); len(s)\n"
+        f"try:\n    {call}\nexcept tvae.TvaeError as error:\n    print(error)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "torch" in answer.stdout
+    assert "pip install 'target-vae[train]'" in answer.stdout
+
+
 def test_every_name_offered_is_there_and_documented() -> None:
     for name in tvae.__all__:
         found = getattr(tvae, name)

@@ -145,6 +145,6 @@ def test_without_the_package_one_line_says_what_to_install(
     work = {"frame": to_dataframe, "annotated": to_anndata}[name]
     with (
         EmbeddingStore(path) as store,
-        pytest.raises(DeviceError, match=f"pip install {package}"),
+        pytest.raises(DeviceError, match=rf"needs {package}.*target-vae\[tables\]"),
     ):
         work(store, load_sidecar(store))
