@@ -158,7 +158,54 @@ def with_store(app: QApplication, store: Path, images: int) -> list[Row]:
         rows.append(_row(f"drag to preview, {label}", _previews(app, window), "< 16 ms"))
         rows.append(_row(f"lasso, 200 corners, {label}", _lassos(window), "< 100 ms"))
         _settle(app, window)
-        return rows
+        return rows + in_gallery(app, window, label)
+
+
+def in_gallery(app: QApplication, window: MainWindow, label: str) -> list[Row]:
+    """Time frames while scrolling the gallery, sorting it, and marking one image and all."""
+    window.toggle_gallery()
+    window.gallery_state.set_looks(tile_px=64)
+    _settle(app, window)
+    grid, gallery = window.gallery_page.grid, window.gallery_state
+    bar, viewport = grid.verticalScrollBar(), grid.viewport()
+    assert bar is not None
+    assert viewport is not None
+    rng = np.random.default_rng(0)
+
+    def frame(value: int) -> float:
+        begin = time.perf_counter()
+        bar.setValue(value)
+        viewport.repaint()
+        return time.perf_counter() - begin
+
+    wheel = [frame(bar.value() + 3 * bar.singleStep()) for _ in range(200)]
+    jumps = [frame(int(rng.integers(0, bar.maximum()))) for _ in range(200)]
+    gallery.sort_by("error", True)
+    sorted_jumps = [frame(int(rng.integers(0, bar.maximum()))) for _ in range(200)]
+    keys = ("elbo", "entropy", "z1", "distance to the probe", "label")
+    sorts = [_seconds(lambda key=key: gallery.sort_by(key, False)) for key in keys * 2]
+    gallery.choose_none()
+    gallery.go_to(0)
+    ones = [_seconds(lambda mark=m: gallery.mark(mark)) for m in ("kept", "rejected") * 20]
+    gallery.choose_all()
+    whole = [_seconds(lambda mark=m: gallery.mark(mark)) for m in ("kept", "rejected") * 5]
+    back = [_seconds(window.state.undo) for _ in range(10)]
+    window.toggle_gallery()
+    return [
+        _row(f"gallery, a turn of the wheel, {label}", wheel, "p95 < 16 ms"),
+        _row(f"gallery, a jump of the bar, {label}", jumps, "p95 < 16 ms"),
+        _row(f"the same, sorted by error, {label}", sorted_jumps, "p95 < 16 ms"),
+        _row(f"gallery, sort, {label}", sorts, "< 300 ms"),
+        _row(f"gallery, keep or reject one, {label}", ones, "< 50 ms"),
+        _row(f"gallery, keep or reject all, {label}", whole, "< 50 ms"),
+        _row(f"gallery, take a mark of all back, {label}", back, "< 50 ms"),
+    ]
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    act()
+    return time.perf_counter() - begin
 
 
 def _frames(window: MainWindow, move: Callable[[MainWindow, int], None]) -> list[float]:
