@@ -11,13 +11,16 @@ from PyQt6.QtWidgets import (
     QLabel,
     QPushButton,
     QSlider,
+    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from tvae_core.words import count
+from tvae_gui.gallery.class_grid import ClassGrid
 from tvae_gui.gallery.image_grid import ImageGrid
+from tvae_gui.state.class_state import GROUPINGS
 from tvae_gui.state.gallery_state import LARGEST_PX, PICTURES, SMALLEST_PX, Subject
 from tvae_gui.theme import GRID, set_role
 from tvae_gui.widgets.controls import tool_button
@@ -27,7 +30,8 @@ class GalleryPage(QWidget):
     """A header, the grid and a foot.
 
     Signals: subject_chosen(Subject), sort_chosen(key, descending), picture_chosen(name),
-    size_chosen(pixels), mark_wanted(mark or ""), select_wanted(), halves_wanted().
+    size_chosen(pixels), mark_wanted(mark or ""), select_wanted(), halves_wanted(),
+    classes_wanted(on), grouping_chosen(name).
     """
 
     subject_chosen = pyqtSignal(object)
@@ -37,23 +41,39 @@ class GalleryPage(QWidget):
     mark_wanted = pyqtSignal(str)
     select_wanted = pyqtSignal()
     halves_wanted = pyqtSignal()
+    classes_wanted = pyqtSignal(bool)
+    grouping_chosen = pyqtSignal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Gallery")
         self.grid = ImageGrid()
+        self.classes = ClassGrid()
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.grid)
+        self.pages.addWidget(self.classes)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(GRID)
         whole.addLayout(self._head())
-        whole.addWidget(self.grid, 1)
+        whole.addWidget(self.pages, 1)
         whole.addLayout(self._foot())
+        self.show_classes(False)
 
     def _head(self) -> QHBoxLayout:
         self.subject_box = _combo("Images listed", 12)
         self.subject_box.activated.connect(
             lambda: self.subject_chosen.emit(self.subject_box.currentData())
         )
+        self.grouping_box = _combo("Classes shown", 8)
+        self.grouping_box.addItems(GROUPINGS)
+        self.grouping_box.textActivated.connect(self.grouping_chosen)
+        self.view = QToolButton()
+        self.view.setCheckable(True)
+        self.view.setText("Classes")
+        self.view.setAccessibleName("Classes as cards")
+        self.view.setToolTip("One card for each cluster or set, or images (C)")
+        self.view.clicked.connect(self.classes_wanted)
         self.sort_box = _combo("Sort by", 10)
         self.sort_box.activated.connect(self._on_sort)
         self.direction = QToolButton()
@@ -73,7 +93,9 @@ class GalleryPage(QWidget):
         self.size_slider.valueChanged.connect(self.size_chosen)
         line = QHBoxLayout()
         line.setSpacing(GRID)
+        line.addWidget(self.view)
         line.addWidget(self.subject_box, 1)
+        line.addWidget(self.grouping_box, 1)
         for widget in (self.sort_box, self.direction, self.picture_box):
             line.addWidget(widget)
         line.addWidget(self.size_slider)
@@ -106,6 +128,19 @@ class GalleryPage(QWidget):
         return line
 
     # --- what is shown -------------------------------------------------------------------------
+    def show_classes(self, on: bool) -> None:
+        """Show the cards of classes, or images."""
+        self.pages.setCurrentWidget(self.classes if on else self.grid)
+        self.view.setChecked(on)
+        self.grouping_box.setVisible(on)
+        for widget in (self.subject_box, self.sort_box, self.direction, self.picture_box,
+                       self.size_slider, self.select):  # fmt: skip
+            widget.setVisible(not on)
+
+    def show_grouping(self, name: str) -> None:
+        """Show whether the cards are clusters or sets."""
+        self.grouping_box.setCurrentText(name)
+
     def show_subjects(self, subjects: Sequence[tuple[str, Subject, int]], chosen: Subject) -> None:
         """List what can be listed, with the number of images of each."""
         self.subject_box.blockSignals(True)

@@ -22,11 +22,12 @@ from PyQt6.QtGui import (
 )
 from PyQt6.QtWidgets import QAbstractScrollArea, QWidget
 
+from tvae_gui.gallery.marks import MARK_KEYS, draw_mark
+from tvae_gui.state.made_state import KEPT, REJECTED
 from tvae_gui.theme import TEXT_PX, colour, font
 
 Array = NDArray[Any]
 GAP = 4
-_MARK_PX = 14
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class ImageGrid(QAbstractScrollArea):
     """Images in rows; the keyboard is on one of them.
 
     Signals: gone_to(place, extend, toggle), stepped(by, extend), mark_wanted(mark or ""),
-    all_wanted(), none_wanted(), opened(place), hovered(place or -1), zoomed(steps).
+    all_wanted(), none_wanted(), opened(place), hovered(place or -1), zoomed(steps),
+    classes_wanted().
     """
 
     gone_to = pyqtSignal(int, bool, bool)
@@ -65,6 +67,7 @@ class ImageGrid(QAbstractScrollArea):
     opened = pyqtSignal(int)
     hovered = pyqtSignal(int)
     zoomed = pyqtSignal(int)
+    classes_wanted = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -218,9 +221,10 @@ class ImageGrid(QAbstractScrollArea):
             else:
                 painter.fillRect(place, empty)
         for k in np.flatnonzero(flags.rejected).tolist():
-            self._draw_rejected(painter, self.place_of(first + k))
+            painter.fillRect(self.place_of(first + k), colour("plane", 170))
+            draw_mark(painter, self.place_of(first + k), REJECTED)
         for k in np.flatnonzero(flags.kept).tolist():
-            self._draw_kept(painter, self.place_of(first + k))
+            draw_mark(painter, self.place_of(first + k), KEPT)
         for k in np.flatnonzero(flags.chosen).tolist():
             _frame(painter, self.place_of(first + k), colour("accent"), 2)
         lit = np.flatnonzero(numbers == self._lit)
@@ -228,27 +232,6 @@ class ImageGrid(QAbstractScrollArea):
             _frame(painter, self.place_of(first + int(lit[0])), colour("muted"), 3)
         if first <= self._current < first + len(numbers):
             _frame(painter, self.place_of(self._current), colour("text"), 2, outside=True)
-
-    def _draw_rejected(self, painter: QPainter, place: QRect) -> None:
-        painter.fillRect(place, colour("plane", 170))
-        badge = self._badge(painter, place, MARK_COLOURS["rejected"])
-        painter.drawLine(badge.topLeft(), badge.bottomRight())
-        painter.drawLine(badge.topRight(), badge.bottomLeft())
-
-    def _draw_kept(self, painter: QPainter, place: QRect) -> None:
-        badge = self._badge(painter, place, MARK_COLOURS["kept"])
-        corner = QPoint(badge.left() + badge.width() // 3, badge.bottom())
-        painter.drawLine(QPoint(badge.left(), badge.center().y()), corner)
-        painter.drawLine(corner, badge.topRight())
-
-    def _badge(self, painter: QPainter, place: QRect, ink: str) -> QRect:
-        """Draw the corner of a mark; return where its sign goes, with a pen for it."""
-        side = min(_MARK_PX, place.width() // 3)
-        badge = QRect(place.right() - side, place.top() + 1, side, side)
-        painter.fillRect(badge, QColor(ink))
-        painter.setPen(QPen(QColor("#16171a"), 2))
-        inset = max(2, side // 4)
-        return badge.adjusted(inset, inset, -inset, -inset)
 
     # --- hands ---------------------------------------------------------------------------------
     def event(self, event: QEvent | None) -> bool:
@@ -282,8 +265,10 @@ class ImageGrid(QAbstractScrollArea):
             self.all_wanted.emit()
         elif key in steps:
             self.stepped.emit(steps[key], extend)
-        elif key in _MARKS:
-            self.mark_wanted.emit(_MARKS[key])
+        elif key in MARK_KEYS:
+            self.mark_wanted.emit(MARK_KEYS[key])
+        elif key == Qt.Key.Key_C:
+            self.classes_wanted.emit()
         elif key in _ZOOMS:
             self.zoomed.emit(_ZOOMS[key])
         elif key == Qt.Key.Key_Escape:
@@ -319,6 +304,7 @@ class ImageGrid(QAbstractScrollArea):
         """Open an image."""
         place = -1 if event is None else self.place_at(event.position().toPoint())
         if place >= 0:
+            self.gone_to.emit(place, False, False)
             self.opened.emit(place)
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
@@ -334,12 +320,11 @@ class ImageGrid(QAbstractScrollArea):
         return QSize(640, 480)
 
 
-MARK_COLOURS = {"kept": "#3f90da", "rejected": "#ffa90e"}
-_MARKS = {Qt.Key.Key_K: "kept", Qt.Key.Key_X: "rejected", Qt.Key.Key_U: ""}
 _ZOOMS = {Qt.Key.Key_Plus: 1, Qt.Key.Key_Equal: 1, Qt.Key.Key_Minus: -1}
 _KEYS = {
-    *_MARKS,
+    *MARK_KEYS,
     *_ZOOMS,
+    Qt.Key.Key_C,
     Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down,
     Qt.Key.Key_PageUp, Qt.Key.Key_PageDown, Qt.Key.Key_Home, Qt.Key.Key_End,
     Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space,

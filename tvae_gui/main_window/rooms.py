@@ -35,6 +35,7 @@ from tvae_gui.frame.message_bar import MessageBar
 from tvae_gui.frame.stage import Stage
 from tvae_gui.frame.start_page import StartPage
 from tvae_gui.frame.top_bar import TopBar
+from tvae_gui.gallery.class_presenter import ClassPresenter
 from tvae_gui.gallery.gallery import Gallery
 from tvae_gui.gallery.gallery_page import GalleryPage
 from tvae_gui.gallery.gallery_presenter import GalleryPresenter
@@ -57,6 +58,7 @@ from tvae_gui.plane.plane_view import PlaneView
 from tvae_gui.probe.probe_panel import ProbePanel
 from tvae_gui.probe.probe_presenter import ProbePresenter
 from tvae_gui.session.recent import Recent
+from tvae_gui.state.class_state import ClassState
 from tvae_gui.state.evaluation_view import evaluation_of
 from tvae_gui.state.gallery_state import GalleryState
 from tvae_gui.state.path_state import PathState
@@ -89,6 +91,7 @@ class Rooms(QMainWindow):
         self.tiles = context.tiles
         self.path_state = PathState()
         self.gallery_state = GalleryState(self.state)
+        self.class_state = ClassState(self.state)
 
     def _furnish(self) -> None:
         self.inspector = Inspector()
@@ -139,6 +142,8 @@ class Rooms(QMainWindow):
         self.probe = ProbePresenter(c, self.probe_panel)
         self.selection = SelectionPresenter(c, self.gallery)
         self.sorting = GalleryPresenter(c, self.gallery_page, self.gallery_state)
+        page, images = self.gallery_page, self.gallery_state
+        self.class_cards = ClassPresenter(c, page, self.class_state, images)
         self.halves = HalvesPresenter(c, self.job_bar)
         self.inspector_presenter = InspectorPresenter(c, self.inspector)
         self.data = DataPresenter(c, self.job_bar)

@@ -57,6 +57,7 @@ class MainWindow(Rooms):
         self._connect_plane()  # hands on the plane
         self._connect_inspector()  # inspector and gallery
         self._connect_gallery()  # the page of the gallery, and the plane beside it
+        self._connect_classes()  # its cards of classes
         self._connect_probe()  # probe panel
         self._connect_jobs()  # jobs answer
         self._connect_drawers()  # clusters, sets, export, averages
@@ -171,10 +172,17 @@ class MainWindow(Rooms):
         page.sort_chosen.connect(shows.choose_sort)
         page.picture_chosen.connect(shows.choose_picture)
         page.size_chosen.connect(lambda px: g.set_looks(tile_px=px))
-        page.mark_wanted.connect(shows.mark)
+        page.mark_wanted.connect(self._mark)
         page.select_wanted.connect(g.select_on_plane)
         page.halves_wanted.connect(self.halves.export)
-        grid = page.grid
+        self._connect_grid()
+        self.pictures.hover_ready.connect(shows.on_hovered_on_plane)
+        self.plane.left_plane.connect(shows.light_none)
+        self.tiles.arrived.connect(page.grid.repaint_all)
+        self.decoder.gallery_decoded.connect(shows.on_decoded)
+
+    def _connect_grid(self) -> None:
+        grid, g, shows = self.gallery_page.grid, self.gallery_state, self.sorting
         grid.gone_to.connect(g.go_to)
         grid.stepped.connect(g.step)
         grid.mark_wanted.connect(shows.mark)
@@ -183,10 +191,26 @@ class MainWindow(Rooms):
         grid.opened.connect(shows.go_to_probe)
         grid.hovered.connect(shows.on_hovered)
         grid.zoomed.connect(shows.zoom)
-        self.pictures.hover_ready.connect(shows.on_hovered_on_plane)
-        self.plane.left_plane.connect(shows.light_none)
-        self.tiles.arrived.connect(grid.repaint_all)
-        self.decoder.gallery_decoded.connect(shows.on_decoded)
+
+    def _connect_classes(self) -> None:
+        s, page = self.state, self.gallery_page
+        k, cards = self.class_state, self.class_cards
+        s.store_changed.connect(cards.on_store)
+        s.sets_changed.connect(cards.refresh)
+        s.clusters_changed.connect(cards.refresh)
+        k.listed.connect(cards.show_listed)
+        k.moved.connect(cards.show_moved)
+        page.classes_wanted.connect(lambda on: cards.open() if on else cards.close())
+        page.grouping_chosen.connect(k.show)
+        deck = page.classes
+        deck.gone_to.connect(k.go_to)
+        deck.stepped.connect(k.step)
+        deck.mark_wanted.connect(k.mark)
+        deck.opened.connect(cards.open_card)
+        deck.images_wanted.connect(cards.close)
+        page.grid.classes_wanted.connect(cards.open)
+        deck.merge_wanted.connect(k.merge)
+        self.tiles.class_ready.connect(cards.on_picture)
 
     def _connect_jobs(self) -> None:
         d, p = self.decoder, self.pictures
@@ -340,6 +364,13 @@ class MainWindow(Rooms):
         self.selection.on_selection_changed(False)
         self.inspector_presenter.say_shown()
         self.commands.refresh_buttons()
+
+    def _mark(self, mark: str) -> None:
+        """Keep, reject or take back what is in view: images, or whole classes."""
+        if self.gallery_page.classes.isVisible():
+            self.class_state.mark(mark)
+        else:
+            self.sorting.mark(mark)
 
     def _on_no_decoder(self, error: Exception) -> None:
         if isinstance(error, ImportError):

@@ -32,6 +32,17 @@ class Clusters:
     note: str = ""
 
 
+def merged(clusters: Clusters, numbers: list[int]) -> Clusters:
+    """Return a clustering in which several clusters are one, with name and colour of the first."""
+    gone = set(numbers[1:])
+    kept = [n for n in range(len(clusters.names)) if n not in gone]
+    into = np.full(len(clusters.names) + 1, -1, np.int32)  # the last is where -1 points to
+    into[kept] = np.arange(len(kept))
+    into[numbers[1:]] = into[numbers[0]]
+    names, colours = (tuple(v[n] for n in kept) for v in (clusters.names, clusters.colours))
+    return replace(clusters, labels=into[clusters.labels], names=names, colours=colours)
+
+
 @dataclass(frozen=True, eq=False)
 class Made:
     """What a person made of a store, and the colour that goes with it.

@@ -279,6 +279,17 @@ class MadeState:
         """Take a set away; it is kept among those recently deleted."""
         self._put_set(name, None, f"delete set “{name}”")
 
+    def merge_sets(self, source: str, target: str) -> None:
+        """Put the images of one set into another, whose name stays; both can be had back."""
+        one, other = self.named_set(source), self.named_set(target)
+        if one is None or other is None or one is other:
+            return
+        joined = other.selection.union(one.selection)
+        fresh = replace(other, mask=joined.mask, rule=joined.rule)
+        sets = tuple(fresh if s is other else s for s in self.made.sets if s is not one)
+        gone = (DeletedSet(one), DeletedSet(other), *self.made.deleted)
+        self._change(f"merge set “{source}” into “{target}”", sets=sets, deleted=gone)
+
     def restore_set(self, number: int) -> None:
         """Bring back a set recently deleted, under a free name."""
         named = self.deleted[number].named

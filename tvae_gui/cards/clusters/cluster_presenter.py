@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.analysis.clustering import Clustering, merge, split
+from tvae_core.analysis.clustering import Clustering, split
 from tvae_core.analysis.metrics import clustering_accuracy, confusion_matrix
 from tvae_core.colours import class_colours
 from tvae_core.columns import CLUSTER_KEY, MOST_CLASSES, label_names
@@ -19,7 +19,7 @@ from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import CENTRES, DecodedMany
 from tvae_gui.jobs.picture_job import ClusterAverages
 from tvae_gui.state.atlas_view import blend_at
-from tvae_gui.state.made import Clusters
+from tvae_gui.state.made import Clusters, merged
 from tvae_gui.state.made_state import CLUSTERING
 from tvae_gui.widgets.questions import ask_colour
 
@@ -152,15 +152,8 @@ class ClusterPresenter:
         clusters = self._state.clusters
         if clusters is None or len(numbers) < 2:
             return
-        labels = merge(clusters.labels, numbers)
-        kept = [n for n in range(len(clusters.names)) if n not in numbers[1:]]
-        compact = np.full(len(clusters.names), -1, np.int32)
-        compact[kept] = np.arange(len(kept))
-        labels = np.where(labels >= 0, compact[labels], -1).astype(np.int32)
-        names = tuple(clusters.names[n] for n in kept)
-        colours = tuple(clusters.colours[n] for n in kept)
-        fresh = replace(clusters, labels=labels, names=names, colours=colours)
-        self._state.set_clusters(fresh, words=f"merge {len(numbers)} clusters")
+        words = f"merge {len(numbers)} clusters"
+        self._state.set_clusters(merged(clusters, numbers), words=words)
 
     def split(self, number: int) -> None:
         """Cut a cluster in two in the background."""
