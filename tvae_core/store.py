@@ -6,7 +6,6 @@ later lives in the sidecar file. Opening one needs neither torch nor the images.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +24,13 @@ from tvae_core.hdf5_files import new_hdf5, read_hdf5
 from tvae_core.images.identity import FINGERPRINT, ImageIdentity, Prints
 from tvae_core.images.stack import Sources
 from tvae_core.particles import Categories, TableRecord
+from tvae_core.store_checks import (
+    BlockDigests,
+    CheckedFile,
+    blocks_name,
+    digest_of,
+    wrong_checksums,
+)
 from tvae_core.store_header import (
     ATTRIBUTES,
     StoreHeader,
@@ -126,6 +132,7 @@ class EmbeddingStore:
         try:
             self.header = read_header(self._file, self.path)
             self.images = int(self._file.attrs["images"])
+            self._checked = CheckedFile(self._file, self.path, ATTRIBUTES)
             self.identity = sha256_of_bytes(str(self._file.attrs["checksums"]).encode())
         except StoreError:
             self._file.close()
@@ -173,7 +180,7 @@ class EmbeddingStore:
 
     def categories(self, name: str) -> list[str]:
         """Names of the values of the column `name`, empty when it holds numbers."""
-        return _strings(self._file.get(name.replace("/columns/", "/categories/")))
+        return self._text(name.replace("/columns/", "/categories/"))
 
     def column(self, name: str) -> Array:
         """Return a per-image column, (N, ...).
@@ -185,11 +192,8 @@ class EmbeddingStore:
         """
         if name not in self._file:
             raise StoreError(f"no column {name!r}", self.path, "columns: " + ", ".join(self.names))
-        try:
-            values = self._file[name][()]
-        except (OSError, RuntimeError) as error:
-            raise StoreError(f"column {name!r} is damaged ({error})", self.path) from None
-        return np.asarray([v.decode() for v in values]) if values.dtype.kind == "O" else values
+        values = self._checked.read(name)
+        return np.asarray(values.tolist()) if values.dtype.kind == "O" else values
 
     @cached_property
     def z_mean(self) -> NDArray[np.float32]:
@@ -214,12 +218,12 @@ class EmbeddingStore:
     @cached_property
     def label_names(self) -> list[str]:
         """Names of the labels; empty where labels are plain numbers."""
-        return _strings(self._file.get("source/label_names"))
+        return self._text("source/label_names")
 
     @cached_property
     def source_files(self) -> list[str]:
         """Files the images came from; `source/file_index` points into it."""
-        return _strings(self._file["source/files"])
+        return self._text("source/files")
 
     @cached_property
     def images_known_by(self) -> ImageIdentity:
@@ -259,9 +263,8 @@ class EmbeddingStore:
             raise StoreError(
                 f"no plane {name!r}", self.path, "planes: " + ", ".join(self.plane_names)
             )
-        group = self._file[f"planes/{name}"]
-        parts = {key: group[key][()] for key in group}
-        return Plane(**parts)
+        keys = self._file[f"planes/{name}"]
+        return Plane(**{key: self._checked.read(f"planes/{name}/{key}") for key in keys})
 
     @cached_property
     def atlas(self) -> Atlas | None:
@@ -269,7 +272,7 @@ class EmbeddingStore:
         if "atlas" not in self._file:
             return None
         group = self._file["atlas"]
-        arrays = {key: group[key][()] for key in ("images", "x", "y", "z")}
+        arrays = {key: self._checked.read(f"atlas/{key}") for key in ("images", "x", "y", "z")}
         plane, low, high = (group.attrs[key] for key in ("plane", "low", "high"))
         return Atlas(**arrays, plane=str(plane), low=float(low), high=float(high))
 
@@ -290,15 +293,19 @@ class EmbeddingStore:
         order, inverse = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
         if not order.size:
             return np.empty((0, *dataset.shape[1:]), np.uint8)
+        self._checked.check_rows(f"thumbnails/{kind}", order)
         if order[-1] - order[0] + 1 == order.size:
             block = dataset[order[0] : order[-1] + 1]
         else:
             block = dataset[order]
         return np.asarray(block[inverse])
 
+    def _text(self, name: str) -> list[str]:
+        return [str(text) for text in self._checked.read(name)] if name in self._file else []
+
     def weights(self) -> bytes:
         """Return the model as a safetensors file's bytes, checked against its SHA-256."""
-        content: bytes = self._file["run/weights"][()].tobytes()
+        content: bytes = self._checked.read("run/weights").tobytes()
         if sha256_of_bytes(content) != self.header.weights_sha256:
             raise StoreError("the model's weights are damaged", self.path, "embed the run again")
         return content
@@ -312,7 +319,7 @@ def write_store(path: Path | str, content: StoreContent) -> None:
         for name, array in _arrays(content).items():
             checksums[name] = _write_array(file, name, array)
         for kind, blocks in content.thumbnails.items():
-            checksums[f"thumbnails/{kind}"] = _write_blocks(file, f"thumbnails/{kind}", blocks)
+            checksums |= _write_blocks(file, f"thumbnails/{kind}", blocks)
         if content.thumbnails:
             low, high = content.thumbnail_range
             file["thumbnails"].attrs.update(low=low, high=high)
@@ -329,7 +336,7 @@ def _verified(part: Path) -> None:
     """Raise a FileError unless every data set reads back as it was written."""
     try:
         with read_hdf5(part) as file:
-            wrong = _wrong_checksums(file)
+            wrong = wrong_checksums(file, ATTRIBUTES)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         wrong = [str(error).splitlines()[0]]
     if wrong:
@@ -349,7 +356,7 @@ def validate(path: Path | str) -> list[str]:
     with store:
         file = store._file
         try:
-            return [*_wrong_shapes(file, store), *_wrong_checksums(file)]
+            return [*_wrong_shapes(file, store), *wrong_checksums(file, ATTRIBUTES)]
         except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             return [f"the file is damaged ({error})"]
 
@@ -407,14 +414,14 @@ def _arrays(content: StoreContent) -> dict[str, Array]:
 def _write_array(file: h5py.File, name: str, array: Array) -> str:
     if array.dtype.kind in "OU":
         file.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
-        return sha256_of_bytes("\0".join(array.tolist()).encode())
-    array = np.ascontiguousarray(array)
-    file.create_dataset(name, data=array)
-    return sha256_of_bytes(array.data.cast("B") if array.size else b"")
+    else:
+        file.create_dataset(name, data=np.ascontiguousarray(array))
+    return digest_of(array)
 
 
-def _write_blocks(file: h5py.File, name: str, blocks: Iterable[Array]) -> str:
-    digest = hashlib.sha256()
+def _write_blocks(file: h5py.File, name: str, blocks: Iterable[Array]) -> dict[str, str]:
+    """Write thumbnails and the digests of their blocks; return the checksums of both."""
+    digests = BlockDigests()
     dataset = None
     for block in blocks:
         shape = block.shape[1:]
@@ -426,8 +433,9 @@ def _write_blocks(file: h5py.File, name: str, blocks: Iterable[Array]) -> str:
         start = len(dataset)
         dataset.resize(start + len(block), axis=0)
         dataset[start:] = block
-        digest.update(np.ascontiguousarray(block).tobytes())
-    return digest.hexdigest()
+        digests.add(block)
+    of_blocks = _write_array(file, blocks_name(name), digests.array())
+    return {name: digests.whole.hexdigest(), blocks_name(name): of_blocks}
 
 
 def _wrong_shapes(file: h5py.File, store: EmbeddingStore) -> list[str]:
@@ -454,29 +462,3 @@ def _wrong_rows(file: h5py.File, table: TableRecord) -> list[str]:
     rows = file["source/row"][()]
     inside = len(rows) == file.attrs["images"] and rows.min() >= 0 and rows.max() < table.rows
     return [] if inside else ["source/row does not point into the particle table"]
-
-
-def _wrong_checksums(file: h5py.File) -> list[str]:
-    recorded: dict[str, str] = json.loads(file.attrs["checksums"])
-    wrong = []
-    recorded.pop(ATTRIBUTES)  # checked on opening
-    for name, expected in recorded.items():
-        if name not in file:
-            wrong.append(f"{name} is missing")
-        elif _checksum(file[name]) != expected:
-            wrong.append(f"{name} does not match its checksum")
-    return wrong
-
-
-def _checksum(dataset: h5py.Dataset) -> str:
-    if dataset.dtype.kind == "O":
-        return sha256_of_bytes("\0".join(_strings(dataset)).encode())
-    digest = hashlib.sha256()
-    rows = max(1, (1 << 24) // max(1, dataset.dtype.itemsize * int(np.prod(dataset.shape[1:]))))
-    for start in range(0, len(dataset), rows):
-        digest.update(np.ascontiguousarray(dataset[start : start + rows]).tobytes())
-    return digest.hexdigest()
-
-
-def _strings(dataset: h5py.Dataset | None) -> list[str]:
-    return [] if dataset is None else [text.decode() for text in dataset[()]]

@@ -16,8 +16,8 @@ from tvae_core.particles import OriginalFrame, TableRecord
 FORMAT = "tvae-embeddings"
 VERSION = 1
 # minor versions: 1 added the particle table, the original images' form and categories; 2 the
-# fingerprints of the images
-MINOR_VERSION = 2
+# fingerprints of the images; 3 a digest for every block of thumbnails
+MINOR_VERSION = 3
 ATTRIBUTES = "root attributes"  # their entry among the checksums
 
 

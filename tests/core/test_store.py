@@ -14,6 +14,7 @@ from tests.factories import make_store, store_content
 from tvae_core.errors import StoreError
 from tvae_core.particles import Categories, OriginalFrame, TableRecord
 from tvae_core.store import EmbeddingStore, validate, write_store
+from tvae_core.store_checks import BlockDigests
 from tvae_core.store_header import ATTRIBUTES, attributes_checksum
 
 
@@ -156,3 +157,50 @@ def test_random_damage_is_reported_never_raised(tmp_path: Path) -> None:
         damaged[rng.integers(len(sound))] ^= 1 << rng.integers(8)
         path.write_bytes(damaged)
         assert isinstance(validate(path), list)
+
+
+def spoil(path: Path, name: str, row: int = 0) -> None:
+    """Change one number of a data set and leave all checksums as they are."""
+    with h5py.File(path, "r+") as file:
+        rows = file[name][row]
+        file[name][row] = rows + 1 if np.ndim(rows) == 0 else np.asarray(rows) + 1
+
+
+@pytest.mark.parametrize("name", ["content/mean", "pose/angle_rad", "source/index"])
+def test_a_changed_column_is_refused_when_it_is_used(tmp_path: Path, name: str) -> None:
+    path = make_store(tmp_path / "a.h5")
+    spoil(path, name)
+    with EmbeddingStore(path) as store:
+        assert store.column("posterior/peak").shape == (200,)
+        with pytest.raises(StoreError, match="SHA-256 differs"):
+            store.column(name)
+
+
+@pytest.mark.parametrize("name", ["planes/pca/coordinates", "atlas/images", "atlas/z"])
+def test_a_changed_plane_or_atlas_is_refused(tmp_path: Path, name: str) -> None:
+    path = make_store(tmp_path / "a.h5")
+    spoil(path, name)
+    with EmbeddingStore(path) as store, pytest.raises(StoreError, match="SHA-256 differs"):
+        _ = (store.plane("pca"), store.atlas)
+
+
+def test_only_the_block_of_changed_thumbnails_is_refused(tmp_path: Path) -> None:
+    content = store_content(images=600)
+    write_store(tmp_path / "a.h5", content)
+    spoil(tmp_path / "a.h5", "thumbnails/raw", row=300)
+    with EmbeddingStore(tmp_path / "a.h5") as store:
+        assert len(store.thumbnails("raw", np.asarray([599, 0, 255]))) == 3
+        with pytest.raises(StoreError, match="thumbnails/raw is damaged"):
+            store.thumbnails("raw", np.asarray([0, 256]))
+        assert len(store.thumbnails("upright", np.asarray([256]))) == 1
+
+
+def test_thumbnails_in_pieces_of_any_length_have_the_digests_of_their_rows() -> None:
+    rows = np.random.default_rng(0).integers(0, 255, (700, 3, 3)).astype(np.uint8)
+    pieces, whole = BlockDigests(), BlockDigests()
+    whole.add(rows)
+    for start, end in ((0, 1), (1, 400), (400, 512), (512, 700)):
+        pieces.add(rows[start:end])
+    assert pieces.array().shape == (3, 32)
+    assert np.array_equal(pieces.array(), whole.array())
+    assert pieces.whole.hexdigest() == whole.whole.hexdigest()
