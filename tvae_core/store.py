@@ -28,6 +28,7 @@ from tvae_core.store_checks import (
     BlockDigests,
     CheckedFile,
     blocks_name,
+    data_sets,
     digest_of,
     wrong_checksums,
 )
@@ -133,6 +134,8 @@ class EmbeddingStore:
             self.header = read_header(self._file, self.path)
             self.images = int(self._file.attrs["images"])
             self._checked = CheckedFile(self._file, self.path, ATTRIBUTES)
+            self._there = data_sets(self._file)
+            self.z_dim = int(self._file["content/mean"].shape[1])
             self.identity = sha256_of_bytes(str(self._file.attrs["checksums"]).encode())
         except StoreError:
             self._file.close()
@@ -162,21 +165,15 @@ class EmbeddingStore:
         self._file.close()
 
     @property
-    def z_dim(self) -> int:
-        """Dimensions D of the content latent."""
-        return int(self._file["content/mean"].shape[1])
-
-    @property
     def names(self) -> list[str]:
         """Names of the per-image columns the store holds."""
         known = [*PER_IMAGE, *OPTIONAL_PER_IMAGE]
-        return [name for name in known if name in self._file] + self.table_names
+        return [name for name in known if name in self._there] + self.table_names
 
     @property
     def table_names(self) -> list[str]:
         """Names (`source/columns/...`) of the columns kept from the particle table."""
-        group = self._file.get("source/columns")
-        return [f"source/columns/{name}" for name in group] if group is not None else []
+        return [name for name in self._there if name.startswith("source/columns/")]
 
     def categories(self, name: str) -> list[str]:
         """Names of the values of the column `name`, empty when it holds numbers."""
@@ -190,7 +187,7 @@ class EmbeddingStore:
         StoreError
             There is no such column or it cannot be read.
         """
-        if name not in self._file:
+        if name not in self._there:
             raise StoreError(f"no column {name!r}", self.path, "columns: " + ", ".join(self.names))
         values = self._checked.read(name)
         return np.asarray(values.tolist()) if values.dtype.kind == "O" else values
@@ -213,7 +210,7 @@ class EmbeddingStore:
     @cached_property
     def labels(self) -> NDArray[np.int32] | None:
         """Labels, (N,) int32, or None."""
-        return self.column("source/label") if "source/label" in self._file else None
+        return self.column("source/label") if "source/label" in self._there else None
 
     @cached_property
     def label_names(self) -> list[str]:
@@ -231,9 +228,9 @@ class EmbeddingStore:
         sources = Sources(
             self.source_files, self.column("source/file_index"), self.column("source/index")
         )
-        uid = self.column("source/uid") if "source/uid" in self._file else None
+        uid = self.column("source/uid") if "source/uid" in self._there else None
         prints = None
-        if self.header.fingerprint == FINGERPRINT and "source/fingerprint" in self._file:
+        if self.header.fingerprint == FINGERPRINT and "source/fingerprint" in self._there:
             prints = self.column("source/fingerprint")
         original = self.header.original
         shape: tuple[int, ...] = ()
@@ -255,53 +252,55 @@ class EmbeddingStore:
     @property
     def plane_names(self) -> list[str]:
         """Names of the planes kept in the store."""
-        return list(self._file["planes"])
+        names = [name.split("/")[1] for name in self._there if name.startswith("planes/")]
+        return list(dict.fromkeys(names))
 
     def plane(self, name: str) -> Plane:
         """Return the plane `name`, such as `pca`."""
-        if f"planes/{name}" not in self._file:
+        if name not in self.plane_names:
             raise StoreError(
                 f"no plane {name!r}", self.path, "planes: " + ", ".join(self.plane_names)
             )
-        keys = self._file[f"planes/{name}"]
-        return Plane(**{key: self._checked.read(f"planes/{name}/{key}") for key in keys})
+        keys = [key for key in self._there if key.startswith(f"planes/{name}/")]
+        return Plane(**{key.rsplit("/", 1)[1]: self._checked.read(key) for key in keys})
 
     @cached_property
     def atlas(self) -> Atlas | None:
         """The decode atlas, or None."""
-        if "atlas" not in self._file:
+        if "atlas/images" not in self._there:
             return None
-        group = self._file["atlas"]
         arrays = {key: self._checked.read(f"atlas/{key}") for key in ("images", "x", "y", "z")}
-        plane, low, high = (group.attrs[key] for key in ("plane", "low", "high"))
+        with self._checked.told("atlas"):
+            attrs = self._file["atlas"].attrs
+            plane, low, high = (attrs[key] for key in ("plane", "low", "high"))
         return Atlas(**arrays, plane=str(plane), low=float(low), high=float(high))
 
     @property
     def has_thumbnails(self) -> bool:
         """Whether raw and upright thumbnails are kept."""
-        return "thumbnails/raw" in self._file
+        return "thumbnails/raw" in self._there
 
     @property
     def thumbnail_range(self) -> tuple[float, float]:
         """Image values that thumbnail 0 and 255 stand for."""
-        attrs = self._file["thumbnails"].attrs
-        return float(attrs["low"]), float(attrs["high"])
+        with self._checked.told("thumbnails"):
+            attrs = self._file["thumbnails"].attrs
+            return float(attrs["low"]), float(attrs["high"])
 
     def thumbnails(self, kind: str, indices: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Return `raw` or `upright` thumbnails, (n, h, w[, 3]) uint8, in the order asked."""
-        dataset = self._file[f"thumbnails/{kind}"]
         order, inverse = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
-        if not order.size:
-            return np.empty((0, *dataset.shape[1:]), np.uint8)
-        self._checked.check_rows(f"thumbnails/{kind}", order)
-        if order[-1] - order[0] + 1 == order.size:
-            block = dataset[order[0] : order[-1] + 1]
-        else:
-            block = dataset[order]
-        return np.asarray(block[inverse])
+        with self._checked.told(f"thumbnails/{kind}"):
+            dataset = self._file[f"thumbnails/{kind}"]
+            if not order.size:
+                return np.empty((0, *dataset.shape[1:]), np.uint8)
+            self._checked.check_rows(f"thumbnails/{kind}", order)
+            together = order[-1] - order[0] + 1 == order.size
+            block = dataset[order[0] : order[-1] + 1] if together else dataset[order]
+            return np.asarray(block[inverse])
 
     def _text(self, name: str) -> list[str]:
-        return [str(text) for text in self._checked.read(name)] if name in self._file else []
+        return [str(text) for text in self._checked.read(name)] if name in self._there else []
 
     def weights(self) -> bytes:
         """Return the model as a safetensors file's bytes, checked against its SHA-256."""

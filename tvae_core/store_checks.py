@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,15 @@ class CheckedFile:
         self._blocks: dict[str, Array] = {}
         self._seen: dict[str, NDArray[np.bool_]] = {}
 
+    @contextmanager
+    def told(self, name: str) -> Iterator[None]:
+        """Tell what HDF5 says of a data set within the block as a StoreError."""
+        try:
+            yield
+        except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
+            line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise StoreError(f"{name} is damaged ({line})", self.path, _AGAIN) from None
+
     def read(self, name: str) -> Array:
         """Return a whole data set; strings as objects.
 
@@ -41,14 +52,11 @@ class CheckedFile:
         StoreError
             It is missing, cannot be read, or is not what was written.
         """
-        try:
+        with self.told(name):
             dataset = self.file[name]
             values: Array = dataset[()]
             if dataset.dtype.kind == "O":
                 values = np.asarray(strings(dataset), dtype=object)
-        except (OSError, RuntimeError, KeyError, ValueError, UnicodeDecodeError) as error:
-            line = str(error).splitlines()[0]
-            raise StoreError(f"{name} is damaged ({line})", self.path, _AGAIN) from None
         if name in self.recorded and digest_of(values) != self.recorded[name]:
             raise StoreError(f"{name} is damaged (its SHA-256 differs)", self.path, _AGAIN)
         return values
@@ -118,6 +126,17 @@ def digest_of(values: Array) -> str:
         return sha256_of_bytes("\0".join(values.tolist()).encode())
     values = np.ascontiguousarray(values)
     return sha256_of_bytes(values.data.cast("B") if values.size else b"")
+
+
+def data_sets(file: h5py.File) -> list[str]:
+    """Return the names of all data sets of a file, in its order."""
+    found: list[str] = []
+    file.visititems(lambda name, there: found.append(name) if _is_data(there) else None)
+    return found
+
+
+def _is_data(there: object) -> bool:
+    return isinstance(there, h5py.Dataset)
 
 
 def strings(dataset: h5py.Dataset | None) -> list[str]:

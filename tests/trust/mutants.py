@@ -106,7 +106,7 @@ def read_all(file: str, seeds: str) -> int:
     for seed in json.loads(seeds):
         _say(f"seed {seed} begun")
         mutant.write_bytes(mutated(original, seed))
-        wrong = _read(mutant)
+        wrong = read(mutant)
         if not wrong and own and content(mutant, folder) not in (expected,):
             wrong = "" if _told(mutant) else "read without a word, but different"
         _say(f"seed {seed} {wrong}".rstrip())
@@ -132,7 +132,7 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
-def _read(path: Path) -> str:
+def read(path: Path) -> str:
     """Return how reading a file broke a promise, in words; empty when it was read or refused."""
     from tvae_core.cli.main import main
 

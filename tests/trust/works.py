@@ -116,7 +116,7 @@ def _of_numbers(path: Path) -> str:
             return _of_hdf5(path)
         stack = open_stack(path)
         return hashlib.sha256(stack.read(np.arange(len(stack))).tobytes()).hexdigest()
-    except (OSError, RuntimeError, TvaeError) as error:
+    except (OSError, RuntimeError, LookupError, ValueError, TvaeError) as error:
         return f"damaged: {error}"
 
 
