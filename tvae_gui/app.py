@@ -12,6 +12,7 @@ from PyQt6.QtWidgets import QApplication
 
 from tvae_gui import theme
 from tvae_gui.main_window import MainWindow
+from tvae_gui.session.desk import Desk
 from tvae_gui.session.recent import Recent
 
 
@@ -20,17 +21,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.screenshot:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    app = make_application(options.theme)
+    app = make_application(options.theme or "system")
     recent = Recent()
     if options.reset:
         recent.clear()
+        Desk(recent.folder).clear()
     window = MainWindow(recent=recent)
     sys.excepthook = window.messages.catch
     window.resize(options.size)
-    window.apply_theme(options.theme)
+    chosen = options.theme or window.desk.get("theme") or "system"
+    window.apply_theme(chosen)
     hints = app.styleHints()
-    if options.theme == "system" and hints is not None:
-        hints.colorSchemeChanged.connect(lambda _: window.apply_theme())
+    if hints is not None:
+        hints.colorSchemeChanged.connect(lambda _: window.follow_system())
     window.show()
     if options.path:
         QTimer.singleShot(0, lambda: window.open(Path(options.path)))
@@ -80,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("path", nargs="?", help="an embeddings.h5, or the folder of a run")
     parser.add_argument("--screenshot", metavar="OUT.png", help="draw the window there and exit")
     parser.add_argument("--size", type=_size, default=QSize(1280, 800), help="as 1280x800")
-    parser.add_argument("--theme", choices=("system", "light", "dark"), default="system")
+    parser.add_argument("--theme", choices=("system", "light", "dark"))
     parser.add_argument("--reset", action="store_true", help="forget recent runs and settings")
     return parser
 

@@ -198,7 +198,14 @@ QSlider::handle:horizontal:disabled, QSlider::sub-page:horizontal:disabled {{
 QProgressBar {{ background: {t.control}; border: none; border-radius: 3px; height: 6px;
   text-align: center; color: transparent; }}
 QProgressBar::chunk {{ background: {t.accent}; border-radius: 3px; }}
-QSplitter::handle {{ background: transparent; }}
+QSplitter::handle, QMainWindow::separator {{ background: transparent; }}
+QMainWindow::separator {{ width: 8px; height: 8px; }}
+QMainWindow::separator:hover {{ background: {t.hover}; }}
+QDockWidget {{ color: {t.muted}; font-size: {SMALL_PX}px; }}
+QDockWidget::title {{ background: transparent; padding: 2px 4px; text-align: left; }}
+QTabBar::tab {{ background: transparent; border: none; padding: 4px 10px; color: {t.muted}; }}
+QTabBar::tab:selected {{ color: {t.text}; border-bottom: 2px solid {t.accent}; }}
+QTabBar::tab:hover {{ color: {t.text}; }}
 #panel {{ background: {t.panel}; border-radius: 8px; }}
 #messageBar {{ background: {t.hover}; border-radius: 8px; }}
 #palette {{ background: {t.panel}; border: 1px solid {t.hover}; border-radius: 10px; }}

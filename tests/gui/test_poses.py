@@ -16,6 +16,7 @@ from tests.factories import store_content
 from tests.gui.conftest import settle
 from tests.gui.test_grey import silent
 from tvae_core.geometry import pixel_grid_px, to_object_frame
+from tvae_core.sidecar import sidecar_path
 from tvae_core.store import Atlas, write_store
 from tvae_gui.jobs.decode_job import engine_decoder
 from tvae_gui.main_window import MainWindow
@@ -59,6 +60,14 @@ def _store(path: Path, images: Any, x: Any, y: Any) -> Path:
     columns = content.columns | {"content/mean": z}
     write_store(path, replace(content, columns=columns, atlas=atlas))
     return path
+
+
+@pytest.fixture(autouse=True)
+def _no_verdict_yet(request: pytest.FixtureRequest) -> None:
+    """Forget what an earlier test found of the run that all share."""
+    if "tiny" in request.fixturenames:
+        store = request.getfixturevalue("tiny") / "run" / "embeddings.h5"
+        sidecar_path(store).unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -199,7 +208,9 @@ def test_a_run_is_tested_from_the_window(tiny: Path, make_window: Make, qtbot: Q
     window.grab()
     window.close_run()
     assert window.open(tiny / "run")
-    assert window.poses.trust.report is None
+    again = window.poses.trust.report
+    assert again is not None  # the verdict is remembered
+    assert again.judgements == report.judgements
     settle(qtbot, window)
 
 

@@ -114,6 +114,22 @@ class InvarianceReport:
         made["limits"] = {name: dataclasses.asdict(limit) for name, limit in LIMITS.items()}
         return dict(_plain(made))
 
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> InvarianceReport:
+        """Return the report that `as_dict` wrote.
+
+        Raises
+        ------
+        KeyError, TypeError
+            The record is of something else.
+        """
+        own = {f.name: record[f.name] for f in dataclasses.fields(cls)}
+        own |= {name: _nan_for_none(own[name]) for name in ("z_spread", "fit_share", "seconds")}
+        own["measures"] = tuple(
+            Measure(**{k: _nan_for_none(v) for k, v in m.items()}) for m in record["measures"]
+        )
+        return cls(**own)
+
     def table(self) -> list[tuple[str, ...]]:
         """Return rows of text, a heading first: one row a kind of trial."""
         head = ("images", "trials", "z RMS", "z median", "angle A.3", "folded", "median")
@@ -272,6 +288,10 @@ def _degrees(value: float) -> str:
 
 def _number(value: float, write: Callable[[float], str]) -> str:
     return "–" if math.isnan(value) else write(value)
+
+
+def _nan_for_none(value: Any) -> Any:
+    return math.nan if value is None else value
 
 
 def _plain(value: Any) -> Any:

@@ -87,7 +87,7 @@ class FieldDrawer(Drawer):
     drawn_toggled = pyqtSignal(bool)
     save_wanted = pyqtSignal()
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Objects in an image", parent)
         self._running = False
         self.button = QPushButton("Open an image…")

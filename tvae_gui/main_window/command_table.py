@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from tvae_core.export.movies import why_no_mp4
+from tvae_gui.frame.explorer_page import LAYOUTS
 from tvae_gui.main_window.commands import Command, always
 from tvae_gui.main_window.rooms import Rooms
 from tvae_gui.plane.path_bar import SAVES
@@ -16,7 +17,7 @@ from tvae_gui.words import ATLAS, NO_RUN
 
 def command_table(w: Rooms) -> list[Command]:
     """Return the commands of a window in the order of the menus."""
-    return [*_file(w), *_select(w), *_view(w), *_probe(w), *_path(w), *_help(w)]
+    return [*_file(w), *_select(w), *_view(w), *_desk(w), *_probe(w), *_path(w), *_help(w)]
 
 
 def _file(w: Rooms) -> list[Command]:
@@ -96,6 +97,28 @@ def _view(w: Rooms) -> list[Command]:
         for n in range(1, 10)
     ]  # fmt: skip
     return made
+
+
+def _desk(w: Rooms) -> list[Command]:
+    """Return the commands that arrange the window."""
+    return [
+        *[
+            Command(f"layout {name}", f"Layout: {name.title()}", "View",
+                    partial(w.page.arrange, name), (), lambda: _no_run(w),
+                    separated=name == "explore")
+            for name in LAYOUTS
+        ],
+        *[
+            Command(f"panel {key}", f"Show or hide: {dock.windowTitle().lower()}", "View",
+                    partial(w.page.toggle, key), (), lambda: _no_run(w))
+            for key, dock in w.page.docks.items() if key not in w.cards
+        ],
+        *[
+            Command(f"theme {name}", f"Theme: {name}", "View", partial(w.choose_theme, name),
+                    separated=name == "system")
+            for name in ("system", "dark", "light")
+        ],
+    ]  # fmt: skip
 
 
 def _probe(w: Rooms) -> list[Command]:

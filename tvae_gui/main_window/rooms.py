@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -57,6 +57,7 @@ from tvae_gui.plane.plane_tools import PlaneTools
 from tvae_gui.plane.plane_view import PlaneView
 from tvae_gui.probe.probe_panel import ProbePanel
 from tvae_gui.probe.probe_presenter import ProbePresenter
+from tvae_gui.session.desk import Desk
 from tvae_gui.session.recent import Recent
 from tvae_gui.state.class_state import ClassState
 from tvae_gui.state.evaluation_view import evaluation_of
@@ -64,6 +65,7 @@ from tvae_gui.state.gallery_state import GalleryState
 from tvae_gui.state.path_state import PathState
 from tvae_gui.theme import GRID, apply_theme, named_theme
 from tvae_gui.training.training import Training
+from tvae_gui.widgets.drawer import Drawer
 
 
 class Rooms(QMainWindow):
@@ -77,6 +79,8 @@ class Rooms(QMainWindow):
         self.setAcceptDrops(True)
         self.resize(1280, 800)
         self.recent = recent or Recent()
+        self.desk = Desk(self.recent.folder)
+        self._theme = "system"
         self._share(Context.of(self, make_decoder))
         self._furnish()
         self._lay_out()
@@ -99,12 +103,17 @@ class Rooms(QMainWindow):
         self.tools = PlaneTools(self.plane)
         self.plane_note = PlaneNote(self.plane)
         self.hover_card = HoverCard(self.plane)
-        self.cluster_drawer = ClusterDrawer(self.plane)
-        self.export_drawer = ExportDrawer(self.plane)
-        self.evaluation_drawer = EvaluationDrawer(self.plane)
-        self.average_drawer = AverageDrawer(self.plane)
-        self.pose_drawer = PoseDrawer(self.plane)
-        self.field_drawer = FieldDrawer(self.plane)
+        self.cluster_drawer = ClusterDrawer()
+        self.export_drawer = ExportDrawer()
+        self.evaluation_drawer = EvaluationDrawer()
+        self.average_drawer = AverageDrawer()
+        self.pose_drawer = PoseDrawer()
+        self.field_drawer = FieldDrawer()
+        self.cards: dict[str, Drawer] = {
+            "clusters": self.cluster_drawer, "export": self.export_drawer,
+            "evaluation": self.evaluation_drawer, "averages": self.average_drawer,
+            "poses": self.pose_drawer, "field": self.field_drawer,
+        }  # fmt: skip
         self.path_bar = PathBar()
         self.job_bar = JobBar()
         self.probe_panel = ProbePanel()
@@ -119,6 +128,8 @@ class Rooms(QMainWindow):
         self.pages.addWidget(self.start_page)
         centre = (self.stage, self.path_bar, self.job_bar)
         self.page = ExplorerPage(self.inspector, centre, self.probe_panel, self.gallery)
+        for key, card in self.cards.items():
+            self.page.add_card(key, card)
         self.pages.addWidget(self.page)
         whole = QWidget()
         column = QVBoxLayout(whole)
@@ -167,7 +178,26 @@ class Rooms(QMainWindow):
             self.start_page.show_recent(self.recent.paths())
             return False
         self.recent.add(path)
+        self._resume()
         return True
+
+    def _resume(self) -> None:
+        """Open the cards that were open, and show what was known of the poses."""
+        kept = self.state.remembered
+        if kept.get("poses"):
+            self.poses.restore(kept["poses"])
+        for key in kept.get("cards", []):
+            if key in self.cards:
+                self.commands.run(key)
+
+    def remember_rooms(self) -> None:
+        """Note which cards are open and what is known of the poses, to be kept with the view."""
+        if self.state.store is None:
+            return
+        now = {"cards": self.page.open_cards, "poses": self.poses.kept()}
+        if self.state.remembered != {k: v for k, v in now.items() if v}:
+            self.state.remembered = {k: v for k, v in now.items() if v}
+            self.session.touch()
 
     def ask_open(self) -> None:
         """Ask for a file and open it."""
@@ -215,8 +245,19 @@ class Rooms(QMainWindow):
         except TvaeError as error:
             self.messages.error(error)
 
+    def choose_theme(self, name: str) -> None:
+        """Dress the window light, dark or as the system is, today and from now on."""
+        self.desk.keep("theme", name)
+        self.apply_theme(name)
+
+    def follow_system(self) -> None:
+        """Dress the window as the system now is, unless one theme was chosen."""
+        if self._theme == "system":
+            self.apply_theme()
+
     def apply_theme(self, name: str = "system") -> None:
         """Dress the window light or dark."""
+        self._theme = name
         app = QApplication.instance()
         if isinstance(app, QApplication):
             apply_theme(app, named_theme(name))
@@ -231,11 +272,6 @@ class Rooms(QMainWindow):
         return not all(thread.idle for thread in threads) or bool(self.jobs.running)
 
     # --- events of the window -----------------------------------------------------------------
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Give the side panels a share of a large screen."""
-        super().resizeEvent(event)
-        self.page.share_out(self.width(), self.height())
-
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         """Take files."""
         data = event.mimeData() if event is not None else None

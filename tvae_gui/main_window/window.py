@@ -46,6 +46,8 @@ class MainWindow(Rooms):
         self._timers()
         self._connect()
         self._show_nothing_open()
+        if self.desk.get("panels"):
+            self.page.restore(self.desk.get("panels"))
         self._wheel = WheelGuard(self)
         self._wheel.watch(self)
 
@@ -61,6 +63,7 @@ class MainWindow(Rooms):
         self._connect_probe()  # probe panel
         self._connect_jobs()  # jobs answer
         self._connect_drawers()  # clusters, sets, export, averages
+        self._connect_poses()  # poses, and which cards are open
         self._connect_paths()  # paths
         self._connect_window()  # the window
 
@@ -258,9 +261,6 @@ class MainWindow(Rooms):
         a.cancel_wanted.connect(v.cancel)
         a.save_wanted.connect(v.save)
         a.rows_picked.connect(v.show_curves)
-        i.poses_wanted.connect(self.poses.open)
-        self.poses.report_shown.connect(i.show_poses)
-        self.poses.mirror_placed.connect(self.plane_presenter.show_mirror)
         i.set_picked.connect(self.sets.pick)
         i.set_menu.connect(self.sets.open_menu)
         i.deleted_wanted.connect(self.sets.open_deleted)
@@ -271,6 +271,13 @@ class MainWindow(Rooms):
         self.job_bar.cancel_wanted.connect(self.halves.cancel)
         probe.copy_wanted.connect(self.probe.copy_image)
         probe.save_wanted.connect(self.probe.ask_save_image)
+
+    def _connect_poses(self) -> None:
+        self.inspector.poses_wanted.connect(self.poses.open)
+        self.poses.report_shown.connect(self.inspector.show_poses)
+        self.poses.report_shown.connect(lambda _: self._on_arranged())
+        self.poses.mirror_placed.connect(self.plane_presenter.show_mirror)
+        self.page.arranged.connect(self._on_arranged)
 
     def _connect_paths(self) -> None:
         s = self.state
@@ -324,7 +331,9 @@ class MainWindow(Rooms):
             if event is not None:
                 event.ignore()
             return
+        self.remember_rooms()
         self.session.close()
+        self.desk.keep("panels", self.page.kept())
         self._save.stop()
         self._find_runs.stop()
         self.context.stop()
@@ -383,6 +392,10 @@ class MainWindow(Rooms):
         self.context.tones.thumbnails = bounds
         self.probe.on_probe_moved()
         self.selection.on_selection_changed(False)
+
+    def _on_arranged(self) -> None:
+        self.remember_rooms()
+        self._save.start()
 
     def _save_soon(self) -> None:
         self.session.touch()

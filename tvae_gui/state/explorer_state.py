@@ -66,6 +66,7 @@ class ExplorerState(MadeState):
         self.crowding: Array | None = None
         self.probe: Probe | None = None
         self._values: dict[str, Array] = {}
+        self.remembered: dict[str, Any] = {}  # what rooms keep with the view, ready for JSON
         self._columns: tuple[tuple[str, ...], list[Column]] | None = None
         self._forget_made(0)
 

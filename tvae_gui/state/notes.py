@@ -14,6 +14,8 @@ from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.made import Clusters
 from tvae_gui.state.made_state import CLUSTERING
 
+_OPTIONS = ("atlas", "colour_map", "image_map", "grid", "smooth", "overlay")
+
 
 def notes_of(state: ExplorerState, images_at: str = "") -> Sidecar:
     """Return what was added to the open run, to be kept beside its store.
@@ -72,10 +74,12 @@ def show_view(state: ExplorerState, view: dict[str, Any]) -> None:
     state.colour_by(view.get("colour", "density"))
     for key, (low, high) in view.get("filters", {}).items():
         state.set_filter(key, (float(low), float(high)))
-    kept = {k: view[k] for k in ("atlas", "colour_map", "image_map") if k in view}
-    state.set_options(**kept)
+    state.set_options(**{k: view[k] for k in _OPTIONS if k in view})
     if state.store is not None and len(view.get("z", [])) == state.store.z_dim:
         state.set_probe_z(np.array(view["z"], dtype=np.float32))
+        angle, x, y = (float(v) for v in view.get("pose", (0, 0, 0)))
+        state.set_probe_pose(angle, (x, y))
+    state.remembered = dict(view.get("rooms", {}))
 
 
 def _view_of(state: ExplorerState) -> dict[str, Any]:
@@ -86,7 +90,7 @@ def _view_of(state: ExplorerState) -> dict[str, Any]:
         "clustering": state.clustering,
         "filters": {k: [float(a), float(b)] for k, (a, b) in state.filters.items()},
         "z": [] if probe is None else [float(v) for v in probe.z],
-        "atlas": state.options.atlas,
-        "colour_map": state.options.colour_map,
-        "image_map": state.options.image_map,
+        "pose": [0, 0, 0] if probe is None else [probe.angle_rad, *probe.shift_px],
+        "rooms": dict(state.remembered),
+        **{name: getattr(state.options, name) for name in _OPTIONS},
     }

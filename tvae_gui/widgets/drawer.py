@@ -1,60 +1,63 @@
-"""A card over the plane for what needs more room than a button: clusters, export."""
+"""A card for what needs more room than a button: clusters, export."""
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QEvent, QObject, Qt
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QKeyEvent
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QDockWidget, QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from tvae_gui.theme import GRID, set_role
-from tvae_gui.widgets.controls import tool_button
+from tvae_gui.theme import GRID
 
 WIDTH = 352
+_WIDEST = 480
 
 
-class Drawer(QFrame):
-    """A titled card at the right edge of its parent, closed with Escape or its button."""
+class Drawer(QScrollArea):
+    """A card that lives in a panel of the window, closed with Escape or the panel's cross.
 
-    def __init__(self, name: str, parent: QWidget) -> None:
+    Signals: opened().
+    """
+
+    opened = pyqtSignal()
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("card")
         self.setAccessibleName(name)
-        self.setFixedWidth(WIDTH)
-        self.setCursor(Qt.CursorShape.ArrowCursor)
-        self.column = QVBoxLayout(self)
+        self.setMinimumWidth(WIDTH)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        frame = QFrame()
+        frame.setObjectName("panel")
+        self.column = QVBoxLayout(frame)
         self.column.setContentsMargins(2 * GRID, GRID, 2 * GRID, 2 * GRID)
         self.column.setSpacing(GRID)
-        head = QHBoxLayout()
-        label = QLabel(name)
-        set_role(label, "strong")
-        shut = tool_button("Close")
-        set_role(shut, "quiet")
-        shut.clicked.connect(self.close_drawer)
-        head.addWidget(label)
-        head.addStretch(1)
-        head.addWidget(shut)
-        self.column.addLayout(head)
-        parent.installEventFilter(self)
-        self.hide()
+        self.setWidget(frame)
+        self._dock: QDockWidget | None = None
+
+    def live_in(self, dock: QDockWidget) -> None:
+        """Open and close together with a panel of the window."""
+        self._dock = dock
+        self.column.addStretch(1)
 
     def open_drawer(self) -> None:
         """Show the card."""
-        self.show()
         self.place()
-        self.raise_()
+        shown = self._dock or self
+        shown.show()
+        shown.raise_()
         self.setFocus()
+        self.opened.emit()
 
     def close_drawer(self) -> None:
         """Put the card away."""
-        self.hide()
+        (self._dock or self).hide()
 
     def place(self) -> None:
-        """Stand at the right edge of the parent."""
-        parent = self.parentWidget()
-        if parent is not None and self.isVisible():
-            height = min(self.sizeHint().height(), parent.height() - 2 * GRID)
-            self.setFixedHeight(max(120, height))
-            self.move(parent.width() - self.width() - GRID, GRID)
+        """Take the width that what it holds now needs."""
+        frame = self.widget()
+        if frame is not None:
+            wanted = frame.minimumSizeHint().width() + 2 * GRID  # beside the scroll bar
+            self.setMinimumWidth(min(max(WIDTH, wanted), _WIDEST))
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Close with Escape."""
@@ -62,15 +65,3 @@ class Drawer(QFrame):
             self.close_drawer()
         else:
             super().keyPressEvent(event)
-
-    def mousePressEvent(self, event: object) -> None:
-        """Keep presses from the plane below."""
-
-    def wheelEvent(self, event: object) -> None:
-        """Keep the wheel from the plane below."""
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Follow the parent's size."""
-        if event is not None and event.type() == QEvent.Type.Resize:
-            self.place()
-        return super().eventFilter(watched, event)

@@ -84,7 +84,7 @@ class AverageDrawer(Drawer):
     save_wanted = pyqtSignal(object, bool)
     rows_picked = pyqtSignal(list)
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Class averages", parent)
         self._running = False
         self._form()

@@ -65,7 +65,7 @@ class ClusterDrawer(Drawer):
     clear_wanted = pyqtSignal()
     clustering_wanted = pyqtSignal(str)
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Clusters", parent)
         self._choices()
         self._progress = QProgressBar()

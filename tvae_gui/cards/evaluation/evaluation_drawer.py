@@ -31,7 +31,7 @@ class EvaluationDrawer(Drawer):
     Signals: those of `Drawer`.
     """
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Evaluation", parent)
         self._headline, self._note = muted(), muted()
         self._headline.setWordWrap(True)

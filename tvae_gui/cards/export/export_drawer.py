@@ -52,7 +52,7 @@ class ExportDrawer(Drawer):
     export_wanted = pyqtSignal(object)
     cancel_wanted = pyqtSignal()
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Export", parent)
         self._folder, self._run = Path.home(), ""
         self._is_named = False  # whether the user gave the file a name of its own

@@ -14,7 +14,6 @@ from PyQt6.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -28,11 +27,10 @@ from tvae_gui.cards.poses.symmetry_plot import SymmetryPlot
 from tvae_gui.state.trust_state import Subject
 from tvae_gui.theme import GRID, SMALL_PX, set_role
 from tvae_gui.widgets.controls import muted, row, title, tool_button
-from tvae_gui.widgets.drawer import WIDTH, Drawer
+from tvae_gui.widgets.drawer import Drawer
 
 _MARKS = {GOOD: "●", CARE: "◐", BAD: "○"}
 _ROW_PX = 20
-_HEAD_PX = 48  # of the card, above what scrolls
 
 
 class PoseDrawer(Drawer):
@@ -49,7 +47,7 @@ class PoseDrawer(Drawer):
     mirror_toggled = pyqtSignal(bool)
     mirror_visited = pyqtSignal()
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Poses", parent)
         self._content = QWidget()
         self._inside = QVBoxLayout(self._content)
@@ -59,11 +57,7 @@ class PoseDrawer(Drawer):
         self._build_symmetry()
         self._build_mirror()
         self._inside.addStretch(1)
-        self._scroll = QScrollArea()
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setWidget(self._content)
-        self.column.addWidget(self._scroll, 1)
+        self.column.addWidget(self._content, 1)
         self.show_report(None)
 
     # --- parts -------------------------------------------------------------------------------
@@ -246,15 +240,6 @@ class PoseDrawer(Drawer):
     def mirror_text(self) -> str:
         """What is said of the mirror image."""
         return self._mirror_words.text()
-
-    def place(self) -> None:
-        """Stand at the right edge, as high as the content if there is room."""
-        parent = self.parentWidget()
-        if parent is not None and self.isVisible():
-            self._inside.activate()
-            wanted = self._inside.heightForWidth(WIDTH - 5 * GRID) + _HEAD_PX
-            self.setFixedHeight(max(160, min(wanted + 3 * GRID, parent.height() - 2 * GRID)))
-            self.move(parent.width() - self.width() - GRID, GRID)
 
     # --- hands -------------------------------------------------------------------------------
     def _say(self, words: str) -> None:

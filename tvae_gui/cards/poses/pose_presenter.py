@@ -9,6 +9,7 @@ import numpy as np
 from psygnal import Signal
 
 from tvae_core.analysis.symmetry import symmetries_of_contents, symmetry_of_set
+from tvae_core.analysis.trust import InvarianceReport
 from tvae_core.errors import Cancelled, ImageFileError, StoreError, TvaeError
 from tvae_core.images_of import data_of
 from tvae_core.words import count
@@ -81,6 +82,17 @@ class PosePresenter:
         """Begin with another store."""
         self.drawer.close_drawer()
         self.trust.clear()
+
+    def kept(self) -> dict[str, Any]:
+        """Return what is to be known of the poses when the run is opened again."""
+        return {} if self.trust.report is None else self.trust.report.as_dict()
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Show the verdict that `kept` gave."""
+        try:
+            self.trust.set_report(InvarianceReport.from_dict(kept))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return  # of another version: the test can be run again
 
     def on_decoder(self) -> None:
         """Offer the test and the symmetry where there is a model."""
