@@ -58,6 +58,27 @@ def export_gif(
     return Exported(path, len(order))
 
 
+def export_strip(
+    frames: Array,
+    path: Path | str,
+    grey_range: tuple[float, float] | None = None,
+    *,
+    overwrite: bool = False,
+) -> Exported:
+    """Write frames (n, h, w[, 3]) side by side as one PNG; arguments as for `export_gif`."""
+    from PIL import Image
+
+    path = Path(path)
+    pixels = _pixels(frames, path, ".png", grey_range, 1)
+    strip = np.concatenate(list(pixels), axis=1)
+    with new_file(path, overwrite) as part:
+        Image.fromarray(strip).save(part, "PNG")
+        with Image.open(part) as written:
+            same = np.array_equal(np.asarray(written), strip)
+        verify(len(frames), len(frames) if same else 0, path, "frames")
+    return Exported(path, len(frames))
+
+
 def why_no_mp4() -> str:
     """Return what has to be installed before MP4 can be written; empty when nothing."""
     found = importlib.util.find_spec("imageio_ffmpeg") is not None

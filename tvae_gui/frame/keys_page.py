@@ -13,6 +13,7 @@ from tvae_gui.widgets.controls import muted, title
 GESTURES = (
     ("Drag", "with the probe: move it and see the object there"),
     ("Arrows", "move the probe by a pixel, with Shift by ten"),
+    ("Hold D", "while dragging: what changes from the reference (B keeps one)"),
     ("Wheel", "zoom at the cursor"),
     ("Space + drag", "pan; or drag with the middle button"),
     ("Drag", "with lasso, rectangle, circle: select"),

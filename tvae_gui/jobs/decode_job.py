@@ -22,8 +22,7 @@ REST_S = 0.05
 QUICK_S = 0.06  # a full decode that takes less needs no coarse one before it
 PART = 8  # images decoded before looking whether something more urgent waits
 PROBE, HOVER, TILES, EXTRA, CENTRES = "probe", "hover", "tiles", "extra", "centres"
-SYMMETRY = "symmetry"
-GALLERY = "gallery"
+SYMMETRY, WALK, GALLERY = "symmetry", "walk", "gallery"
 
 
 class DecoderLike(Protocol):
@@ -85,7 +84,8 @@ class DecodeJob(QObject):
 
     Signals: ready(side), unavailable(error), decoded(Decoded), hover_decoded(DecodedMany),
     tiles_decoded(DecodedMany), extra_decoded(DecodedMany), centres_decoded(DecodedMany),
-    symmetry_decoded(DecodedMany), gallery_decoded(DecodedMany), failed(error).
+    symmetry_decoded(DecodedMany), walk_decoded(DecodedMany), gallery_decoded(DecodedMany),
+    failed(error).
     """
 
     ready = pyqtSignal(int)
@@ -96,6 +96,7 @@ class DecodeJob(QObject):
     extra_decoded = pyqtSignal(object)
     centres_decoded = pyqtSignal(object)
     symmetry_decoded = pyqtSignal(object)
+    walk_decoded = pyqtSignal(object)
     gallery_decoded = pyqtSignal(object)
     failed = pyqtSignal(object)
 
@@ -133,7 +134,7 @@ class DecodeJob(QObject):
         """Forget the decoder and what it was asked."""
         self._decoder = None
         self._seconds.clear()
-        for slot in ("load", PROBE, HOVER, TILES, EXTRA, CENTRES, SYMMETRY, GALLERY):
+        for slot in ("load", PROBE, HOVER, TILES, EXTRA, CENTRES, SYMMETRY, WALK, GALLERY):
             self._worker.forget(slot)
 
     def ask(
@@ -222,6 +223,7 @@ class DecodeJob(QObject):
             EXTRA: self.extra_decoded,
             CENTRES: self.centres_decoded,
             SYMMETRY: self.symmetry_decoded,
+            WALK: self.walk_decoded,
             GALLERY: self.gallery_decoded,
         }
         signals[slot].emit(answer)

@@ -128,6 +128,8 @@ def _probe(w: Rooms) -> list[Command]:
                 lambda: s.set_probe_pose(0.0, (0.0, 0.0)), ("0",), lambda: _no_run(w)),
         Command("mirror", "Mark the mirror image", "Probe", w.poses.toggle_mirror, ("M",),
                 w.poses.why_no_mirror),
+        Command("reference", "Keep the decoded image as the reference", "Probe",
+                w.probe.keep_reference, ("B",), lambda: _no_run(w)),
         Command("copy", "Copy the decoded image", "Probe", w.probe.copy_image, ("Ctrl+C",),
                 lambda: _no_run(w)),
         Command("save image", "Save the decoded image…", "Probe", w.probe.ask_save_image, (),
@@ -153,6 +155,8 @@ def _path(w: Rooms) -> list[Command]:
     return [
         Command("path tool", "Draw a path", "Path", lambda: w.use_tool(PATH), ("P",),
                 lambda: _no_run(w)),
+        Command("walk", "Walk: film strip below the plane", "Path", w.walk.toggle, ("W",),
+                w.walk.why_not),
         Command("play", "Play", "Path", lambda: t.play(not t.playing), ("Ctrl+Space",), why),
         *[
             Command(f"save path {kind}", f"Save the {words}", "Path",

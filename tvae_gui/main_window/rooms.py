@@ -47,6 +47,7 @@ from tvae_gui.inspector.inspector_presenter import InspectorPresenter
 from tvae_gui.inspector.set_presenter import SetPresenter
 from tvae_gui.jobs.decode_job import DecoderFactory
 from tvae_gui.main_window.commands import Commands
+from tvae_gui.plane.film_strip import FilmStrip
 from tvae_gui.plane.hover_card import HoverCard
 from tvae_gui.plane.hover_presenter import HoverPresenter
 from tvae_gui.plane.path_bar import PathBar
@@ -55,6 +56,7 @@ from tvae_gui.plane.plane_note import PlaneNote
 from tvae_gui.plane.plane_presenter import PlanePresenter
 from tvae_gui.plane.plane_tools import PlaneTools
 from tvae_gui.plane.plane_view import PlaneView
+from tvae_gui.plane.walk_presenter import WalkPresenter
 from tvae_gui.probe.probe_panel import ProbePanel
 from tvae_gui.probe.probe_presenter import ProbePresenter
 from tvae_gui.session.desk import Desk
@@ -115,6 +117,7 @@ class Rooms(QMainWindow):
             "poses": self.pose_drawer, "field": self.field_drawer,
         }  # fmt: skip
         self.path_bar = PathBar()
+        self.film_strip = FilmStrip()
         self.job_bar = JobBar()
         self.probe_panel = ProbePanel()
         self.gallery = Gallery()
@@ -126,7 +129,7 @@ class Rooms(QMainWindow):
     def _lay_out(self) -> None:
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start_page)
-        centre = (self.stage, self.path_bar, self.job_bar)
+        centre = (self.stage, self.film_strip, self.path_bar, self.job_bar)
         self.page = ExplorerPage(self.inspector, centre, self.probe_panel, self.gallery)
         for key, card in self.cards.items():
             self.page.add_card(key, card)
@@ -150,6 +153,7 @@ class Rooms(QMainWindow):
         self.plane_presenter = PlanePresenter(c, self.plane, self.tools, self.plane_note)
         self.hover = HoverPresenter(c, self.plane, self.hover_card)
         self.paths = PathPresenter(c, self.path_state, self.plane, self.path_bar)
+        self.walk = WalkPresenter(c, self.path_state, self.film_strip, self.paths.ask_save_walk)
         self.probe = ProbePresenter(c, self.probe_panel)
         self.selection = SelectionPresenter(c, self.gallery)
         self.sorting = GalleryPresenter(c, self.gallery_page, self.gallery_state)

@@ -65,6 +65,7 @@ class MainWindow(Rooms):
         self._connect_drawers()  # clusters, sets, export, averages
         self._connect_poses()  # poses, and which cards are open
         self._connect_paths()  # paths
+        self._connect_walk()  # the film strip
         self._connect_window()  # the window
 
     def _connect_state(self) -> None:
@@ -123,6 +124,7 @@ class MainWindow(Rooms):
         plane.left_plane.connect(self.hover.hide)
         plane.view_changed.connect(self._settle.start)
         plane.view_changed.connect(self.hover.hide)
+        plane.difference_held.connect(self.probe.compare)
         plane.tool_changed.connect(self.tools.show_tool)
         plane.mode_changed.connect(self.tools.show_mode)
         self.tools.tool_chosen.connect(plane.set_tool)
@@ -296,6 +298,21 @@ class MainWindow(Rooms):
         bar.clear_wanted.connect(t.clear)
         s.store_changed.connect(t.clear)
         s.plane_changed.connect(t.clear)
+
+    def _connect_walk(self) -> None:
+        s, strip, walk = self.state, self.film_strip, self.walk
+        s.store_changed.connect(walk.forget)
+        s.plane_changed.connect(walk.show_ways)
+        s.probe_moved.connect(walk.show)
+        s.options_changed.connect(walk.show)
+        self.path_state.changed.connect(walk.on_path)
+        self.decoder.ready.connect(lambda _: walk.show())
+        self.decoder.walk_decoded.connect(walk.on_decoded)
+        strip.way_chosen.connect(walk.choose)
+        strip.frame_picked.connect(walk.pick)
+        strip.save_wanted.connect(walk.ask_save)
+        strip.closed.connect(walk.toggle)
+        strip.room_changed.connect(walk.show)
 
     def _connect_window(self) -> None:
         self.messages.said.connect(self.message_bar.show_message)

@@ -13,6 +13,7 @@ from tvae_gui.widgets.icons import icon
 SAVES = (
     ("movie as GIF…", "gif"),
     ("movie as MP4…", "mp4"),
+    ("film strip as PNG…", "strip"),
     ("frames as PNG…", "png"),
     ("stack as MRC…", "mrcs"),
     ("z of each frame as CSV…", "csv"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,21 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QFileDialog
 
-from tvae_core.export.movies import export_gif, export_mp4, why_no_mp4
+from tvae_core.export.movies import export_gif, export_mp4, export_strip, why_no_mp4
 from tvae_core.export.stacks import export_images
 from tvae_core.export.tables import export_table
 from tvae_core.export.target import Exported
-from tvae_core.planes import NEIGHBOURS, to_z
 from tvae_core.progress import Cancel
 from tvae_core.words import count
 from tvae_core.work.request import Progress
 from tvae_gui.context import Context
 from tvae_gui.plane.path_bar import PathBar
 from tvae_gui.plane.plane_view import PlaneView
-from tvae_gui.state.path_state import PathState
+from tvae_gui.state.path_state import FRAMES, PathState
+from tvae_gui.state.walk import PATH, walk
 
 Array = NDArray[Any]
+STRIP = 11  # frames of a strip, as wide as a page
 MOVIES = {"gif": (export_gif, 256), "mp4": (export_mp4, 512)}  # and the least side in pixels
 
 
@@ -76,37 +78,47 @@ class PathPresenter:
 
     def z_list(self) -> Array:
         """Return the z of every frame, (frames, D)."""
-        state = self._state
-        assert state.shown is not None
-        assert state.store is not None
-        assert state.probe is not None
-        held, made = state.probe.z, []
-        for place in self._path.places():
-            near = state.index.nearest(float(place[0]), float(place[1]), NEIGHBOURS)
-            made.append(to_z(state.shown, state.store, place, held, near))
-        return np.stack(made)
+        return walk(self._state, self._path, PATH, self._path.frames)
 
     def ask_save(self, kind: str) -> None:
         """Ask where to save the path."""
-        suffix = "" if kind == "png" else f".{kind}"
-        name, _ = QFileDialog.getSaveFileName(self._window, "Save the path", f"path{suffix}")
-        if name:
-            self.save(kind, Path(name).with_suffix(suffix))
+        target = self._ask_target(kind, "path")
+        if target is not None:
+            self.save(kind, target)
+
+    def ask_save_walk(self, kind: str, z_of: Callable[[int], Array]) -> None:
+        """Ask where to save a walk whose z (n, D) of n frames `z_of` gives."""
+        target = self._ask_target(kind, "walk")
+        if target is not None:
+            self.save_frames(kind, target, z_of(STRIP if kind == "strip" else FRAMES), {})
+
+    def _ask_target(self, kind: str, stem: str) -> Path | None:
+        suffix = {"png": "", "strip": ".png"}.get(kind, f".{kind}")
+        name, _ = QFileDialog.getSaveFileName(self._window, f"Save the {stem}", f"{stem}{suffix}")
+        return Path(name).with_suffix(suffix) if name else None
 
     def save(self, kind: str, target: Path) -> None:
-        """Save the path as gif, mp4, png (a folder), mrcs or csv in the background."""
-        z = self.z_list()
-        places, decode = self._path.places(), self._decoder.decode_all(self._state.options.grid)
+        """Save the path as gif, mp4, strip, png (a folder), mrcs or csv in the background."""
+        if kind == "strip":
+            self.save_frames(kind, target, walk(self._state, self._path, PATH, STRIP), {})
+            return
+        places = self._path.places()
+        self.save_frames(kind, target, self.z_list(), {"x": places[:, 0], "y": places[:, 1]})
+
+    def save_frames(self, kind: str, target: Path, z: Array, columns: dict[str, Array]) -> None:
+        """Save frames z (n, D) as a kind of file; a table has also `columns` (n,)."""
+        decode = self._decoder.decode_all(self._state.options.grid)
         bounce = self._path.mode == "back and forth"
         rate = self._path.frames_per_second * self._speed
         contrast = self._tones.contrast
 
         def work(progress: Progress, cancelled: Cancel) -> Any:
             if kind == "csv":
-                columns = {"x": places[:, 0], "y": places[:, 1]}
-                columns |= {f"z{d + 1}": z[:, d] for d in range(z.shape[1])}
-                return export_table(columns, target, overwrite=True)
+                table = columns | {f"z{d + 1}": z[:, d] for d in range(z.shape[1])}
+                return export_table(table, target, overwrite=True)
             images = decode(z, cancelled)
+            if kind == "strip":
+                return export_strip(images, target, contrast, overwrite=True)
             if kind in MOVIES:
                 write, least = MOVIES[kind]
                 return write(

@@ -48,7 +48,8 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
     Signals: probe_dragged(x, y), nudged(dx, dy) in plane units,
     shape_drawn(kind, points (V, 2), how, finished), shape_cancelled(), path_point(x, y),
     path_drawn(points), path_ended(), hovered(x, y), left_plane(), view_changed(),
-    tool_changed(name), mode_changed(how).
+    tool_changed(name), mode_changed(how),
+    difference_held(bool), while D is down.
     """
 
     probe_dragged = pyqtSignal(float, float)
@@ -63,6 +64,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
     view_changed = pyqtSignal()
     tool_changed = pyqtSignal(str)
     mode_changed = pyqtSignal(str)
+    difference_held = pyqtSignal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._left = CountAxis("left")
@@ -334,7 +336,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
 
     # --- keys ------------------------------------------------------------------------------------
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows move the probe by a pixel, with shift by ten; space pans; Escape cancels."""
+        """Arrows move the probe, with shift by ten; space pans; D compares; Escape cancels."""
         steps = {
             Qt.Key.Key_Left: (-1, 0),
             Qt.Key.Key_Right: (1, 0),
@@ -342,12 +344,16 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
             Qt.Key.Key_Down: (0, -1),
         }
         key = Qt.Key(event.key())
+        held = bool(event.modifiers() & (Modifier.ControlModifier | Modifier.AltModifier))
         if key in steps:
             reach = 10 if event.modifiers() & Modifier.ShiftModifier else 1
             view, size = self.box.viewRect(), self.box.rect()
             dx, dy = steps[key]
             across, up = view.width() / size.width(), view.height() / size.height()
             self.nudged.emit(dx * reach * across, dy * reach * up)
+        elif key == Qt.Key.Key_D and not held:
+            if not event.isAutoRepeat():
+                self.difference_held.emit(True)
         elif key == Qt.Key.Key_Space and not event.isAutoRepeat():
             self._space = True
             self._show_cursor()
@@ -363,12 +369,15 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
             self._space = False
             self._show_cursor()
+        elif event.key() == Qt.Key.Key_D and not event.isAutoRepeat():
+            self.difference_held.emit(False)
         event.accept()
 
     def focusOutEvent(self, event: Any) -> None:
         """Forget a space whose release went elsewhere."""
         self._space = False
         self._show_cursor()
+        self.difference_held.emit(False)
         super().focusOutEvent(event)
 
 

@@ -19,6 +19,8 @@ from tvae_gui.jobs.decode_job import Decoded
 from tvae_gui.jobs.picture_job import NEAREST, Thumbnails
 from tvae_gui.probe.probe_panel import ProbePanel, scale_bar
 from tvae_gui.state.atlas_view import blend_at
+from tvae_gui.state.difference import Reference, difference, signed_colours
+from tvae_gui.widgets.image_panel import picture_of
 from tvae_gui.words import SEE_DECODED
 
 Array = NDArray[Any]
@@ -34,12 +36,15 @@ class ProbePresenter:
         self._request = 0
         self._values: Array | None = None
         self._exact = False
+        self._reference: Reference | None = None
+        self._compares = False
 
     # --- a store -------------------------------------------------------------------------------
     def show_store(self) -> None:
         """Prepare sliders, contrast and scale bar for another store."""
         store = self._state.store
         self._values = None
+        self._reference, self._compares = None, False
         self._tones.choose(None)
         if store is None:
             self._panel.image.show_words(SEE_DECODED)
@@ -141,8 +146,46 @@ class ProbePresenter:
         if self._values is None:
             return
         state = "exact" if self._exact else "preview"
-        image = self._tones.decoded(self._values)
+        if self._compares and self._reference is not None:
+            low, high = self._tones.contrast
+            change = signed_colours(self.difference(), 0.5 * (high - low))
+            image, state = picture_of(change, 0, 255), f"difference, {state}"
+        else:
+            image = self._tones.decoded(self._values)
         self._panel.image.show_image(image, state, self._state.support_share)
+
+    # --- compared with a reference -------------------------------------------------------------
+    def keep_reference(self) -> None:
+        """Keep the image on show, to compare others with."""
+        probe = self._state.probe
+        if probe is not None and self._values is not None:
+            self._reference = Reference(probe.z.copy(), self._values)
+            self._messages.notice(
+                "Kept as the reference. Hold D while you drag to see what changes from it."
+            )
+
+    def compare(self, on: bool) -> None:
+        """Show what changes from the reference, or the image itself.
+
+        Without a reference it is the image on show now.
+        """
+        if on and self._reference is None and self._values is not None:
+            assert self._state.probe is not None
+            self._reference = Reference(self._state.probe.z.copy(), self._values)
+        if on != self._compares:
+            self._compares = on
+            self._paint()
+
+    def difference(self) -> Array:
+        """Return the image on show less the reference; like with like where previews are shown."""
+        assert self._values is not None
+        assert self._reference is not None
+        reference = self._reference.image
+        if not self._exact:
+            blended = blend_at(self._state, self._reference.z)
+            if blended is not None and blended.shape == self._values.shape:
+                reference = self._posed(blended)
+        return difference(self._values, reference)
 
     def _preview(self) -> Array | None:
         if self._state.probe is None:

@@ -129,7 +129,7 @@ class ImagePanel(QWidget):
         if not self._state:
             return
         painter.setFont(font(SMALL_PX, strong=True))
-        exact = self._state == "exact"
+        exact = self._state.endswith("exact")
         width = painter.fontMetrics().horizontalAdvance(self._state) + 26
         chip = QRectF(square.right() - width - GRID, square.top() + GRID, width, 20)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
