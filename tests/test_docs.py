@@ -27,6 +27,7 @@ PAGES = [
     *sorted(page for page in DOCS.rglob("*.md") if "changelog" not in str(page)),
     HOUSE / "README.md",
     HOUSE / "CONTRIBUTING.md",
+    HOUSE / "SECURITY.md",
 ]
 NAMES = [str(page.relative_to(HOUSE)) for page in PAGES]
 TUTORIALS = sorted(page.stem for page in (DOCS / "tutorials").glob("*.md"))
