@@ -200,16 +200,42 @@ def test_the_pictures_of_the_settings_are_those_of_their_script(
         assert np.abs(drawn[:, 150:] - kept[:, 150:]).mean() < 1  # words depend on the font
 
 
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_what_a_tutorial_shows_is_what_its_script_runs(name: str) -> None:
+    place = DOCS / "tutorials" / name
+    script = "".join(place.with_suffix(".py").read_text(encoding="utf-8").split())
+    page = place.with_suffix(".md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.S)
+    assert len(blocks) + len(_commands(page)) >= 4
+    assert [block for block in blocks if "".join(block.split()) not in script] == []
+
+
+SHORTER = {"--epochs", "--encoder-kernels", "--generator-hidden", "--atlas-nodes", "--method"}
+
+
+def _shape(words: list[str]) -> tuple[str, ...]:
+    """Return a command and its options, but for those that make a test of a tutorial shorter."""
+    return (words[0], *sorted({word for word in words if word.startswith("--")} - SHORTER))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TUTORIALS)
 def test_a_tutorial_runs_and_makes_every_picture_of_its_page(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("pandas", reason="needs pandas")
     monkeypatch.syspath_prepend(str(DOCS / "tutorials"))
     script = runpy.run_path(str(DOCS / "tutorials" / f"{name}.py"))
     script["main"](tmp_path / "out", tmp_path / "pictures", None, True)
-    links = _prose_links((DOCS / "tutorials" / f"{name}.md").read_text(encoding="utf-8"))
+    page = (DOCS / "tutorials" / f"{name}.md").read_text(encoding="utf-8")
+    ran = re.findall(r"^\$ tvae (.*)$", capsys.readouterr().out, re.M)
+    assert [_shape(line.split()) for line in ran] == [
+        _shape(words) for words in _commands(re.sub(r"`.*?`", "", page))
+    ]
+    links = _prose_links(page)
     wanted = {Path(link).name for link in links if link.startswith("pictures/")}
     made = {path.name for path in (tmp_path / "pictures").iterdir()}
     assert wanted == made

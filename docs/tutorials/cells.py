@@ -31,22 +31,14 @@ def main(out: Path, pictures: Path, data: Path | None, quick: bool) -> None:
     if data is None:
         data = out / "cells"
         draw_cells(data, 40 if quick else 900)
-    # --8<-- [start:look]
     tvae("info", data)
     tvae("look", data)
-    # --8<-- [end:look]
-    # --8<-- [start:train]
     fewer = QUICK if quick else ["--epochs", 14]
     tvae("train", out / "run", "--data", data, *fewer)
-    # --8<-- [end:train]
-    # --8<-- [start:cluster]
     tvae("cluster", out / "run", "--count", 3, *(["--method", "ward"] if quick else []))
     tvae("export", out / "run", pictures / "cells-plane.png", "--colour", "cluster")
-    # --8<-- [end:cluster]
-    # --8<-- [start:export]
     tvae("export", out / "run", out / "table.csv")
     tvae("export", out / "run", out / "class-1", "--cluster", 1, "--upright")
-    # --8<-- [end:export]
     draw(out, pictures)
 
 

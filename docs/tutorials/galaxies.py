@@ -21,34 +21,24 @@ def main(out: Path, pictures: Path, data: Path | None, quick: bool) -> None:
     """Go from an array to a table, neighbours and decoded galaxies."""
     images: Any = draw_galaxies(40 if quick else 900) if data is None else data
     settings: dict[str, Any] = QUICK if quick else {"epochs": 14}
-    # --8<-- [start:recommend]
     print(tvae.recommend(images))
-    # --8<-- [end:recommend]
-    # --8<-- [start:fit]
     run = tvae.fit(
         images,  # (N, H, W, 3)
         out / "run",
         progress=lambda share, words: print(f"{words} {share:.0%}"),
         **settings,
     )
-    # --8<-- [end:fit]
-    # --8<-- [start:table]
     store = run.store
     table = store.to_dataframe()
     print(table[["z1", "z2", "angle_rad", "reconstruction_error"]].describe())
-    # --8<-- [end:table]
-    # --8<-- [start:neighbours]
     spread = store.z.std(axis=0)
     queries = np.linspace(0, len(store) - 1, 5).astype(int)
     near = [np.argsort((((store.z - store.z[q]) / spread) ** 2).sum(1))[:8] for q in queries]
-    # --8<-- [end:neighbours]
     sheet(pictures / "galaxies-neighbours.png", store.images[np.concatenate(near)], 8)
-    # --8<-- [start:decode]
     start, end = store.z[near[0][0]], store.z[near[-1][0]]
     way = [start + share * (end - start) for share in np.linspace(0, 1, 10)]
     path = store.decode(way)
     turned = store.decode(start, angle_rad=np.pi / 3)
-    # --8<-- [end:decode]
     sheet(pictures / "galaxies-path.png", np.stack([*path[:-1], turned]), 10)
     some = np.linspace(0, len(store) - 1, 20).astype(int)
     sheet(pictures / "galaxies-images.png", store.images[some], 10)

@@ -28,29 +28,19 @@ QUICK = [
 
 def main(out: Path, pictures: Path, data: Path | None, quick: bool) -> None:
     """Go from a particle table to a table of one class."""
-    # --8<-- [start:simulate]
     if data is None:
         count = 80 if quick else 2000
         tvae("synth", "hinge", out / "particles", "--count", count, "--side", 96, "--snr", 0.1)
         data = out / "particles" / "particles.star"
-    # --8<-- [end:simulate]
-    # --8<-- [start:look]
     tvae("info", data)
     tvae("look", data)
-    # --8<-- [end:look]
-    # --8<-- [start:train]
     fewer = QUICK if quick else ["--epochs", 7]
     tvae("train", out / "run", "--data", data, *fewer)
-    # --8<-- [end:train]
-    # --8<-- [start:cluster]
     tvae("cluster", out / "run", "--method", "k-means", "--count", 3)
     tvae("export", out / "run", pictures / "particles-plane.png", "--colour", "cluster")
     tvae("average", out / "run", out / "classes.mrcs", "--labels", "k-means")
-    # --8<-- [end:cluster]
-    # --8<-- [start:export]
     tvae("export", out / "run", out / "class-1.star", "--cluster", 1, "--rest", out / "others.star")
     tvae("export", out / "run", out / "posed.star", "--with-pose")
-    # --8<-- [end:export]
     whole, chosen = read_table(data), read_table(out / "class-1.star")
     print(f"class 1: {len(chosen):,} of {len(whole):,} particles, every column kept")
     draw(out, pictures)
