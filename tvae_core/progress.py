@@ -113,6 +113,21 @@ class Preview(Record):
 
 
 @dataclass(frozen=True)
+class Judged(Record):
+    """What a run has learned so far, or in the end.
+
+    `learned` is all, pose, content or nothing; `words` say it; `settings` are those to try again
+    with, by their names, empty where nothing needs to change.
+    """
+
+    kind: ClassVar[str] = "judged"
+    learned: str
+    words: str
+    settings: dict[str, str]
+    final: bool
+
+
+@dataclass(frozen=True)
 class Embedded(Record):
     """So many images are embedded."""
 
@@ -149,7 +164,18 @@ class Failed(Record):
 
 _KINDS: dict[str, type[Record]] = {
     record.kind: record
-    for record in (Started, Remark, Chosen, Step, Epoch, Preview, Embedded, Finished, Failed)
+    for record in (
+        Started,
+        Remark,
+        Chosen,
+        Step,
+        Epoch,
+        Preview,
+        Judged,
+        Embedded,
+        Finished,
+        Failed,
+    )
 }
 
 

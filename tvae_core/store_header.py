@@ -30,7 +30,8 @@ class StoreHeader:
     `original` says where the model's images lie in the original ones, `table` which particle table
     they came from; both are None in stores of format 1.0. `fingerprint` says how the fingerprints
     of the images were made (`tvae_core.images.identity`) and `pixel_type` of which type their
-    pixels were; both are empty before format 1.2.
+    pixels were; both are empty before format 1.2. `verdict` is what the run had learned, as JSON of
+    `tvae_core.analysis.verdict.Verdict`; empty where nobody judged it.
     """
 
     config: RunConfig
@@ -46,6 +47,7 @@ class StoreHeader:
     table: TableRecord | None = None
     fingerprint: str = ""
     pixel_type: str = ""
+    verdict: str = ""
 
 
 def read_header(file: h5py.File, path: Path) -> StoreHeader:
@@ -84,6 +86,7 @@ def read_header(file: h5py.File, path: Path) -> StoreHeader:
         table=TableRecord.from_json(file.attrs["table"]) if "table" in file.attrs else None,
         fingerprint=str(file.attrs.get("fingerprint", "")),
         pixel_type=str(file.attrs.get("pixel_type", "")),
+        verdict=str(file.attrs.get("verdict", "")),
     )
 
 
@@ -133,5 +136,7 @@ def write_header(file: h5py.File, header: StoreHeader, images: int) -> None:
         )
     if header.table is not None:
         file.attrs["table"] = header.table.to_json()
+    if header.verdict:
+        file.attrs["verdict"] = header.verdict
     if header.fingerprint:
         file.attrs.update(fingerprint=header.fingerprint, pixel_type=header.pixel_type)

@@ -97,19 +97,42 @@ class InvarianceReport:
         return worst([j.level for j in self.judgements if j.part != "content"])
 
     @property
-    def verdict(self) -> str:
-        """The answer in one sentence."""
+    def content_level(self) -> str:
+        """The verdict on z, which is another question than that on the poses."""
+        return self.judgements[0].level
+
+    @property
+    def content_verdict(self) -> str:
+        """Whether z can be trusted, in one sentence."""
+        if not self.active_dimensions:
+            return "z: no. It is the same for all images, so its planes and clusters mean nothing."
         return {
-            GOOD: "Yes: the poses of this run can be trusted, within the errors below.",
-            CARE: "With care: many poses of this run are useful, but not all.",
-            BAD: "No: the poses of this run cannot be trusted.",
-            UNKNOWN: "Cannot tell: nothing here has a pose that could be right or wrong.",
+            GOOD: "z: yes. It says what an object is, however it is turned.",
+            CARE: "z: with care. Neighbouring places of its planes are mixed by rotation.",
+            BAD: "z: no. Its planes show how an object is turned as if it were content.",
+            UNKNOWN: "z: cannot tell. No image was turned.",
+        }[self.content_level]
+
+    @property
+    def verdicts(self) -> tuple[str, str]:
+        """The two answers: on the poses and on z."""
+        return self.verdict, self.content_verdict
+
+    @property
+    def verdict(self) -> str:
+        """The answer on the poses, in one sentence."""
+        return {
+            GOOD: "Poses: yes. They can be trusted, within the errors below.",
+            CARE: "Poses: with care. Many are of use, but not all.",
+            BAD: "Poses: no. They cannot be trusted.",
+            UNKNOWN: "Poses: cannot tell. Nothing here has a pose that could be right or wrong.",
         }[self.level]
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, thresholds included, ready for JSON; NaN becomes None."""
         made = dataclasses.asdict(self)
         made |= {"level": self.level, "verdict": self.verdict}
+        made |= {"content_level": self.content_level, "content_verdict": self.content_verdict}
         made["judgements"] = [dataclasses.asdict(j) for j in self.judgements]
         made["limits"] = {name: dataclasses.asdict(limit) for name, limit in LIMITS.items()}
         return dict(_plain(made))
@@ -154,7 +177,7 @@ class InvarianceReport:
 
     def words(self) -> list[str]:
         """Return the verdict and its reasons, a sentence or two an entry."""
-        return [self.verdict, *(j.words for j in self.judgements), *_checks(self)]
+        return [*self.verdicts, *(j.words for j in self.judgements), *_checks(self)]
 
 
 def length(value_px: float, pixel_size_angstrom: float | None) -> str:

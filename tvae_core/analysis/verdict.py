@@ -1,28 +1,122 @@
-"""Did it learn? What the figures of the last epoch say of content and pose, in words."""
+"""Did it learn? What a run's figures say of content and pose, in words.
+
+The measure is a description length: how many nats per image a part of the posterior saves in
+describing held-out images, after its own cost (KL) is paid, against a description without it. The
+deviation of the pixels is fitted to each description, so one measure holds for every likelihood,
+range and noise: with P pixels and mean squared errors e, P / 2 log(e_without / e) - KL. On images
+of noise alone it is negative whatever a model makes of them.
+
+Thresholds are calibrated on runs that learned and runs that collapsed on purpose: docs/results/
+verdicts.md, by `benchmarks/verdicts.py`.
+"""
 
 from __future__ import annotations
 
-from tvae_core.progress import Epoch
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-# nats per image below which a part of the posterior says nothing of an image: runs that learned
-# have a content of 2 to 17 nats and poses of 3 to 7 (docs/results), collapsed ones 0.00 to 0.2
-_LEAST_CONTENT = 0.25
-_LEAST_POSE = 0.5
+Learned = Literal["all", "pose", "content", "nothing"]
 
-_NOTHING = (
-    "nothing was learned: neither content nor pose tells one image from another ({figures}); train "
-    "for more epochs (--resume --epochs N), and look at the images as the model sees them in the "
-    "previews"
-)
-_POSE_ONLY = (
-    "the pose was learned, but not the content: z is the same for every image ({figures}), so its "
-    "planes and clusters mean nothing; train for more epochs, or begin a new run with a larger "
-    "train.content_warmup"
-)
-_CONTENT_ONLY = (
-    "the content was learned, but not the pose: every shift and rotation is equally likely "
-    "({figures}); train for more epochs, or check the prior on shift and the size of the kernel"
-)
+LEAST_GAIN = 3.0  # nats per image that all of the posterior must save
+LEAST_CONTENT = 0.25  # nats of content below which z is the same for every image
+LEAST_CONTENT_GAIN = 0.5  # nats per image that z must save
+LEAST_POSE = 0.5  # nats of pose below which no pose is told from another
+LARGEST_DRIFT = 0.5  # of its spread, by which z may move when an image is turned
+FEWEST_IMAGES = 30  # below which learning is not told from memory
+
+
+@dataclass(frozen=True)
+class LearningFigures:
+    """What a model makes of held-out images; nats are per image.
+
+    Attributes
+    ----------
+    images : int
+        Images trained on.
+    looked_at : int
+        Images that the figures are means of.
+    content_nats, pose_nats : float
+        KL of q(z) and of q(t, r) with its offsets over their priors.
+    shift_nats, rotation_nats : float
+        Information of q(t) and of q(r | t) on an image: how much narrower they are than the mean
+        over all images.
+    gain : float
+        Nats saved against the mean image, all of the posterior paid.
+    content_gain : float
+        Nats saved against the same poses with the mean content, KL of z paid.
+    explained : float
+        Share of the squared deviations from the mean image that the model explains.
+    drift : float
+        Root mean square by which z moves when an image is turned, over its spread; NaN untested.
+    infers_pose : bool
+        Whether the model has a posterior over shift and rotation.
+    """
+
+    images: int
+    looked_at: int
+    content_nats: float
+    pose_nats: float
+    shift_nats: float
+    rotation_nats: float
+    gain: float
+    content_gain: float
+    explained: float
+    drift: float = math.nan
+    infers_pose: bool = True
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was learned, in words.
+
+    `learned` says which parts are of use, `headline` is its sentence, `why` the figures, and
+    `change` what to change in words, empty where nothing needs it. `turns` tells that z follows
+    how an object is turned.
+    """
+
+    learned: Learned
+    headline: str
+    why: str
+    change: str = ""
+    turns: bool = False
+
+    @property
+    def words(self) -> str:
+        """All of it in a line."""
+        return " ".join(part for part in (self.headline, self.why, self.change) if part)
+
+    def to_json(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Verdict | None:
+        """Return the verdict of `to_json`, None where the text is none."""
+        try:
+            values: Any = json.loads(text)
+            known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
+            return cls(**known)
+        except (ValueError, TypeError):
+            return None
+
+
+def description_gain(pixels: int, error_without: float, error: float, cost: float) -> float:
+    """Return the nats per image that a description saves: P / 2 log(e_without / e) - cost.
+
+    Parameters
+    ----------
+    pixels : int
+        Numbers compared in an image.
+    error_without, error : float
+        Mean squared error of a pixel, without and with what is paid for.
+    cost : float
+        Nats per image.
+    """
+    if error_without <= 0:
+        return -cost  # nothing is left to explain
+    return 0.5 * pixels * math.log(error_without / max(error, 1e-6 * error_without)) - cost
 
 
 def content_note(nats: float) -> str:
@@ -33,7 +127,7 @@ def content_note(nats: float) -> str:
     nats : float
         KL of the content, mean over the images.
     """
-    if nats >= _LEAST_CONTENT:
+    if nats >= LEAST_CONTENT:
         return ""
     return (
         f"The content was not learned: z is the same for every image ({nats:.2f} nats), so this "
@@ -41,23 +135,52 @@ def content_note(nats: float) -> str:
     )
 
 
-def verdict(last: Epoch, infers_pose: bool = True) -> str:
-    """Return what an epoch's figures say against what was learned, or nothing.
+def verdict(figures: LearningFigures) -> Verdict:
+    """Return what was learned, by the figures of held-out images."""
+    why = _why(figures)
+    if figures.images < FEWEST_IMAGES:
+        return Verdict(
+            "nothing",
+            "Nothing was learned that holds for other images.",
+            f"{figures.images} images are too few to tell learning from memory.",
+            "Use a few hundred images at least.",
+        )
+    content = figures.content_nats >= LEAST_CONTENT and figures.content_gain >= LEAST_CONTENT_GAIN
+    pose = figures.infers_pose and figures.pose_nats >= LEAST_POSE
+    if not figures.gain >= LEAST_GAIN or not (content or pose):
+        change = "Train so that it learns at all: other settings for these images, or more epochs."
+        return Verdict("nothing", "Nothing was learned.", why, change)
+    if not content:
+        return Verdict(
+            "pose",
+            "Learned the pose, not the content: z is the same for every image, so its planes and "
+            "clusters mean nothing.",
+            why,
+            "Let z start with less weight on its KL, or train for more epochs.",
+        )
+    if figures.drift > LARGEST_DRIFT:
+        return Verdict(
+            "all",
+            "Learned, but z follows how an object is turned as well as what it is.",
+            why,
+            "Use more rotations of the kernels.",
+            turns=True,
+        )
+    if figures.infers_pose and not pose:
+        headline = "Learned the content; all images have one pose."
+        return Verdict("content", headline, why)
+    return Verdict("all", "Learned.", why)
 
-    Parameters
-    ----------
-    last : Epoch
-        The last epoch; its KL terms are nats per image, over the prior.
-    infers_pose : bool
-        Whether the system has a posterior over shift and rotation.
-    """
-    no_content = last.kl_content < _LEAST_CONTENT
-    no_pose = infers_pose and last.kl_pose + last.kl_angle + last.kl_shift < _LEAST_POSE
-    figures = f"{last.kl_content:.2f} nats of content"
-    if infers_pose:
-        figures += f", {last.kl_pose + last.kl_angle + last.kl_shift:.2f} of pose"
-    if no_content and (no_pose or not infers_pose):
-        return _NOTHING.format(figures=figures)
-    if no_content:
-        return _POSE_ONLY.format(figures=figures)
-    return _CONTENT_ONLY.format(figures=figures) if no_pose else ""
+
+def _why(figures: LearningFigures) -> str:
+    said = [f"{figures.content_nats:.1f} nats of content"]
+    if figures.infers_pose:
+        said.append(
+            f"{figures.pose_nats:.1f} of pose (shift {figures.shift_nats:.1f}, rotation "
+            f"{figures.rotation_nats:.1f})"
+        )
+    said.append(f"{100 * figures.explained:.0f} % of what differs from the mean image is drawn")
+    said.append(f"{figures.gain:.0f} nats saved per image")
+    if not math.isnan(figures.drift):
+        said.append(f"a turn moves z by {100 * figures.drift:.0f} % of its spread")
+    return f"({', '.join(said)}; {figures.looked_at} images looked at.)"

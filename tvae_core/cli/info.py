@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvae_core.analysis.verdict import Verdict
 from tvae_core.cli.reporting import tell
 from tvae_core.errors import StoreError
+from tvae_core.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from tvae_core.config import DataConfig
@@ -75,7 +77,14 @@ def _run_facts(path: Path) -> dict[str, Any]:
         "rotations": config.model.rotations,
         "z_dim": config.model.z_dim,
         "embedded": (path / "embeddings.h5").exists(),
+        "learned": _learned(RunFolder(path).verdict_text()),
     }
+
+
+def _learned(text: str) -> str:
+    """Return the verdict on a run in words, empty where there is none."""
+    found = Verdict.from_json(text)
+    return "" if found is None else found.words
 
 
 def _store_facts(path: Path) -> dict[str, Any] | None:
@@ -95,6 +104,7 @@ def _store_facts(path: Path) -> dict[str, Any] | None:
                 "z_dim": store.z_dim,
                 "rotations": header.config.model.rotations,
                 "run": header.run,
+                "learned": _learned(header.verdict),
                 "images from": header.config.data.path,
                 "images known by": _known_by(store),
                 "created": header.created_utc,

@@ -23,6 +23,7 @@ from tvae_core.progress import (
     Epoch,
     Failed,
     Finished,
+    Judged,
     Record,
     Remark,
     Started,
@@ -181,6 +182,15 @@ def _skipped(steps: int) -> str:
     return f"  {words.count(steps, 'step')} skipped (gradient not finite)" if steps else ""
 
 
+def _judged(record: Judged) -> str:
+    """Return the verdict at the end, with the settings to try again with."""
+    if not record.final:
+        return ""
+    settings = "".join(f" --set {key}={value}" for key, value in record.settings.items())
+    again = f"\nTry again so: tvae train NEW-RUN --data PATH{settings}" if settings else ""
+    return record.words + again
+
+
 def _sentence(record: Record) -> str:
     if isinstance(record, Started):
         of = f" (TARGET-VAE: {record.reference_parameters:,})" * bool(record.reference_parameters)
@@ -192,6 +202,8 @@ def _sentence(record: Record) -> str:
         return f"note: {record.what}"
     if isinstance(record, Chosen):
         return f"  {record.key}={record.value}: {record.reason}" if record.key else record.reason
+    if isinstance(record, Judged):
+        return _judged(record)
     if isinstance(record, Epoch):
         held_out = record.validation_elbo
         validation = "" if held_out is None else f"  validation {held_out:9.2f}"

@@ -96,6 +96,11 @@ class RunFolder:
         return self.path / "chosen.json"
 
     @property
+    def verdict_file(self) -> Path:
+        """What the run has learned so far, in words."""
+        return self.path / "verdict.json"
+
+    @property
     def begun(self) -> bool:
         """Whether the run was trained before, if only a little."""
         return self.metrics.exists() or any(self.checkpoints.glob("*.json"))
@@ -150,6 +155,13 @@ class RunFolder:
         lines = self.metrics.read_text(encoding="utf-8").splitlines()
         epochs = [_epoch_of(line) for line in lines]
         return max((epoch + 1 for epoch in epochs if epoch < _NO_EPOCH), default=0)
+
+    def verdict_text(self) -> str:
+        """Return the JSON of the verdict on the run so far, empty where there is none."""
+        try:
+            return self.verdict_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
 
     def has_checkpoint(self) -> bool:
         """Whether there is something to resume from."""

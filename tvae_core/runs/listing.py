@@ -9,6 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
+from tvae_core.analysis.verdict import Verdict
 from tvae_core.errors import ConfigError
 from tvae_core.files import write_text
 from tvae_core.progress import Epoch, Failed, Finished, Record, Started, from_json
@@ -24,7 +25,8 @@ _DEPTH = 2
 class RunSummary:
     """What the list says of one run.
 
-    `best_elbo` is of the validation images when there are any, in nats per image.
+    `best_elbo` is of the validation images when there are any, in nats per image; `verdict` is what
+    the run has learned so far, None where nobody judged it.
     """
 
     path: Path
@@ -35,6 +37,7 @@ class RunSummary:
     reason: str
     modified_s: float
     settings: dict[str, object]
+    verdict: Verdict | None = None
 
     @property
     def name(self) -> str:
@@ -72,6 +75,7 @@ def summarise(path: Path) -> RunSummary:
         reason=reason,
         modified_s=_modified(folder),
         settings=_settings(folder),
+        verdict=Verdict.from_json(folder.verdict_text()),
     )
 
 

@@ -7,7 +7,17 @@ import math
 from enum import StrEnum
 
 from tvae_core import words
-from tvae_core.progress import Chosen, Epoch, Failed, Finished, Record, Remark, Started, from_json
+from tvae_core.progress import (
+    Chosen,
+    Epoch,
+    Failed,
+    Finished,
+    Judged,
+    Record,
+    Remark,
+    Started,
+    from_json,
+)
 
 _STOP_WORDS = ("stopped", "interrupted", "cancelled", "terminated")
 
@@ -61,6 +71,8 @@ def log_words(line: str) -> str:
 def _said(record: Record) -> str:
     """Return what a record tells in words of its own, empty where it tells figures."""
     match record:
+        case Judged() if record.final:
+            return record.words
         case Remark() | Failed():
             return record.what[:1].upper() + record.what[1:]
         case Chosen():
@@ -80,7 +92,9 @@ def _checked(record: Record) -> Record:
         value = getattr(record, field.name)
         if field.type == "float" and value is None:
             changes[field.name] = math.nan
-        elif not isinstance(value, _ALLOWED[str(field.type)]) or isinstance(value, bool):
+        elif not isinstance(value, _ALLOWED[str(field.type)]) or (
+            isinstance(value, bool) and field.type != "bool"
+        ):
             raise TypeError(f"{field.name} is {value!r}")
     return dataclasses.replace(record, **changes)
 
@@ -90,4 +104,6 @@ _ALLOWED: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "float | None": (int, float, type(None)),
     "str": (str,),
+    "bool": (bool,),
+    "dict[str, str]": (dict,),
 }

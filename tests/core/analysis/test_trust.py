@@ -76,6 +76,18 @@ def test_a_content_that_never_varies_is_bad_and_the_poses_may_still_be_good() ->
     assert collapsed.judgements[0].level == BAD
     assert "nearly the same for all images" in collapsed.judgements[0].words
     assert collapsed.level == GOOD
+    poses, content = collapsed.verdicts
+    assert poses.startswith("Poses: yes")
+    assert content.startswith("z: no")
+    assert collapsed.words()[:2] == [poses, content]
+
+
+def test_a_plane_that_shows_rotation_has_good_poses_and_a_bad_z() -> None:
+    poses, content = report(replace(_GOOD, drift=0.9)).verdicts
+    assert poses.startswith("Poses: yes")
+    assert content.startswith("z: no")
+    assert "how an object is turned" in content
+    assert report().verdicts[1].startswith("z: yes")
 
 
 def test_round_objects_have_no_angle_to_be_judged() -> None:
@@ -86,7 +98,7 @@ def test_round_objects_have_no_angle_to_be_judged() -> None:
     assert round_ones.level == GOOD  # what is left, the shift, is
     nothing = report(measures=(), fit_share=NAN)
     assert nothing.level == UNKNOWN
-    assert nothing.verdict.startswith("Cannot tell")
+    assert nothing.verdict.startswith("Poses: cannot tell")
 
 
 def test_the_words_give_the_figures_and_the_tests_own_effect() -> None:

@@ -1,40 +1,64 @@
-"""The verdict on a run: silent where it learned, in words where content or pose collapsed."""
+"""The verdict on a run: what was learned, from figures, and what to change."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
-from tvae_core.analysis.verdict import verdict
-from tvae_core.progress import Epoch
+from tvae_core.analysis.verdict import LearningFigures, Verdict, description_gain, verdict
 
-
-def epoch(content: float, pose: float, angle: float = 0.0, shift: float = 0.0) -> Epoch:
-    return Epoch(
-        9, 10, 100, -1.0, -1.0, pose, angle, shift, content, None, 1e-3, 1.0, 1.0, 0.0
-    )  # fmt: skip
+GOOD = LearningFigures(
+    images=900, looked_at=100, content_nats=4.0, pose_nats=7.0, shift_nats=2.0, rotation_nats=2.0,
+    gain=200.0, content_gain=30.0, explained=0.6, drift=0.1,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("content", "pose", "words"),
+    ("changes", "learned"),
     [
-        (5.7, 6.5, ""),  # MNIST(U), docs/results/mnist-u-paper.md
-        (2.4, 6.0, ""),
-        (0.0, 6.5, "pose was learned, but not the content"),
-        (0.04, 0.0, "nothing was learned"),
-        (3.0, 0.0, "content was learned, but not the pose"),
+        ({}, "all"),
+        ({"drift": math.nan}, "all"),
+        ({"content_nats": 0.0, "content_gain": 0.0}, "pose"),
+        ({"content_gain": -2.0}, "pose"),  # z is used, and says nothing of held-out images
+        ({"pose_nats": 0.0}, "content"),
+        ({"pose_nats": 0.0, "infers_pose": False}, "all"),
+        ({"gain": -5.0}, "nothing"),  # whatever the KL: it is not paid back
+        ({"gain": math.nan}, "nothing"),
+        ({"content_nats": 0.0, "content_gain": 0.0, "pose_nats": 0.0}, "nothing"),
+        ({"images": 9}, "nothing"),
     ],
 )
-def test_what_collapsed_is_named(content: float, pose: float, words: str) -> None:
-    said = verdict(epoch(content, pose))
-    assert words in said
-    assert bool(said) == bool(words)
+def test_each_part_is_judged_by_what_it_saves(changes: dict[str, float], learned: str) -> None:
+    found = verdict(replace(GOOD, **changes))
+    assert found.learned == learned
+    assert bool(found.change) == (learned in ("pose", "nothing"))
 
 
-def test_angle_and_shift_count_as_pose() -> None:
-    assert verdict(epoch(3.0, 0.0, angle=2.0)) == ""
-    assert verdict(epoch(3.0, 0.0, shift=2.0)) == ""
+def test_a_content_that_follows_the_turn_is_said() -> None:
+    found = verdict(replace(GOOD, drift=0.9))
+    assert found.turns
+    assert "turned" in found.headline
+    assert found.change
+    assert not verdict(GOOD).turns
 
 
-def test_a_system_without_poses_is_not_asked_for_them() -> None:
-    assert verdict(epoch(3.0, 0.0), infers_pose=False) == ""
-    assert "of pose" not in verdict(epoch(0.0, 0.0), infers_pose=False)
+def test_ten_images_are_no_map_however_well_they_are_drawn() -> None:
+    found = verdict(replace(GOOD, images=10, gain=900.0))
+    assert found.headline.startswith("Nothing was learned")
+    assert "memory" in found.words
+
+
+def test_a_verdict_survives_json_and_rubbish_is_none() -> None:
+    found = verdict(GOOD)
+    assert Verdict.from_json(found.to_json()) == found
+    for text in ("", "{", "[]", "{}", "null"):
+        assert Verdict.from_json(text) is None
+
+
+def test_a_description_is_paid_by_its_cost_and_by_nothing_else() -> None:
+    assert description_gain(100, 1.0, 1.0, 3.0) == -3.0
+    assert description_gain(100, 4.0, 1.0, 0.0) == pytest.approx(50 * math.log(4))
+    assert description_gain(100, 4e6, 1e6, 0.0) == pytest.approx(50 * math.log(4))  # no unit
+    assert description_gain(100, 0.0, 0.0, 2.0) == -2.0  # constant images: nothing to save

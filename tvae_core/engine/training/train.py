@@ -6,7 +6,9 @@ import math
 import time
 from collections.abc import Callable, Iterator
 
-from tvae_core.analysis.verdict import verdict
+import numpy as np
+
+from tvae_core.analysis.verdict import Verdict, verdict
 from tvae_core.config import RunConfig
 from tvae_core.engine.data import (
     Batch,
@@ -20,6 +22,7 @@ from tvae_core.engine.data import (
 )
 from tvae_core.engine.device import choose_device, set_threads
 from tvae_core.engine.judging.evaluate import mean_elbo
+from tvae_core.engine.judging.learned import learning_figures
 from tvae_core.engine.model.checkpoint import load_newest, save_checkpoint, save_step
 from tvae_core.engine.model.systems import compared_with, free_parameters
 from tvae_core.engine.model.target_vae import TargetVae
@@ -29,12 +32,16 @@ from tvae_core.engine.training.start import unit_variance
 from tvae_core.engine.training.step import micro_batch_size, train_step
 from tvae_core.engine.training.trainer_state import TrainerState, initial_model
 from tvae_core.errors import Cancelled, TrainingError
-from tvae_core.progress import Epoch, Finished, Preview, Record, Remark, Started, Step
+from tvae_core.files import write_text
+from tvae_core.progress import Epoch, Finished, Judged, Preview, Record, Remark, Started, Step
+from tvae_core.runs.advice import try_again
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images, more_images, open_images_of_run, place_of_images
 
 _STEP_REPORT_S = 0.5
 _MOST_SKIPPED = 20  # steps in a row, each on other images: the weights are past help
+_FEWEST_JUDGED = 8  # held-out images; with fewer, those trained on are looked at as well
+_JUDGED_EVERY = 15  # times as long as it takes
 _FIRST_IMAGES = 64  # on which the start is scaled
 
 
@@ -117,7 +124,7 @@ class Trainer:
     ) -> None:
         self.run, self.config, self._cancelled, self._on_save = run, config, cancelled, on_save
         self.device = choose_device(config.train.device)
-        self.images = CachedImages(images)
+        self.images, self._prepared = CachedImages(images), images
         self.split: Split = split_images(len(images), config.data, config.train.seed)
         mask = getattr(images, "mask", None)
         self.model: TargetVae = initial_model(config, self.images, mask, self.device)
@@ -135,6 +142,7 @@ class Trainer:
         self._new = saved is None
         self.micro_batch = micro_batch_size(self.model, config, self.device)
         self._saved_at = time.monotonic()
+        self._judging_s = 0.0
 
     def records(self) -> Iterator[Record]:
         """Train to the end, yielding records."""
@@ -151,15 +159,10 @@ class Trainer:
             compared_with(self.model),
         )
         yield from self._first_found()
-        last: Epoch | None = None
         while not self.state.finished:
-            for record in self._epoch():
-                last = record if isinstance(record, Epoch) else last
-                yield record
+            yield from self._epoch()
         self._finish()
-        infers_pose = self.config.model.system in ("target-vae", "spatial-vae")
-        if last is not None and (said := verdict(last, infers_pose)):
-            yield Remark(said)
+        yield self._judged(final=True)
         seconds = time.monotonic() - began
         yield Finished(str(self.run.model), self.state.reason, seconds)
 
@@ -244,6 +247,8 @@ class Trainer:
                 save_checkpoint(self.run.checkpoints, "best", state.model_checkpoint())
             epoch = state.epoch
             pictures = previews.write(self.run, self.model, self.images, config, epoch)
+            spent = time.monotonic() - began
+            learned = [self._judged()] if spent > _JUDGED_EVERY * self._judging_s else []
         skipped = state.skipped
         state.after_epoch(score)
         seconds = time.monotonic() - began
@@ -265,6 +270,24 @@ class Trainer:
             self.save()
         yield record
         yield pictures
+        yield from learned
+
+    def _judged(self, final: bool = False) -> Judged:
+        """Return what the weights that stand in the model have learned; keep it in the run."""
+        began = time.monotonic()
+        held_out = self.split.validation
+        if len(held_out) < _FEWEST_JUDGED:
+            held_out = np.concatenate([held_out, self.split.train])
+        self.model.eval()
+        figures = learning_figures(
+            self.model, self.images, held_out, len(self.split.train), turned=final
+        )
+        found: Verdict = verdict(figures)
+        stack = getattr(self._prepared, "stack", None)
+        settings = try_again(found, self.config, stack) if final else {}
+        write_text(self.run.verdict_file, found.to_json() + "\n")
+        self._judging_s = time.monotonic() - began
+        return Judged(found.learned, found.words, settings, final)
 
     def save(self) -> str:
         """Write a checkpoint of the last whole step and return its SHA-256."""
@@ -293,6 +316,7 @@ class Trainer:
 
         best = load_checkpoint(self.run.checkpoints, "best")
         self.model.load_state_dict(best.tensors)
+        self.model.eval()
         write_bytes(self.run.model, model_bytes(self.model))
 
 

@@ -166,7 +166,10 @@ class TrainerState:
     def model_checkpoint(self) -> Checkpoint:
         """Return the weights as they stand in the model."""
         tensors = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        return Checkpoint(tensors, {"step": self.step, "epoch": self.epoch})
+        return Checkpoint(tensors, {"step": self.step, "epoch": self.epoch} | self._form())
+
+    def _form(self) -> dict[str, int]:
+        return {"side": self.model.side, "channels": self.model.channels}
 
     def checkpoint(self) -> Checkpoint:
         """Return everything, so that `restore` continues to the same bits."""
@@ -175,7 +178,7 @@ class TrainerState:
         tensors |= self.optimizer.tensors()
         if self.linear is not None:
             tensors |= {f"linear.{k}": v for k, v in self.linear.tensors().items()}
-        values: dict[str, Any] = {name: getattr(self, name) for name in _COUNTERS}
+        values: dict[str, Any] = {name: getattr(self, name) for name in _COUNTERS} | self._form()
         values["sums"] = dict(zip(TERMS, self.sums.tolist(), strict=True))
         values["best"] = None if math.isinf(self.best) else self.best
         if self.model.encoder.lifting is not None:

@@ -30,6 +30,7 @@ from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.inference import Inferred, images_at_once, infer
+from tvae_core.engine.using.weights import weights_of_run
 from tvae_core.errors import Cancelled, CheckpointError, ConfigError, ImageFileError, StoreError
 from tvae_core.files import sha256_of_bytes, write_bytes
 from tvae_core.images.identity import FINGERPRINT, KnownImages
@@ -68,10 +69,12 @@ def embed(
 ) -> Iterator[Record]:
     """Embed the images of a run with its best model and write the store.
 
+    A run that is still trained, or was stopped, is embedded with the best model so far.
+
     Parameters
     ----------
     run : RunFolder
-        A trained run.
+        A run that was trained, if only a little.
     target : Path
         The store to write; the run's `embeddings.h5` by default.
     config : RunConfig
@@ -96,7 +99,10 @@ def embed(
     """
     began = time.monotonic()
     config, target = config or run.config(), target or run.store
-    model = _best_model(run, config)
+    weights, so_far = weights_of_run(run)
+    model = _model_of(weights, run, config)
+    if so_far:
+        yield Remark(f"the run is not finished: embedded with {so_far}")
     through_ctf = model.model.ctf == "likelihood"
     own = is_of_run(run, config.data) and not all_there
     if own:
@@ -109,7 +115,7 @@ def embed(
         if said := more_images(images.stack) if own else _other_pixel(run, images):
             yield Remark(said)
         aside = _notes_to_put_aside(target, images, new_notes)
-        yield from _embed_images(model, images, config, run, target, cancelled)
+        yield from _embed_images(model, weights, images, config, run, target, cancelled)
         if aside:
             yield Remark(f"notes on other images ({aside}) are kept in {put_notes_aside(target)}")
         if own:
@@ -117,13 +123,10 @@ def embed(
     yield Finished(str(target), "embedded", time.monotonic() - began)
 
 
-def _best_model(run: RunFolder, config: RunConfig) -> TargetVae:
-    """Return the run's model where `config` wants it to work."""
-    if not run.model.exists():
-        raise CheckpointError("the run has no model yet", run.path, "finish its training first")
+def _model_of(weights: bytes, run: RunFolder, config: RunConfig) -> TargetVae:
+    """Return the model of `weights` where `config` wants it to work."""
     set_threads(config.train.threads)
-    model = model_from_bytes(run.model.read_bytes(), run.model)
-    return model.to(choose_device(config.train.device))
+    return model_from_bytes(weights, run.model).to(choose_device(config.train.device))
 
 
 def _notes_to_put_aside(target: Path, images: PreparedStack, allowed: bool) -> str:
@@ -144,13 +147,13 @@ def _notes_to_put_aside(target: Path, images: PreparedStack, allowed: bool) -> s
 
 def _embed_images(
     model: TargetVae,
+    weights: bytes,
     images: PreparedStack,
     config: RunConfig,
     run: RunFolder,
     target: Path,
     cancelled: Callable[[], bool],
 ) -> Iterator[Record]:
-    weights = run.model.read_bytes()
     table = images.stack.table
     record = None if table is None else record_of(table)
     described = config.data.model_dump_json() + config.embed.model_dump_json()
@@ -366,6 +369,7 @@ def _header(
         table=table,
         fingerprint=FINGERPRINT,
         pixel_type=stack.dtype.newbyteorder("=").str,
+        verdict=run.verdict_text(),
     )
 
 

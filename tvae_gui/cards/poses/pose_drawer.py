@@ -135,7 +135,7 @@ class PoseDrawer(Drawer):
                 "them again."
             )
             return
-        self._verdict.setText(report.verdict)
+        self._verdict.setText("\n".join(report.verdicts))
         self._verdict.show()
         rows = [
             f"<tr><td>{_MARKS.get(j.level, '–')}</td><td style='padding: 0 8px'>{j.part}</td>"
