@@ -151,10 +151,12 @@ def verdict(figures: LearningFigures) -> Verdict:
         change = "Train so that it learns at all: other settings for these images, or more epochs."
         return Verdict("nothing", "Nothing was learned.", why, change)
     if not content:
+        z = "z is the same for every image"
+        if figures.content_nats >= LEAST_CONTENT:
+            z = "what z says of an image helps to draw no other"
         return Verdict(
             "pose",
-            "Learned the pose, not the content: z is the same for every image, so its planes and "
-            "clusters mean nothing.",
+            f"Learned the pose, not the content: {z}, so its planes and clusters mean nothing.",
             why,
             "Let z start with less weight on its KL, or train for more epochs.",
         )

@@ -37,6 +37,7 @@ _CORE_EFFICIENCY = 0.8
 _SPARE = 0.8
 _SMALL_RUN = 2e9  # bytes: what others hold now may be free when so little is needed
 _FEW_IMAGES = 200
+_IMAGES_A_DIMENSION = 25
 _SMALLEST_SIDE = 24
 
 
@@ -200,10 +201,13 @@ def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
             0,
             blocks=True,
         )
-    if look.images < _FEW_IMAGES:
+    if look.images < 2:
+        what = "There is one image: nothing can be compared with it."
+        remedy = "Choose a set of images; of a micrograph, the particles cut out of it."
+        yield Problem(what, remedy, blocks=True)
+    elif look.images < _FEW_IMAGES:
         yield Problem(
-            f"{words.count(look.images, 'image')} {'is' if look.images == 1 else 'are'} few: "
-            "the model will memorise them.",
+            f"{words.count(look.images, 'image')} are few: the model will memorise them.",
             "Use a few thousand if there are more.",
         )
 
@@ -239,6 +243,15 @@ def _model_problems(config: RunConfig, look: ImageLook, side: int) -> Iterator[P
     for wrong in config.contradictions():
         yield Problem(wrong.what, wrong.remedy, wrong.key, wrong.value, blocks=True)
     images, batch = training_images(config, look), config.train.batch_size
+    fills = max(2, images // _IMAGES_A_DIMENSION)
+    if model.z_dim > fills:
+        yield Problem(
+            f"{words.count(images, 'training image')} cannot fill a content of {model.z_dim} "
+            "dimensions: distances in it mean little.",
+            f"Use {fills} dimensions",
+            "model.z_dim",
+            fills,
+        )
     if images < batch:
         yield Problem(
             f"{words.count(images, 'training image')} {'does' if images == 1 else 'do'} not fill "

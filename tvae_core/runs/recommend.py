@@ -37,7 +37,10 @@ _PASSES = 60_000  # images seen: more gains little on the sets tried
 _LONGEST_S = 900.0
 _FEWEST_EPOCHS = 6
 _MOST_EPOCHS = 200
+_MANY_IMAGES = 1000  # from here on classes are told apart better by more dimensions of z
+_LARGE_Z = 8
 _NOISE_IMAGES = 256
+_DECIDE = {"crop_px", "dataset", "axes", "channel", "image_root", "fit", "side_px"}
 STARTS = ("fast-particles", "fast-cpu", "fast-cells")  # the presets that a choice changes
 DECIDES = frozenset(
     {
@@ -190,7 +193,7 @@ class _Identity:
         path = Path(stack.path)
         stat = path.stat() if path.exists() else None
         when = (stat.st_mtime_ns, stat.st_size) if stat else (0, 0)
-        data_key = (data.crop_px, data.dataset, data.axes, data.channel, data.image_root)
+        data_key = data.model_dump_json(include=_DECIDE)
         self._key = (str(path.absolute()), when, len(stack), stack.form, data_key)
 
     def __hash__(self) -> int:
@@ -379,8 +382,18 @@ class _Chooser:
             yield Choice("model.rotation_prior_std_rad", 0.5, reason)
 
     def _content(self) -> Iterator[Choice]:
-        return
-        yield
+        images, noisy = training_images(self.config, self.look), self.facts.is_noisy
+        if noisy:
+            reason = "noise leaves little to tell: a plane that can be looked at whole"
+            yield Choice("model.z_dim", 2, reason)
+            reason = "content dies in strong noise, unless a linear model shows it first"
+            yield Choice("train.content_start", "auto", reason)
+        elif images >= _MANY_IMAGES:
+            reason = f"{words.count(images, 'image')} fill more dimensions than a plane has"
+            yield Choice("model.z_dim", _LARGE_Z, reason)
+        else:
+            reason = f"{words.count(images, 'image')} fill a plane"
+            yield Choice("model.z_dim", 2, reason)
 
     def _length(self, machine: Machine) -> Iterator[Choice]:
         images = max(1, training_images(self.config, self.look))
@@ -413,5 +426,5 @@ def _preset_for(facts: ImageFacts) -> str:
 
 def _opened_so(base: DataConfig, data: DataConfig) -> DataConfig:
     """Return `base` with where and how the images are opened taken from `data`."""
-    opened = ("path", "dataset", "axes", "channel", "image_root")
+    opened = ("path", "dataset", "axes", "channel", "image_root", "fit", "side_px")
     return base.model_copy(update={name: getattr(data, name) for name in opened})

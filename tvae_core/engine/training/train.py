@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from tvae_core import words
 from tvae_core.analysis.verdict import Verdict, verdict
 from tvae_core.config import RunConfig
 from tvae_core.engine.data import (
@@ -37,10 +38,12 @@ from tvae_core.progress import Epoch, Finished, Judged, Preview, Record, Remark,
 from tvae_core.runs.advice import try_again
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images, more_images, open_images_of_run, place_of_images
+from tvae_core.runs.pace import TOLD_AFTER, Pace, shorter
 
 _STEP_REPORT_S = 0.5
 _MOST_SKIPPED = 20  # steps in a row, each on other images: the weights are past help
 _FEWEST_JUDGED = 8  # held-out images; with fewer, those trained on are looked at as well
+_WORTH_TELLING_S, _LONG_S = 60.0, 600.0
 _JUDGED_EVERY = 15  # times as long as it takes
 _FIRST_IMAGES = 64  # on which the start is scaled
 
@@ -143,6 +146,7 @@ class Trainer:
         self.micro_batch = micro_batch_size(self.model, config, self.device)
         self._saved_at = time.monotonic()
         self._judging_s = 0.0
+        self._pace, self._told = Pace(), False
 
     def records(self) -> Iterator[Record]:
         """Train to the end, yielding records."""
@@ -181,20 +185,23 @@ class Trainer:
             self.split.train, self.config.train.batch_size, self.config.train.seed, state.epoch
         )
         remaining = batches[state.steps_in_epoch :]
-        reported, done = began, 0
+        reported = began
+        self._pace.begin()
         for batch in prefetch(self.images, remaining):
             self._step(batch)
-            done += len(batch)
-            now = time.monotonic()
-            if now - reported > _STEP_REPORT_S:
-                reported = now
-                yield self._step_record(done / (now - began), len(batches))
+            self._pace.step(len(batch))
+            yield from self._time_to_go()
+            if time.monotonic() - reported > _STEP_REPORT_S:
+                reported = time.monotonic()
+                yield self._step_record(len(batches))
             self._save_when_due()
+        stepped = time.monotonic()
         try:
             yield from self._close_epoch(began)
         except Cancelled:
             self.save()
             raise
+        self._pace.besides(time.monotonic() - stepped)
 
     def _step(self, batch: Batch) -> None:
         state = self.state
@@ -303,12 +310,27 @@ class Trainer:
         if self._cancelled():
             raise Cancelled("stopped; a checkpoint was written", self.run.path, "add --resume")
 
-    def _step_record(self, rate: float, steps: int) -> Step:
-        state, train = self.state, self.config.train
-        left = len(self.split.train) * (train.epochs - state.epoch) - state.images_in_epoch
+    def _step_record(self, steps: int) -> Step:
+        state, rate = self.state, self._pace.images_per_second
         means = state.epoch_means()
-        eta = left / max(rate, 1e-9)
-        return Step(state.epoch, state.steps_in_epoch, steps, means["elbo"], rate, eta)
+        return Step(state.epoch, state.steps_in_epoch, steps, means["elbo"], rate, self._left_s())
+
+    def _left_s(self) -> float:
+        state, epochs = self.state, self.config.train.epochs - self.state.epoch
+        return self._pace.left_s(len(self.split.train) * epochs - state.images_in_epoch, epochs)
+
+    def _time_to_go(self) -> Iterator[Record]:
+        """Say once, after the first steps, how long it will take and what would shorten it."""
+        if self._told or self._pace.steps < TOLD_AFTER:
+            return
+        self._told, left = True, self._left_s()
+        if left < _WORTH_TELLING_S:
+            return
+        said = f"about {words.duration(left)} to go"
+        ways = shorter(self.config, self.model.side, self.model.channels)
+        if left > _LONG_S and ways:
+            said += f"; what would shorten it: {', '.join(ways)}"
+        yield Remark(said)
 
     def _finish(self) -> None:
         from tvae_core.engine.model.checkpoint import load_checkpoint, model_bytes

@@ -67,9 +67,7 @@ def embed(
     all_there: bool = False,
     new_notes: bool = False,
 ) -> Iterator[Record]:
-    """Embed the images of a run with its best model and write the store.
-
-    A run that is still trained, or was stopped, is embedded with the best model so far.
+    """Embed the images of a run with its best model, so far, and write the store.
 
     Parameters
     ----------
@@ -101,8 +99,7 @@ def embed(
     config, target = config or run.config(), target or run.store
     weights, so_far = weights_of_run(run)
     model = _model_of(weights, run, config)
-    if so_far:
-        yield Remark(f"the run is not finished: embedded with {so_far}")
+    yield from so_far
     through_ctf = model.model.ctf == "likelihood"
     own = is_of_run(run, config.data) and not all_there
     if own:

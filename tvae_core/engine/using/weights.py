@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from tvae_core import words
 from tvae_core.config import ModelConfig
 from tvae_core.engine.model.checkpoint import (
     Checkpoint,
@@ -13,15 +14,16 @@ from tvae_core.engine.model.checkpoint import (
 )
 from tvae_core.engine.model.systems import build_model
 from tvae_core.errors import CheckpointError
+from tvae_core.progress import Remark
 from tvae_core.runs.folder import RunFolder
 
 _BEST = "best"
 
 
-def weights_of_run(run: RunFolder) -> tuple[bytes, str]:
-    """Return a run's model as one safetensors file, and where it comes from in words.
+def weights_of_run(run: RunFolder) -> tuple[bytes, tuple[Remark, ...]]:
+    """Return a run's model as one safetensors file, and what is to be said of it.
 
-    Of a finished run that is its model, and the words are empty. Of one that is still trained, or
+    Of a finished run that is its model, and nothing is said. Of one that is still trained, or
     was stopped, it is the best model so far; before the first epoch ends, that of the newest
     checkpoint.
 
@@ -34,19 +36,24 @@ def weights_of_run(run: RunFolder) -> tuple[bytes, str]:
     if run.model.exists():
         newer = best.exists() and best.stat().st_mtime > run.model.stat().st_mtime
         if not (newer and run.process() is not None):
-            return run.model.read_bytes(), ""
+            return run.model.read_bytes(), ()
     if best.exists():
         found = load_checkpoint(run.checkpoints, _BEST)
         done = int(found.values["epoch"]) + 1
-        return _as_model(run, found, found.tensors), f"the best model of {done} epochs so far"
+        said = f"the best model of {words.count(done, 'epoch')} so far"
+        return _as_model(run, found, found.tensors), _unfinished(said)
     newest = load_newest(run.checkpoints)
     if newest is None:
         todo = "wait for its first epoch to end" if run.process() else "resume its training first"
         raise CheckpointError("the run has no model yet", run.path, todo)
     own = {k.removeprefix("model."): v for k, v in newest.tensors.items() if k[:6] == "model."}
     averaged = {k[8:]: v for k, v in newest.tensors.items() if k[:8] == "average."}
-    words = f"the model after {newest.values['step']:,} steps, before the first epoch ended"
-    return _as_model(run, newest, own | averaged), words
+    said = f"the model after {newest.values['step']:,} steps, before the first epoch ended"
+    return _as_model(run, newest, own | averaged), _unfinished(said)
+
+
+def _unfinished(with_what: str) -> tuple[Remark, ...]:
+    return (Remark(f"the run is not finished: embedded with {with_what}"),)
 
 
 def _as_model(run: RunFolder, checkpoint: Checkpoint, tensors: dict[str, Tensor]) -> bytes:
