@@ -309,7 +309,9 @@ def _object_side(config: RunConfig, look: ImageLook, side: int) -> int | None:
     if look.object_px is None:
         return None
     before = config.data.crop_px or look.side
-    return min(side, round(look.object_px * side / before))
+    # what varies is the object wherever it lies: a deviation of its shift on either side
+    moved = 2 * config.model.shift_prior_std_px
+    return min(side, round(look.object_px * side / before - moved))
 
 
 def _free_memory() -> float:

@@ -357,7 +357,7 @@ class _Chooser:
         single = facts.object_px
         usable = math.isfinite(single) and not facts.is_noisy and not facts.is_busy
         width = (single if usable else facts.extent_px) * self._scale
-        low, high = 0.5 * side, 0.78 * side
+        low, high = 0.5 * side, 0.8 * side
         kernel = int(min(max(width, low), high)) | 1
         kernel = min(kernel, side - 1 + side % 2)
         yield Choice("model.kernel_px", kernel, f"objects are about {width:.0f} of {side} px")
@@ -407,6 +407,10 @@ class _Chooser:
 
     def _remark(self) -> None:
         facts = self.facts
+        if facts.is_noisy and abs(facts.contrast) < 5 and facts.snr < 0.01:
+            self.notes.append(
+                "nothing stands out from the noise in the middle of the images: are they particles?"
+            )
         if facts.round_share > 0.8:
             self.notes.append("most objects look the same turned by any angle: angles mean little")
         elif facts.half_turn > 0.5:

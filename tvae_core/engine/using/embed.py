@@ -67,12 +67,11 @@ def embed(
     all_there: bool = False,
     new_notes: bool = False,
 ) -> Iterator[Record]:
-    """Embed the images of a run with its best model, so far, and write the store.
+    """Embed the images of a run that was trained, if only a little, and write the store.
 
     Parameters
     ----------
     run : RunFolder
-        A run that was trained, if only a little.
     target : Path
         The store to write; the run's `embeddings.h5` by default.
     config : RunConfig
