@@ -19,6 +19,8 @@ from tvae_gui.cards.average.average_drawer import AverageDrawer
 from tvae_gui.cards.average.average_presenter import AveragePresenter
 from tvae_gui.cards.clusters.cluster_drawer import ClusterDrawer
 from tvae_gui.cards.clusters.cluster_presenter import ClusterPresenter
+from tvae_gui.cards.compare.compare_drawer import CompareDrawer
+from tvae_gui.cards.compare.compare_presenter import ComparePresenter
 from tvae_gui.cards.evaluation.evaluation_drawer import EvaluationDrawer
 from tvae_gui.cards.export.export_drawer import ExportDrawer
 from tvae_gui.cards.export.export_presenter import ExportPresenter
@@ -107,6 +109,7 @@ class Rooms(QMainWindow):
         self.hover_card = HoverCard(self.plane)
         self.cluster_drawer = ClusterDrawer()
         self.export_drawer = ExportDrawer()
+        self.compare_drawer = CompareDrawer()
         self.evaluation_drawer = EvaluationDrawer()
         self.average_drawer = AverageDrawer()
         self.pose_drawer = PoseDrawer()
@@ -115,6 +118,7 @@ class Rooms(QMainWindow):
             "clusters": self.cluster_drawer, "export": self.export_drawer,
             "evaluation": self.evaluation_drawer, "averages": self.average_drawer,
             "poses": self.pose_drawer, "field": self.field_drawer,
+            "compare": self.compare_drawer,
         }  # fmt: skip
         self.path_bar = PathBar()
         self.film_strip = FilmStrip()
@@ -164,6 +168,7 @@ class Rooms(QMainWindow):
         self.data = DataPresenter(c, self.job_bar)
         self.clusters = ClusterPresenter(c, self.cluster_drawer)
         self.export = ExportPresenter(c, self.export_drawer)
+        self.comparison = ComparePresenter(c, self.compare_drawer)
         self.averages = AveragePresenter(c, self.average_drawer)
         self.sets = SetPresenter(c, self.export.open, self.averages.open_set)
         self.poses = PosePresenter(c, self.pose_drawer)

@@ -64,6 +64,7 @@ class MainWindow(Rooms):
         self._connect_jobs()  # jobs answer
         self._connect_drawers()  # clusters, sets, export, averages
         self._connect_poses()  # poses, and which cards are open
+        self._connect_comparison()  # two selections compared
         self._connect_paths()  # paths
         self._connect_walk()  # the film strip
         self._connect_window()  # the window
@@ -239,6 +240,11 @@ class MainWindow(Rooms):
         p.failed.connect(self.messages.error)
         d.centres_decoded.connect(self.clusters.on_centres)
         p.clusters_ready.connect(self.clusters.on_averages)
+
+    def _connect_comparison(self) -> None:
+        self.state.store_changed.connect(self.comparison.on_store)
+        self.compare_drawer.groups_chosen.connect(self.comparison.choose)
+        self.compare_drawer.column_picked.connect(self.inspector_presenter.colour_by)
 
     def _connect_drawers(self) -> None:
         probe = self.probe_panel

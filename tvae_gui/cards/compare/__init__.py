@@ -1,0 +1,1 @@
+"""Two selections compared: averages, their difference, and which columns differ most."""
