@@ -24,7 +24,7 @@ from tvae_gui.main_window import MainWindow
 from tvae_gui.state.made import Clusters, changed_parts
 from tvae_gui.state.made_state import MARKS
 
-ACTIONS = int(os.environ.get("TVAE_RANDOM_ACTIONS", "400"))
+ACTIONS = int(os.environ.get("TVAE_RANDOM_ACTIONS", "300"))
 Key = Qt.Key
 KEYS: tuple[tuple[Qt.Key, Qt.KeyboardModifier], ...] = (
     *((key, NONE) for key in (
