@@ -14,17 +14,14 @@ BOTH_PX = 1100  # beside the panels: a window of about 1,700
 class Stage(QSplitter):
     """Shows the plane, and the gallery when it is called for.
 
-    Parameters
-    ----------
-    foot : QWidget
-        What stands below them, put away while the gallery takes the place of the plane.
+    Signals: none.
     """
 
-    def __init__(self, plane: QWidget, gallery: QWidget, foot: QWidget) -> None:
+    def __init__(self, plane: QWidget, gallery: QWidget) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self.setHandleWidth(GRID)
         self.setChildrenCollapsible(False)
-        self._plane, self._gallery, self._foot = plane, gallery, foot
+        self._plane, self._gallery = plane, gallery
         for widget in (plane, gallery):
             self.addWidget(widget)
         self._open = False
@@ -54,4 +51,3 @@ class Stage(QSplitter):
         both = self.width() >= BOTH_PX
         self._plane.setVisible(not self._open or both)
         self._gallery.setVisible(self._open)
-        self._foot.setVisible(not self._open or both)

@@ -126,7 +126,7 @@ class Rooms(QMainWindow):
         self.probe_panel = ProbePanel()
         self.gallery = Gallery()
         self.gallery_page = GalleryPage()
-        self.stage = Stage(self.plane, self.gallery_page, self.gallery)
+        self.stage = Stage(self.plane, self.gallery_page)
         self.start_page = StartPage()
         self.top_bar = TopBar()
 
