@@ -12,6 +12,7 @@ from tvae_core.images.values import ValueFacts, facts_of
 
 _SAMPLED = 256
 _SHOWN = 16
+_MOST_PIXELS = 1 << 26  # held at once
 _BINS = 96
 
 
@@ -96,7 +97,9 @@ class ImageLook:
 def look_at(stack: Images, path: str) -> ImageLook:
     """Return the look at a stack, reading at most 256 images of it."""
     total = len(stack)
-    indices = np.unique(np.linspace(0, total - 1, min(total, _SAMPLED)).astype(np.int64))
+    pixels_each = max(1, int(np.prod(stack.read(np.zeros(1, np.int64)).shape)))
+    sampled = min(total, _SAMPLED, max(_SHOWN, _MOST_PIXELS // pixels_each))
+    indices = np.unique(np.linspace(0, total - 1, sampled).astype(np.int64))
     pixels = np.asarray(stack.read(indices), dtype=np.float32)
     values = facts_of(total, stack.dtype)
     values.add(pixels)
@@ -104,7 +107,7 @@ def look_at(stack: Images, path: str) -> ImageLook:
     low, high = _limits(finite)
     inside = finite[(finite >= low) & (finite <= high)]
     counts, edges = np.histogram(inside, bins=_BINS, range=(low, high))
-    step = max(1, len(indices) // _SHOWN)
+    few = np.unique(np.linspace(0, len(indices) - 1, _SHOWN).astype(np.int64))
     height, width = pixels.shape[1:3]
     return ImageLook(
         path=path,
@@ -112,7 +115,7 @@ def look_at(stack: Images, path: str) -> ImageLook:
         height=height,
         width=width,
         channels=pixels.shape[3] if pixels.ndim == 4 else 1,
-        samples=_grey(pixels[::step][:_SHOWN]),
+        samples=_grey(pixels[few]),
         low=low,
         high=high,
         mean=float(finite.mean(dtype=np.float64)) if finite.size else 0.0,

@@ -8,9 +8,11 @@ from tvae_core.config import DataConfig
 from tvae_core.errors import ImageFileError
 from tvae_core.files import file_error
 from tvae_core.images.fitting import FitChoice
-from tvae_core.images.pictures import open_pictures
+from tvae_core.images.picture_folder import pictures_of
+from tvae_core.images.pictures import have_pages, open_pictures
 from tvae_core.images.registry import kind_of_content, kind_of_name, readable
 from tvae_core.images.stack import ImageStack, Wanted
+from tvae_core.images.stack_folder import open_folder_of_stacks
 
 
 def open_data(data: DataConfig) -> ImageStack:
@@ -73,7 +75,7 @@ def _open(path: Path, wanted: Wanted) -> ImageStack:
     if not path.exists():
         raise ImageFileError("no such file or folder", path)
     if path.is_dir():
-        return open_pictures(path, wanted, lambda name: kind_of_name(name) is not None)
+        return _open_folder(path, wanted)
     if not path.is_file():
         raise ImageFileError("neither a file nor a folder", path)
     if not path.stat().st_size:
@@ -82,6 +84,18 @@ def _open(path: Path, wanted: Wanted) -> ImageStack:
     if kind is None:
         raise _unknown(path)
     return kind.read(path, wanted)
+
+
+def _open_folder(path: Path, wanted: Wanted) -> ImageStack:
+    found = pictures_of(path, _stack_kind)
+    if not found.are_stacks and not have_pages(found.files):
+        return open_pictures(path, wanted, found)
+    return open_folder_of_stacks(path, found, wanted, lambda file: _open(file, wanted))
+
+
+def _stack_kind(name: str) -> str:
+    kind = kind_of_name(name)
+    return "" if kind is None else "table" if kind.is_table else "stack"
 
 
 def _unknown(path: Path) -> ImageFileError:

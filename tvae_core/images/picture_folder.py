@@ -1,4 +1,4 @@
-"""Which files of a folder are its pictures, their classes, and what is left out."""
+"""Which files of a folder are its pictures or its stacks, their classes, and what is left out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tvae_core import words
 from tvae_core.errors import ImageFileError
 from tvae_core.files import file_error
+from tvae_core.images.labels import NAMES
 from tvae_core.particles.described import Categories
 
 READ = (
@@ -32,11 +33,12 @@ _SPLITS = {
 _OF_A_RUN = ("config.json", "metrics.jsonl")
 _LARGEST = np.iinfo(np.int32).max
 Place = tuple[str, ...]
+_Files = list[tuple[Path, Place]]
 
 
 @dataclass
 class Pictures:
-    """The pictures of a folder and of all folders in it, in order.
+    """The pictures, or else the stacks, of a folder and of all folders in it, in order.
 
     Parameters
     ----------
@@ -50,6 +52,8 @@ class Pictures:
         The whole path of each picture's folder, where it says more than the label.
     left_out : Counter
         How many files were not read, by reason.
+    are_stacks : bool
+        The files are stacks: there are no pictures.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -57,6 +61,7 @@ class Pictures:
     names: tuple[str, ...] = ()
     folders: Categories | None = None
     left_out: Counter[str] = field(default_factory=Counter)
+    are_stacks: bool = False
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -64,30 +69,41 @@ class Pictures:
         return tuple(reason.format(words.count(n, "file")) for reason, n in self.left_out.items())
 
 
-def pictures_of(folder: Path, is_stack: Callable[[str], bool]) -> Pictures:
+def pictures_of(folder: Path, stack_kind: Callable[[str], str]) -> Pictures:
     """Return the pictures of a folder and of the folders in it, any levels down.
+
+    Where there are none, its stacks are returned.
 
     Where folders tell pictures apart, the first level that does so names their classes; a level
     that only says train or test is passed over. Hidden folders and those of runs are left out.
 
     Parameters
     ----------
-    is_stack : callable
-        Whether a file of this name is a stack or a table, which is not read from among pictures.
+    stack_kind : callable
+        "stack" or "table" where a file's name says that it is one, else "".
 
     Raises
     ------
     ImageFileError
-        There are none.
+        There is neither, or a table that names the stacks beside it.
     """
-    found, places = Pictures(), []
+    found = Pictures()
+    pictures, stacks, tables = _Files(), _Files(), _Files()
+    kinds = {"picture": pictures, "stack": stacks, "table": tables}
     for place, names in _walk(folder, found.left_out):
-        here = _here(Path(folder, *place), names, found.left_out, is_stack)
-        found.files += here
-        places += [place] * len(here)
-    if not found.files:
+        for file in (Path(folder, *place, name) for name in names if not name.startswith(".")):
+            if (kind := _kind(file, found.left_out, stack_kind)) in kinds:
+                kinds[kind].append((file, place))
+    if tables and not pictures:
+        raise _has_tables(folder, [file for file, _ in tables])
+    for file, _ in (*stacks, *tables) if pictures else ():
+        found.left_out[_beside(file)] += 1
+    found.are_stacks = not pictures
+    chosen = pictures or stacks
+    if not chosen:
         raise _none(folder, found)
-    _label(found, places)
+    found.files = [file for file, _ in chosen]
+    _label(found, [place for _, place in chosen])
     return found
 
 
@@ -111,20 +127,24 @@ def _raise(error: OSError) -> None:
     raise file_error(error, error.filename, "cannot be opened") from error
 
 
-def _here(
-    folder: Path, names: list[str], left_out: Counter[str], is_stack: Callable[[str], bool]
-) -> list[Path]:
-    """Return the pictures that lie in a folder itself, counting what is not read."""
-    found = []
-    for file in (folder / name for name in names if not name.startswith(".")):
-        suffix = file.suffix.lower()
-        if suffix in READ and file.is_file():
-            found.append(file)
-        elif file.is_symlink() and not file.exists():
-            left_out["{} not read: links that lead nowhere"] += 1
-        elif suffix in _OTHER_PICTURES or is_stack(file.name):
-            left_out[f"{{}} not read: {suffix} is not read from a folder"] += 1
-    return found
+def _kind(file: Path, left_out: Counter[str], stack_kind: Callable[[str], str]) -> str:
+    """Return "picture", "stack" or "table", counting what is known and not read."""
+    suffix = file.suffix.lower()
+    if file.is_symlink() and not file.exists():
+        left_out["{} not read: links that lead nowhere"] += 1
+    elif suffix in READ and file.is_file():
+        return "picture"
+    elif suffix in _OTHER_PICTURES:
+        left_out[f"{{}} not read: {suffix} is not read from a folder"] += 1
+    elif kind := stack_kind(file.name):
+        if file.stem.lower() not in NAMES and file.is_file():
+            return kind
+        left_out["{} not read: labels by their name"] += 1
+    return ""
+
+
+def _beside(file: Path) -> str:
+    return f"{{}} not read: {file.suffix.lower()} is not read from a folder of pictures"
 
 
 def _label(found: Pictures, places: list[Place]) -> None:
@@ -153,6 +173,12 @@ def _classes(places: list[Place]) -> list[str] | None:
         if len(first) > 1 and not (splits and any(len(place) > 1 for place in places)):
             return [place[0] if place else "" for place in places]
         places = [place[1:] for place in places]
+
+
+def _has_tables(folder: Path, tables: list[Path]) -> ImageFileError:
+    named = tables[0].relative_to(folder)
+    more = f" and {words.count(len(tables) - 1, 'other table')}" if len(tables) > 1 else ""
+    return ImageFileError(f"holds the table {named}{more}", folder, f"name the table: {tables[0]}")
 
 
 def _none(folder: Path, found: Pictures) -> ImageFileError:

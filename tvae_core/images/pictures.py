@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,20 +19,18 @@ from tvae_core.images.display import SIDEWAYS, oriented, over, white_is_zero
 from tvae_core.images.fitting import Fit, fit_of, sizes_in_words
 from tvae_core.images.layout import chosen_channels
 from tvae_core.images.limits import DECODING_ERRORS, LARGEST_IMAGE, needs_imagecodecs
-from tvae_core.images.picture_folder import Pictures, pictures_of
+from tvae_core.images.picture_folder import Pictures
 from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes, Wanted
 from tvae_core.images.tiff import seen_page
+from tvae_core.images.transparency import Behind, behind, is_clear
 from tvae_core.particles.described import Categories
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".pgm", ".ppm")
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
 _GREY = {"1": "u1", "L": "u1", "LA": "u1", "La": "u1", "I": "i4", "F": "f4"}
 _GREY |= {"I;16": "u2", "I;16B": "u2", "I;16L": "u2", "I;16N": "u2"}
-_CLEAR = ("RGBA", "RGBa", "LA", "La", "PA")
 _EXIF_ORIENTATION = 0x0112
 _PHOTOMETRIC, _BITS_A_SAMPLE = 262, 258
-_BLACK = 16  # visible colours below it are drawn on white
-_JUDGED = 16  # pictures that the background is judged by
 
 
 class _Form(NamedTuple):
@@ -51,8 +49,8 @@ class PictureStack(ImageStack):
     ----------
     channels_taken : tuple of int
         Which of red, green and blue are taken, () for all there are.
-    background : int
-        What transparent pixels are drawn on: 0 black, 1 white.
+    transparency : Behind
+        What transparent pixels are drawn on, or that they are the image.
     fit : Fit, optional
         How every picture comes to the size of `form`.
     folders : Categories, optional
@@ -66,7 +64,7 @@ class PictureStack(ImageStack):
         form: StackForm,
         notes: StackNotes,
         channels_taken: tuple[int, ...] = (),
-        background: int = 0,
+        transparency: Behind = Behind(),  # noqa: B008 - a tuple of numbers
         fit: Fit | None = None,
         folders: Categories | None = None,
     ) -> None:
@@ -74,7 +72,7 @@ class PictureStack(ImageStack):
         super().__init__(path, kind, form, notes)
         self._files = files
         self._taken = channels_taken
-        self._background = background
+        self._transparency = transparency
         self._fit = fit
         self._folders = folders
 
@@ -102,9 +100,11 @@ class PictureStack(ImageStack):
 
     def _picture(self, file: Path) -> NDArray[Any]:
         with _opened(file) as picture:
-            pixels = _pixels(
-                file, picture, self.channels == 3 or bool(self._taken), self._background
-            )
+            colour = self.channels == 3 or bool(self._taken)
+            if self._transparency.is_image:
+                pixels = _alpha(file, picture)
+            else:
+                pixels = _pixels(file, picture, colour, self._transparency.background)
         if self._fit is not None:
             pixels = self._fit(pixels)
         if pixels.shape[:2] != (self.height, self.width):
@@ -121,16 +121,13 @@ def sniff(head: bytes) -> bool:
     return head.startswith(_MAGIC) or webp or bmp
 
 
-def open_pictures(
-    path: Path, wanted: Wanted, is_stack: Callable[[str], bool] = lambda name: False
-) -> PictureStack:
-    """Open a picture, or all pictures of a folder and of the folders in it.
+def open_pictures(path: Path, wanted: Wanted, found: Pictures | None = None) -> PictureStack:
+    """Open a picture, or all pictures found in a folder and in the folders in it.
 
     Folders may be classes, called by a number or a name. Pictures of several sizes are brought to
     one by the wanted fit, and the number is told. Grey and colour mixed are
     read as colour; transparent pixels are drawn on black, or on white where the visible colours
-    are black; a picture tagged as turned is turned. `is_stack(name)` tells the stacks and tables
-    that a folder also holds: they are left out and counted.
+    are dark, or are the image where these are one; a picture tagged as turned is turned.
 
     Raises
     ------
@@ -138,48 +135,51 @@ def open_pictures(
         No pictures, a picture that cannot be read, is truncated, has several pages or is a
         decompression bomb.
     """
-    found = Pictures([path]) if path.is_file() else pictures_of(path, is_stack)
+    found = found or Pictures([path])
     files = found.files
     forms = [_inspect(file) for file in files]
     sizes = np.asarray([(form.height, form.width) for form in forms])
     fit = fit_of(sizes, wanted.fit, wanted.side_px, wanted.crop_px)
     dtype = np.result_type(*{form.dtype for form in forms})
-    colour = max(form.channels for form in forms) == 3
+    clear = [file for file, form in zip(files, forms, strict=True) if form.clear]
+    transparency = behind(clear, len(clear) == len(files), _opened)
+    colour = max(form.channels for form in forms) == 3 and not transparency.is_image
     taken = chosen_channels(path, wanted, 3 if colour else 1) if colour else ()
     channels = 3 if colour and len(taken) != 1 else 1
-    clear = [file for file, form in zip(files, forms, strict=True) if form.clear]
-    transparent, background = _background(clear)
-    remarks = [*found.remarks, *_said(forms, transparent and len(clear), background)]
+    remarks = [*found.remarks, *_said(forms)]
+    if transparency.seen:
+        remarks.append(transparency.remark(len(clear)))
     if fit is not None:
         remarks.insert(0, f"{sizes_in_words(sizes)}: every picture is {fit.words}")
     height, width = sizes[0].tolist() if fit is None else (fit.side, fit.side)
     stack = StackForm(len(files), height, width, channels, dtype)
     notes = StackNotes(labels=found.labels, label_names=found.names, remarks=tuple(remarks))
-    return PictureStack(path, files, stack, notes, taken, background, fit, found.folders)
+    return PictureStack(path, files, stack, notes, taken, transparency, fit, found.folders)
 
 
-def _said(forms: list[_Form], clear: int, background: int) -> Iterator[str]:
-    if clear:
-        shade = "white" if background else "black"
-        yield f"transparent pixels of {words.count(clear, 'picture')} are drawn on {shade}"
+def _said(forms: list[_Form]) -> Iterator[str]:
     animated = sum(form.frames > 1 for form in forms)
     if animated:
         yield f"only the first frame of {words.count(animated, 'animated picture')} is read"
 
 
-def _background(clear: list[Path]) -> tuple[bool, int]:
-    """Return whether pictures with an alpha channel are transparent anywhere, and what is behind.
+def have_pages(files: list[Path]) -> bool:
+    """Return whether files are TIFF stacks, of which one at least has several pages.
 
-    Behind them is 1 (white) where all that is visible of them is black, else 0.
+    Raises
+    ------
+    ImageFileError
+        Such a stack lies among other pictures.
     """
-    transparent, bright = False, False
-    for file in clear[:: max(1, len(clear) // _JUDGED)]:
+    are_tiff = [file.suffix.lower() in (".tif", ".tiff") for file in files]
+    for file in (file for file, tiff in zip(files, are_tiff, strict=True) if tiff):
         with _opened(file) as picture:
-            whole = np.asarray(picture.convert("RGBA"))
-        seen = whole[..., :3][whole[..., 3] > 0]
-        transparent |= bool((whole[..., 3] < 255).any())
-        bright |= bool(seen.size and seen.max() >= _BLACK)
-    return transparent, int(transparent and not bright)
+            several = int(getattr(picture, "n_frames", 1)) > 1
+        if several and not all(are_tiff):
+            raise ImageFileError("has several pages", file, "open it by itself")
+        if several:
+            return True
+    return False
 
 
 def _inspect(file: Path) -> _Form:
@@ -189,11 +189,9 @@ def _inspect(file: Path) -> _Form:
         if width * height > LARGEST_IMAGE:
             raise ImageFileError(f"absurd size: {height} x {width} pixels", file)
         frames = int(getattr(picture, "n_frames", 1))
-        if picture.format == "TIFF" and frames > 1:
-            raise ImageFileError("has several pages", file, "open it by itself")
         if _orientation(picture) in SIDEWAYS:
             width, height = height, width
-        clear = picture.mode in _CLEAR or (picture.mode == "P" and "transparency" in picture.info)
+        clear = is_clear(picture)
         grey = "u1" if _is_grey_palette(picture) else _GREY.get(picture.mode)
         if _is_deep(file, picture):
             return _Form(width, height, 3, "u2", clear, frames)
@@ -226,10 +224,17 @@ def _pixels(file: Path, picture: Image.Image, colour: bool, background: int) -> 
     turn = _orientation(picture)
     if not colour:
         return oriented(_grey(picture, background), turn)
-    if picture.mode in _CLEAR or (picture.mode == "P" and "transparency" in picture.info):
+    if is_clear(picture):
         whole = np.asarray(picture.convert("RGBA"))
         return oriented(over(whole[..., :3], whole[..., 3], 255 * background), turn)
     return oriented(np.asarray(_flat(picture).convert("RGB")), turn)
+
+
+def _alpha(file: Path, picture: Image.Image) -> NDArray[Any]:
+    """Return the transparency of a picture (H, W)."""
+    if picture.format == "PNG" and _is_deep(file, picture):
+        return oriented(_deep_png(file)[..., -1], _orientation(picture))
+    return oriented(np.asarray(picture.convert("RGBA"))[..., 3], _orientation(picture))
 
 
 def _grey(picture: Image.Image, background: int) -> NDArray[Any]:
@@ -265,15 +270,20 @@ def _is_deep(file: Path, picture: Image.Image) -> bool:
     return len(head) == 26 and head[24] == 16 and head[25] in (2, 4, 6)
 
 
-def _deep(file: Path, picture: Image.Image, background: int) -> NDArray[Any]:
-    if picture.format == "TIFF":
-        with tifffile.TiffFile(file) as pages:
-            return seen_page(pages.pages[0])[..., :3]
+def _deep_png(file: Path) -> NDArray[Any]:
+    """Return the samples of a PNG of 16 bits (H, W, samples)."""
     try:
         from imagecodecs import png_decode  # Pillow reads 8 of the 16 bits
     except ImportError:
         raise needs_imagecodecs("16-bit colours of a PNG", file) from None
-    pixels = np.asarray(png_decode(file.read_bytes()))
+    return np.asarray(png_decode(file.read_bytes()))
+
+
+def _deep(file: Path, picture: Image.Image, background: int) -> NDArray[Any]:
+    if picture.format == "TIFF":
+        with tifffile.TiffFile(file) as pages:
+            return seen_page(pages.pages[0])[..., :3]
+    pixels = _deep_png(file)
     if pixels.shape[2] in (2, 4):
         pixels = over(pixels[..., :-1], pixels[..., -1], 65535 * background)
     colours = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels

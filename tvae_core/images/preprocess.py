@@ -15,6 +15,8 @@ from tvae_core.images.fourier import fourier_crop
 
 FloatImages = NDArray[np.float32]
 Flip = Callable[[FloatImages, NDArray[np.int64]], FloatImages]
+_LARGEST_SQUARE = 4096  # px: larger squares are made only of images that fill them
+_STRIP = 4
 _NAMED = 8  # images an error names
 _HOT_SHARE = 1000  # one pixel of so many may lie outside the range of the others
 _FEWEST_PIXELS = 64  # of an image that is judged
@@ -60,6 +62,8 @@ class Preprocessor:
     ------
     ConfigError
         `downsample_px` is larger than the image.
+    ImageFileError
+        The images are strips whose square is absurdly large.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Preprocessor:
         self._full_scale = config.full_scale or 255.0
         self._eight_bit = dtype.kind == "u" and dtype.itemsize == 1
         self._side = config.crop_px or max(height, width)
+        _check_square(self._side, height, width, where)
         self.output_side = config.downsample_px or self._side
         if self.output_side > self._side:
             raise ConfigError(
@@ -214,6 +219,13 @@ class Preprocessor:
             deviation = np.where(flat, deviation, corner_deviation)
         deviation = np.where(deviation > 0, deviation, 1.0)
         return (images - _per_image(mean)) / _per_image(deviation)
+
+
+def _check_square(side: int, height: int, width: int, where: str) -> None:
+    """Refuse to pad a long strip to a square that takes the memory of a whole set."""
+    if side > _LARGEST_SQUARE and side * side > _STRIP * height * width:
+        what = f"images of {width} x {height} px are strips: padded, each fills {side} x {side} px"
+        raise ImageFileError(what, where, "cut them to a square: data.crop_px")
 
 
 def hot_pixel_bounds(pixels: FloatImages) -> tuple[FloatImages, FloatImages]:

@@ -43,6 +43,11 @@ class ImageKind:
     also_gzipped: bool = False
 
     @property
+    def is_table(self) -> bool:
+        """Whether such a file names stacks and holds no pixels itself."""
+        return self.read is table_stack.open_table
+
+    @property
     def every_ending(self) -> tuple[str, ...]:
         """The endings, with and without `.gz`."""
         packed = [f"{ending}.gz" for ending in self.endings] if self.also_gzipped else []
@@ -64,7 +69,7 @@ KINDS = (
     ImageKind("idx file", idx.ENDINGS, idx.open_idx, idx.sniff, also_gzipped=True),
     ImageKind("picture", pictures.SUFFIXES, pictures.open_pictures, pictures.sniff),
 )
-FOLDER = "a folder of pictures of any sizes, and of folders of them; folders are classes"
+FOLDER = "a folder of pictures or of stacks, of any sizes, any levels down; folders are classes"
 
 
 def kind_of_name(name: str) -> ImageKind | None:

@@ -280,6 +280,10 @@ class _Chooser:
 
     def _pixels(self) -> Iterator[Choice]:
         facts = self.facts
+        if self.stack.fit is not None:
+            said = next((line for line in self.stack.remarks if "every" in line), "several sizes")
+            yield Choice("data.fit", self.stack.fit.how, said)
+            yield Choice("data.side_px", self.stack.fit.side, "so all pictures have one size")
         if facts.values.bad_pixels:
             bad = words.count(facts.values.bad_pixels, "pixel")
             reason = f"{bad} of those looked at are NaN or infinite"

@@ -56,7 +56,7 @@ def test_what_is_not_read_is_counted(tmp_path: Path) -> None:
     remarks = describe(tmp_path / "a")["remarks"]
     assert "3 files not read: links that lead nowhere" in remarks
     assert "3 files not read: .svg is not read from a folder" in remarks
-    assert "1 file not read: .mrc is not read from a folder" in remarks
+    assert "1 file not read: .mrc is not read from a folder of pictures" in remarks
     with open_stack(tmp_path / "a") as stack:
         assert len(stack) == 13  # a link that leads somewhere is a picture
     assert "3 files not read: links that lead nowhere" in describe(tmp_path)["remarks"]
@@ -139,8 +139,8 @@ def test_a_folder_that_may_not_be_entered_is_told(tmp_path: Path, monkeypatch: A
 
 
 def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
-    (tmp_path / "s.mrc").write_bytes(mrc_bytes(IMAGES.astype(np.int8)))
-    with pytest.raises(ImageFileError, match=r"holds no images \(1 file not read: .mrc"):
+    (tmp_path / "s.svg").write_text("<svg/>")
+    with pytest.raises(ImageFileError, match=r"holds no images \(1 file not read: .svg"):
         open_stack(tmp_path)
 
 
@@ -173,20 +173,37 @@ def test_a_turned_picture_is_seen_as_it_was_taken(
     assert np.abs(found.mean(axis=2) - expected).max() < 6  # JPEG and WebP round
 
 
-@pytest.mark.parametrize(("shade", "behind"), [(255, 0), (0, 255), (128, 0)])
+@pytest.mark.parametrize("shade", [0, 60, 128, 255])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_the_image_where_nothing_else_varies(
+    tmp_path: Path, shade: int, mode: str
+) -> None:
+    for number, alpha in enumerate(IMAGES):
+        pixels = np.full((10, 14, 4), shade, np.uint8)
+        pixels[..., 3] = alpha
+        Image.fromarray(pixels).convert(mode).save(tmp_path / f"{number:02d}.png")
+    described = describe(tmp_path)
+    assert (described["channels"], described["constant_images"]) == (1, 0)
+    said = "all that is visible has one colour: the transparency of 12 pictures is the image"
+    assert described["remarks"] == [said]
+    np.testing.assert_array_equal(read(tmp_path), IMAGES)
+
+
+@pytest.mark.parametrize(("shade", "behind"), [(245, 0), (10, 255), (70, 255), (128, 0)])
 def test_what_only_transparency_shows_is_seen(tmp_path: Path, shade: int, behind: int) -> None:
     for number, alpha in enumerate(IMAGES):
         pixels = np.full((10, 14, 4), shade, np.uint8)
         pixels[..., 3] = alpha
+        pixels[0, 0] = shade + 10 * (number % 2)  # one colour is not all there is
+        pixels[0, 0, 3] = 255
         Image.fromarray(pixels).save(tmp_path / f"{number:02d}.png")
     described = describe(tmp_path)
     assert described["constant_images"] == 0
     words = "black" if behind == 0 else "white"
     assert described["remarks"] == [f"transparent pixels of 12 pictures are drawn on {words}"]
     share = IMAGES / 255
-    np.testing.assert_allclose(
-        read(tmp_path)[..., 0], share * shade + (1 - share) * behind, atol=0.501
-    )
+    expected = share * shade + (1 - share) * behind
+    np.testing.assert_allclose(read(tmp_path)[:, 1:, :, 0], expected[:, 1:], atol=0.501)
 
 
 def test_what_lies_under_full_transparency_is_not_seen(tmp_path: Path) -> None:

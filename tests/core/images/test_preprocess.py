@@ -111,6 +111,14 @@ def test_a_larger_side_than_the_image_is_a_config_error():
         prepare(noise(1, 8, 8), crop_px=6, downsample_px=7)
 
 
+def test_a_strip_is_refused_before_it_is_padded_to_a_square():
+    tall = np.zeros((1, 60000, 2), np.uint8)
+    with pytest.raises(ImageFileError, match=r"strips: padded, each fills 60000 x 60000 px"):
+        prepare(tall, "u1")
+    cut, _ = prepare(tall, "u1", crop_px=8)
+    assert cut.shape == (1, 1, 8, 8)
+
+
 def test_unit_takes_the_range_of_eight_bits_or_the_image_s_own():
     images = np.array([[[0, 51], [102, 255]], [[51, 51], [51, 102]]], dtype=float)
     bits, _ = prepare(images, "u1", normalise="unit")
