@@ -63,7 +63,7 @@ def test_stacks_that_open(shared_data, name, kind, form, pixel_size):
         ("cryoem/cryodrgn/hand_rot_trans.pkl", "pickles are not read"),
         ("structures/adk_dims.dcd", "unknown kind of file"),
         ("structures/1MNF_GroEL.pdb.gz", "unknown kind of file"),
-        ("cryoem", "holds no images"),
+        ("cryoem", "holds the table"),
     ],
 )
 def test_files_that_are_no_stack_are_one_clear_line(shared_data, name, message):
