@@ -1,4 +1,4 @@
-"""`tvae-gui [FILE|RUN]`: the explorer's window."""
+"""`tvae-gui [ANYTHING ...]`: the explorer's window."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         hints.colorSchemeChanged.connect(lambda _: window.follow_system())
     window.show()
     if options.path:
-        QTimer.singleShot(0, lambda: window.open(Path(options.path)))
+        QTimer.singleShot(0, lambda: window.open(*options.path))
     if options.screenshot:
         return _draw(app, window, Path(options.screenshot))
     return app.exec()
@@ -80,7 +80,8 @@ def _draw(app: QApplication, window: MainWindow, target: Path) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tvae-gui", description="Explore a TARGET-VAE run.")
-    parser.add_argument("path", nargs="?", help="an embeddings.h5, or the folder of a run")
+    what = "a store, a run, a folder of runs, images of any kind, a table or a micrograph"
+    parser.add_argument("path", nargs="*", type=Path, help=what)
     parser.add_argument("--screenshot", metavar="OUT.png", help="draw the window there and exit")
     parser.add_argument("--size", type=_size, default=QSize(1280, 800), help="as 1280x800")
     parser.add_argument("--theme", choices=("system", "light", "dark"))

@@ -19,6 +19,7 @@ from tvae_core.errors import Cancelled, DeviceError, TvaeError, did_you_mean, mi
 from tvae_core.files import file_error
 
 COMMANDS = {
+    "open": "say what anything is and go on with it, in the window where there is a display",
     "demo": "simulate particles, train, embed, and show the latent plane",
     "synth": "simulate an image set with known truth",
     "look": "look at images and say which settings suit them, and why",

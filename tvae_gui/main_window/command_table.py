@@ -23,6 +23,7 @@ def command_table(w: Rooms) -> list[Command]:
 def _file(w: Rooms) -> list[Command]:
     return [
         Command("open", "Open…", "File", w.ask_open, ("Ctrl+O",)),
+        Command("open folder", "Open a folder…", "File", w.ask_open_folder, ("Ctrl+Shift+O",)),
         Command("train", "Train on images…", "File", w.training.open_dialog, ("Ctrl+T",)),
         Command("runs", "Runs…", "File", w.training.open_runs, ("Ctrl+R",)),
         Command("demo", "Explore the demo", "File", lambda: w.open(demo_path()), (), why_no_demo),

@@ -49,6 +49,7 @@ from tvae_gui.inspector.inspector_presenter import InspectorPresenter
 from tvae_gui.inspector.set_presenter import SetPresenter
 from tvae_gui.jobs.decode_job import DecoderFactory
 from tvae_gui.main_window.commands import Commands
+from tvae_gui.main_window.door import Door
 from tvae_gui.plane.film_strip import FilmStrip
 from tvae_gui.plane.hover_card import HoverCard
 from tvae_gui.plane.hover_presenter import HoverPresenter
@@ -70,6 +71,7 @@ from tvae_gui.state.path_state import PathState
 from tvae_gui.theme import GRID, apply_theme, named_theme
 from tvae_gui.training.training import Training
 from tvae_gui.widgets.drawer import Drawer
+from tvae_gui.widgets.file_filters import image_filters
 
 
 class Rooms(QMainWindow):
@@ -90,7 +92,10 @@ class Rooms(QMainWindow):
         self._lay_out()
         self._present()
         self.commands = Commands(self)  # filled by the command table
-        self.training = Training(self, self.open, self.messages, self.recent.folder, runs_folder)
+        self.door = Door(self)
+        self.training = Training(
+            self, self.open_store, self.messages, self.recent.folder, runs_folder
+        )
 
     def _share(self, context: Context) -> None:
         self.context = context
@@ -175,14 +180,15 @@ class Rooms(QMainWindow):
         self.fields = FieldPresenter(c, self.field_drawer)
 
     # --- in and out of a run ------------------------------------------------------------------
-    def open(self, path: Path) -> bool:
-        """Open a store, or a run's folder; a run that made no store yet shows how it goes.
+    def open(self, *paths: Path) -> bool:
+        """Open anything: a store, a run, a folder of runs, images, a field, a table.
 
         Whatever is wrong with it goes to the messages.
         """
-        if self.training.is_without_store(path):
-            self.training.open_monitor(path)
-            return True
+        return self.door.take(paths)
+
+    def open_store(self, path: Path) -> bool:
+        """Explore a store, or that of a run's folder."""
         if not self.session.open(path):
             self.start_page.show_recent(self.recent.paths())
             return False
@@ -209,19 +215,20 @@ class Rooms(QMainWindow):
             self.session.touch()
 
     def ask_open(self) -> None:
-        """Ask for a file and open it."""
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Open a run", "", "Embedding files (*.h5);;All files (*)"
-        )
+        """Ask for a file of any kind and open it."""
+        some = "Runs, images, tables, anything (*);;Embedding files (*.h5)"
+        name, _ = QFileDialog.getOpenFileName(self, "Open", "", f"{some};;{image_filters()}")
         if name:
             self.open(Path(name))
 
+    def ask_open_folder(self) -> None:
+        """Ask for a folder, of a run, of runs or of images, and open it."""
+        if name := QFileDialog.getExistingDirectory(self, "Open a folder"):
+            self.open(Path(name))
+
     def take_file(self, path: Path) -> None:
-        """Open a store, or join a table to the one that is open."""
-        if path.suffix.lower() in (".csv", ".tsv", ".star", ".cs") and self.state.store is not None:
-            self.data.join(path)
-        else:
-            self.open(path)
+        """Open what was dropped, or join a table to the run that is open."""
+        self.door.drop([path])
 
     def close_run(self) -> None:
         """Go back to the start page."""
@@ -288,8 +295,7 @@ class Rooms(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent | None) -> None:
-        """Open the dropped file."""
+        """Open what was dropped."""
         data = event.mimeData() if event is not None else None
         if data is not None:
-            for url in data.urls()[:1]:
-                self.take_file(Path(url.toLocalFile()))
+            self.door.drop([Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()])

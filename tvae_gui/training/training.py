@@ -5,14 +5,13 @@ The views and jobs of training are imported when first used: exploring needs non
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QMainWindow
 
-from tvae_core.config import RunConfig
 from tvae_core.errors import TvaeError
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.listing import RecentRuns
@@ -22,6 +21,7 @@ from tvae_gui.state.run_list import RunList
 if TYPE_CHECKING:
     from tvae_gui.jobs.look_job import LookJob
     from tvae_gui.jobs.run_keeper import RunKeeper
+    from tvae_gui.state.new_run import NewRunState
     from tvae_gui.training.run_list import RunListView
     from tvae_gui.training.run_monitor import RunMonitor
     from tvae_gui.training.train_dialog import TrainDialog
@@ -60,9 +60,11 @@ class Training:
         self._stopping = False
 
     # --- the dialog ----------------------------------------------------------------------------
-    def open_dialog(self) -> None:
-        """Show the dialog of a new run."""
-        self._new_dialog(None)
+    def open_dialog(self, images: Path | None = None) -> None:
+        """Show the dialog of a new run, with images where some are named."""
+        state = self._new_dialog()
+        if images is not None:
+            state.choose_images(str(images))
 
     def copy_run(self, run: Path) -> None:
         """Show the dialog of a new run with the images and settings of an earlier one."""
@@ -71,9 +73,9 @@ class Training:
         except TvaeError as error:
             self._messages.error(error)
             return
-        self._new_dialog(config)
+        self._new_dialog().start_from(config)
 
-    def _new_dialog(self, config: RunConfig | None) -> None:
+    def _new_dialog(self) -> NewRunState:
         from tvae_gui.jobs.look_job import LookJob
         from tvae_gui.state.new_run import NewRunState
         from tvae_gui.training.train_dialog import TrainDialog
@@ -87,9 +89,8 @@ class Training:
         dialog.run_requested.connect(self.keeper().start)
         dialog.finished.connect(lambda _: self._end_dialog(dialog))
         self._dialogs[dialog] = look
-        if config is not None:
-            state.start_from(config)
         dialog.show()
+        return state
 
     def _end_dialog(self, dialog: TrainDialog) -> None:
         look = self._dialogs.pop(dialog, None)
@@ -98,11 +99,13 @@ class Training:
             dialog.deleteLater()
 
     # --- the list and the monitors -------------------------------------------------------------
-    def open_runs(self) -> None:
-        """Show the list of runs."""
+    def open_runs(self, folders: Sequence[Path] = ()) -> None:
+        """Show the list of runs, with those of some folders first."""
         from tvae_gui.training.run_list import RunListView
 
         self.runs.refresh()
+        for folder in folders:
+            self.runs.add_folder(folder)
         if self._list is not None and not self._list.isVisible():
             self._list.deleteLater()  # closed by the user: it listens to nothing any more
             self._list = None
@@ -163,11 +166,6 @@ class Training:
             self._window.show()
             self._window.raise_()
             self._window.activateWindow()
-
-    def is_without_store(self, path: Path) -> bool:
-        """Whether a path is the folder of a run that has made no embeddings yet."""
-        folder = RunFolder(path)
-        return folder.is_run() and not folder.store.is_file()
 
     def keeper(self) -> RunKeeper:
         """Return the keeper of runs."""
