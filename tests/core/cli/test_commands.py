@@ -317,7 +317,7 @@ def test_a_mistyped_command_is_told_which_was_meant(capsys: pytest.CaptureFixtur
     assert main(["trian", "run"]) == 2
     assert capsys.readouterr().err == "tvae: error: no command 'trian' (did you mean 'train'?)\n"
     assert main(["xyz"]) == 2
-    assert "commands: demo, synth" in capsys.readouterr().err
+    assert "commands: open, demo, synth" in capsys.readouterr().err
 
 
 def test_images_without_a_finite_pixel_are_not_offered_a_remedy_that_leaves_nothing(
