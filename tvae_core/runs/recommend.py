@@ -45,6 +45,7 @@ STARTS = ("fast-particles", "fast-cpu", "fast-cells")  # the presets that a choi
 DECIDES = frozenset(
     {
         "data.bad_pixels", "data.channel", "data.phase_flip", "data.invert", "data.crop_px",
+        "data.fit", "data.side_px",
         "data.downsample_px", "data.mask", "data.normalise", "model.likelihood",
         "model.noise_std", "model.kernel_px", "model.shift_prior_std_px", "model.rotation_prior",
         "model.rotation_prior_std_rad", "train.epochs",
