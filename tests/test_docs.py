@@ -88,6 +88,15 @@ def test_the_page_of_commands_has_every_command() -> None:
     assert [name for name in COMMANDS if f"`tvae {name}" not in text] == []
 
 
+def test_every_key_that_the_page_of_the_window_names_is_bound() -> None:
+    text = (DOCS / "window.md").read_text(encoding="utf-8")
+    code = "".join(path.read_text("utf-8") for path in (HOUSE / "tvae_gui").rglob("*.py"))
+    named = set(re.findall(r"`((?:(?:Ctrl|Shift|Alt)\+)*[A-Z0-9]\d?)`", text)) - set("123456789")
+    bound = {key for key in named if f'"{key}"' in code or f"Key_{key}" in code}
+    assert len(named) > 15
+    assert named - bound == set()
+
+
 def test_every_page_is_in_the_index_of_the_site() -> None:
     site = (HOUSE / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [page.relative_to(DOCS) for page in (*DOCS.glob("*.md"), *DOCS.glob("tutorials/*.md"))]
