@@ -94,13 +94,21 @@ class LinearModel:
         """Return the model as tensors, for a checkpoint."""
         return {"parts": self.parts, "noise_std": self.noise_std, "numbers": self.numbers}
 
-    def pictures(self, points_px: Tensor, latents: LatentSample) -> Tensor:
-        """Return the objects at one pose each, without background, (B, P) at points (P, 2)."""
+    def pictures(self, points_px: Tensor, latents: LatentSample, side: int) -> Tensor:
+        """Return the objects at one pose each, without background, (B, P).
+
+        Parameters
+        ----------
+        points_px : (P, 2)
+        latents : LatentSample
+            One sample an image; components beyond their content are left out.
+        side : int
+            Of the images in pixels.
+        """
         z, angle, shift = latents.z[:, 0], latents.angle_rad[:, 0], latents.shift_px[:, 0]
         cos, sin = angle.cos()[:, None], angle.sin()[:, None]
         x = points_px[:, 0] - shift[:, :1]
         y = points_px[:, 1] - shift[:, 1:]
-        side = 1 - 2 * points_px[0, 0]  # of the images: the first pixel is a corner
         places = torch.stack([cos * x + sin * y, sin * x - cos * y], -1) * (2 / side)  # rows down
         used = min(z.shape[1], len(self.parts) - 1)
         objects = self.parts[0] + torch.einsum("bq,qhw->bhw", z[:, :used], self.parts[1 : 1 + used])
@@ -124,7 +132,7 @@ class LinearModel:
         angle = 2 * math.pi * noise.uniform(1)
         shift = self.numbers[0] * noise.normal(1, 2)
         latents = LatentSample(z, angle, shift, torch.ones_like(angle))
-        drawn = self.pictures(model.points_px, latents)[..., None]  # (B, P, 1)
+        drawn = self.pictures(model.points_px, latents, side)[..., None]  # (B, P, 1)
         if batch.ctf is not None:
             drawn = model.through_ctf(drawn, batch.ctf)
         pictures = drawn.view(b, 1, side, side) + self.numbers[1]

@@ -29,7 +29,7 @@ from tvae_core.engine.model.systems import compared_with, free_parameters
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.training import previews
 from tvae_core.engine.training.linear_start import find_linear_model
-from tvae_core.engine.training.start import unit_variance
+from tvae_core.engine.training.start import set_filters, unit_variance
 from tvae_core.engine.training.step import micro_batch_size, train_step
 from tvae_core.engine.training.trainer_state import TrainerState, initial_model
 from tvae_core.errors import Cancelled, TrainingError
@@ -177,6 +177,7 @@ class Trainer:
         found = find_linear_model(self.images, self.split.train, self.config, self._check)
         if found.linear is not None:
             self.state.linear = found.linear.to(self.device)
+            set_filters(self.model, found.linear)
         yield Remark(found.words)
 
     def _epoch(self) -> Iterator[Record]:

@@ -16,6 +16,7 @@ from tests.core.engine.runs import tiny_run, write_images
 from tvae_core.config import ModelConfig, RunConfig
 from tvae_core.engine.data import Batch
 from tvae_core.engine.model.ctf import ctf_values
+from tvae_core.engine.model.encoder import border_mean
 from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.sampling import LatentSample, log_density
 from tvae_core.engine.model.target_vae import TargetVae
@@ -26,6 +27,7 @@ from tvae_core.engine.training.linear_start import (
     fit_linear_model,
     signal_to_noise,
 )
+from tvae_core.engine.training.start import set_filters
 from tvae_core.engine.training.train import train
 from tvae_core.errors import Cancelled, ConfigError
 from tvae_core.files import sha256_of_file
@@ -93,7 +95,7 @@ def test_pictures_stand_at_their_poses() -> None:
     z = torch.tensor([[1.5], [-1.0]])
     latents = LatentSample(z[:, None], angle[:, None], shift[:, None], torch.ones(2, 1))
     body, spot = looks(of_object(grid(), angle, shift))
-    drawn = true_model().pictures(grid(), latents)
+    drawn = true_model().pictures(grid(), latents, SIDE)
     assert float((drawn - body - z * spot).abs().max()) < 0.1
 
 
@@ -119,7 +121,7 @@ def test_drawn_images_are_seen_through_the_ctf_of_theirs() -> None:
     linear = true_model(noise=0.0)
     linear = LinearModel(linear.parts, linear.noise_std, torch.tensor([0.5, 0.0]))
     lesson = Lessons(linear, 1.0).draw(model, batch, key(2))
-    plain = linear.pictures(model.points_px, lesson.latents).view(2, SIDE, SIDE)
+    plain = linear.pictures(model.points_px, lesson.latents, SIDE).view(2, SIDE, SIDE)
     expected = torch.fft.irfft2(torch.fft.rfft2(plain) * ctf_values(rows, SIDE), s=(SIDE, SIDE))
     middle = slice(6, 14)  # at the border zeros stand around the image instead of its other side
     away = (lesson.images[:, 0] - expected)[:, middle, middle]
@@ -128,6 +130,32 @@ def test_drawn_images_are_seen_through_the_ctf_of_theirs() -> None:
 
 def key(number: int) -> Noise:
     return Noise(0, 0, torch.arange(number))
+
+
+@pytest.mark.parametrize("pitch", [1, 2])  # at 2 the kernel is even
+def test_filters_answer_where_the_object_stands(pitch: int) -> None:
+    config = ModelConfig(
+        likelihood="gaussian", kernel_px=17, shift_pitch_px=pitch,
+        shift_prior_std_px=2, encoder_kernels=11, z_dim=1,
+    )  # fmt: skip
+    model, linear = TargetVae(config, SIDE, 1), true_model()
+    set_filters(model, linear)
+    place, rotation = len(model.positions_px) // 3, torch.tensor([0, 2, 3, 6])
+    angle = model.encoder.angles[rotation] + 0.2
+    shift = model.positions_px[place].expand(4, 1, 2)
+    latents = LatentSample(torch.zeros(4, 1, 1), angle[:, None], shift, torch.ones(4, 1))
+    images = linear.pictures(grid(), latents, SIDE).view(4, 1, SIDE, SIDE)
+    with torch.no_grad():
+        lifted = model.encoder._lifted(images - border_mean(images))  # (B, h, w, R, K)
+    of_mean = lifted[..., :3].amax(-1).flatten(1, 2)  # three turns of the mean come first
+    best = of_mean.flatten(1).argmax(1)
+    assert (best % 8).tolist() == rotation.tolist()
+    assert (best // 8).tolist() == [place] * 4
+    noise = torch.randn(200, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) * NOISE
+    with torch.no_grad():
+        answers = model.encoder._lifted(noise)[..., :9]
+    # what the basis holds of a template is most of it
+    assert float(answers.std()) == pytest.approx(1, abs=0.2)
 
 
 def test_signal_to_noise_of_known_images() -> None:
