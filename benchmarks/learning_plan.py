@@ -79,6 +79,8 @@ _MUON = (
     *_AS_IT_WAS, "train.optimizer=muon", "train.learning_rate=6e-3", "train.matrix_rate=0.02",
     "train.pixel_share=0.25", "train.warmup_steps=20",
 )  # fmt: skip
+# what a few thousand well centred particles need: fewer cells, a prior of their shifts
+_CENTRED = ("model.shift_prior_std_px=2.5", "model.shift_pitch_px=2")
 _BATCH_40 = (*_MUON, "train.batch_size=40", "train.start=unit-variance")
 
 CONFIGS: dict[str, tuple[str, ...]] = {
@@ -92,5 +94,8 @@ CONFIGS: dict[str, tuple[str, ...]] = {
     "muon-100-unit": (*_BATCH_40, "train.batch_size=100"),
     "muon-40-unit-pitch-2": (*_BATCH_40, "model.shift_pitch_px=2"),
     "muon-100-unit-pitch-2": (*_BATCH_40, "train.batch_size=100", "model.shift_pitch_px=2"),
+    "centred": _CENTRED,
+    "linear-start": (*_CENTRED, "train.content_start=linear", "train.taught_share=0.6"),
+    "auto-start": ("train.content_start=auto",),
     "muon-40-unit-pitch-3": (*_BATCH_40, "model.shift_pitch_px=3"),
 }

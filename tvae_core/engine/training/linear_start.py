@@ -41,7 +41,7 @@ from tvae_core.images.fourier import fourier_crop
 
 COARSE_PX = 32  # side of what EM sees: its time grows with the fourth power
 MOST_IMAGES, _FEWEST_IMAGES = 5000, 20
-NOISY = 0.3  # signal to noise below which the start is worth its time (docs/decisions/0007)
+NOISY = 400.0  # energy over noise below which the start is worth its time (docs/decisions/0007)
 _TURNS, _ITERATIONS = 24, 12
 _FARTHEST_PX = 6  # coarse pixels that EM looks for shifts in
 _REACH = 2.5  # deviations of the prior on shift
@@ -49,7 +49,7 @@ _OBJECT_OF_SIDE = 0.32  # radius within which an object is looked for
 _BACKGROUND_OF_SIDE = 0.44  # radius beyond which nothing is
 _OUTSIDE = (0.38, 0.44)  # radii between which an average shows what is behind the object
 _LEAST_NOISE = 0.1  # of a ring's power: the signal is an estimate too
-_QUIET, _RISES, _RISEN = 0.3, 0.3, 0.6  # share of the noise at first; shares of the lessons
+_QUIET, _RISES, _RISEN = 0.3, 0.0, 0.2  # share of the noise at first; shares of the lessons
 
 
 @dataclass(frozen=True)
@@ -164,15 +164,17 @@ class Lessons:
 
 
 def signal_to_noise(images: NDArray[np.float32]) -> float:
-    """Return the power of the objects over that of the noise, of grey images (n, side, side).
+    """Return the energy of an object over the noise of a pixel, of grey images (n, side, side).
 
-    Both a pixel: within 0.32 sides of the centre, less that beyond 0.44 sides, over the latter.
+    The sum of the object's squared brightness, which is what a matched filter gives at best; it is
+    the same however coarse the pixels are. An object is what lies within 0.32 sides of the centre,
+    noise what varies beyond 0.44.
     """
     radius = _radius(images.shape[-1])
     behind = images[:, (radius > _BACKGROUND_OF_SIDE) & (radius <= 0.5)]
     level, noise = float(behind.mean()), float(behind.var())
-    power = float(np.square(images[:, radius <= _OBJECT_OF_SIDE] - level).mean())
-    return (power - noise) / max(noise, 1e-12)
+    within = np.square(images[:, radius <= _OBJECT_OF_SIDE] - level)
+    return int(within.shape[1]) * (float(within.mean()) - noise) / max(noise, 1e-12)
 
 
 @dataclass(frozen=True)
@@ -214,12 +216,15 @@ def find_linear_model(
     batch = batch_of(images, numbers[:: -(-len(numbers) // MOST_IMAGES)])
     ratio = signal_to_noise(batch.images[:, 0].numpy())
     if not asked and ratio > NOISY:
-        return Found(None, f"No linear start: signal to noise is {ratio:.2f}, above {NOISY:g}.")
+        return Found(
+            None, f"No linear start: an object has {ratio:.0f} times the noise of a pixel."
+        )
     linear = fit_linear_model(batch, config.model, config.train.seed, check)
     return Found(
         linear,
-        f"Signal to noise is {ratio:.2f}: a linear model of {len(linear.parts) - 1} components "
-        f"draws what is learned from in the first {config.train.taught_share:.0%} of the steps.",
+        f"An object has {ratio:.0f} times the noise of a pixel: a linear model with "
+        f"{len(linear.parts) - 1} components draws the images of the first "
+        f"{config.train.taught_share:.0%} of the steps.",
     )
 
 

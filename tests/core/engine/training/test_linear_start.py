@@ -163,12 +163,12 @@ def test_signal_to_noise_of_known_images() -> None:
     pure = seen(400, 0.0)[:, 0].numpy() - LEVEL
     axis = np.arange(SIDE) - (SIDE - 1) / 2
     centre = np.hypot(axis[:, None], axis[None]) <= 0.32 * SIDE
-    expected = np.square(pure[:, centre]).mean() / NOISE**2
+    expected = np.square(pure[:, centre]).sum(1).mean() / NOISE**2
     assert signal_to_noise(images) == pytest.approx(
         expected, rel=0.1
     )  # the object's tails are behind, too
     noise = np.random.default_rng(0).normal(size=(400, SIDE, SIDE)).astype(np.float32)
-    assert signal_to_noise(noise) == pytest.approx(0, abs=0.03)
+    assert signal_to_noise(noise) == pytest.approx(0, abs=3)
 
 
 def test_the_density_of_a_pose_is_that_of_its_cell() -> None:
@@ -204,7 +204,7 @@ def test_auto_starts_where_the_images_are_noisy() -> None:
     few = np.arange(100)
     quiet = find_linear_model(InMemory(seen(100, 0.1)), few, config, lambda: None)
     assert quiet.linear is None
-    assert "signal to noise" in quiet.words
+    assert "No linear start" in quiet.words
     noisy = find_linear_model(InMemory(seen(100, 4.0)), few, config, lambda: None)
     assert noisy.linear is not None
     colours = InMemory(seen(100, 4.0).expand(-1, 3, -1, -1))
