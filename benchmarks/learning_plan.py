@@ -79,8 +79,13 @@ _MUON = (
     *_AS_IT_WAS, "train.optimizer=muon", "train.learning_rate=6e-3", "train.matrix_rate=0.02",
     "train.pixel_share=0.25", "train.warmup_steps=20",
 )  # fmt: skip
-# what a few thousand well centred particles need: fewer cells, a prior of their shifts
-_CENTRED = ("model.shift_prior_std_px=2.5", "model.shift_pitch_px=2")
+# noisy hinges at half the pixels, which their smallest detail allows, and the prior of their shifts
+_COARSE = (
+    "data.downsample_px=24", "model.shift_prior_std_px=1.2", "model.fourier_scale_px=1.25",
+)  # fmt: skip
+_COARSE_MUON = (
+    *_COARSE, "train.optimizer=muon", "train.matrix_rate=0.01", "train.batch_size=20",
+)  # fmt: skip
 _BATCH_40 = (*_MUON, "train.batch_size=40", "train.start=unit-variance")
 
 CONFIGS: dict[str, tuple[str, ...]] = {
@@ -94,8 +99,13 @@ CONFIGS: dict[str, tuple[str, ...]] = {
     "muon-100-unit": (*_BATCH_40, "train.batch_size=100"),
     "muon-40-unit-pitch-2": (*_BATCH_40, "model.shift_pitch_px=2"),
     "muon-100-unit-pitch-2": (*_BATCH_40, "train.batch_size=100", "model.shift_pitch_px=2"),
-    "centred": _CENTRED,
-    "linear-start": (*_CENTRED, "train.content_start=linear", "train.taught_share=0.6"),
+    "coarse": _COARSE,
+    "coarse-muon": _COARSE_MUON,
+    "linear-start": (
+        *_COARSE_MUON,
+        "train.content_start=linear",
+        "train.taught_share=0.8",
+    ),
     "auto-start": ("train.content_start=auto",),
     "muon-40-unit-pitch-3": (*_BATCH_40, "model.shift_pitch_px=3"),
 }

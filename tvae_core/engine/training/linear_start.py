@@ -168,11 +168,15 @@ def signal_to_noise(images: NDArray[np.float32]) -> float:
 
     The sum of the object's squared brightness, which is what a matched filter gives at best; it is
     the same however coarse the pixels are. An object is what lies within 0.32 sides of the centre,
-    noise what varies beyond 0.44.
+    noise what varies beyond 0.44, from a pixel to the next as much as from image to image: edges
+    and other objects are no noise.
     """
     radius = _radius(images.shape[-1])
-    behind = images[:, (radius > _BACKGROUND_OF_SIDE) & (radius <= 0.5)]
-    level, noise = float(behind.mean()), float(behind.var())
+    behind = (radius > _BACKGROUND_OF_SIDE) & (radius <= 0.5)
+    level, noise = float(images[:, behind].mean()), float(images[:, behind].var())
+    pairs = behind[:, 1:] & behind[:, :-1]
+    steps = images[:, :, 1:][:, pairs] - images[:, :, :-1][:, pairs]
+    noise = min(noise, float(np.square(steps).mean()) / 2)
     within = np.square(images[:, radius <= _OBJECT_OF_SIDE] - level)
     return int(within.shape[1]) * (float(within.mean()) - noise) / max(noise, 1e-12)
 

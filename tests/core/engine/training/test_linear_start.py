@@ -169,6 +169,10 @@ def test_signal_to_noise_of_known_images() -> None:
     )  # the object's tails are behind, too
     noise = np.random.default_rng(0).normal(size=(400, SIDE, SIDE)).astype(np.float32)
     assert signal_to_noise(noise) == pytest.approx(0, abs=3)
+    # a background that slopes another way in each image varies as much, and is no noise
+    slopes = np.random.default_rng(1).normal(size=(400, 1, 1)).astype(np.float32) * axis / SIDE
+    sloping = seen(400, 0.01)[:, 0].numpy() + np.asarray(slopes, np.float32)
+    assert signal_to_noise(sloping) > 30 * signal_to_noise(images)
 
 
 def test_the_density_of_a_pose_is_that_of_its_cell() -> None:
