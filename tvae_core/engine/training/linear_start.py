@@ -30,6 +30,12 @@ from torch.nn import functional as F
 from tvae_core.analysis.averages import soft_circle
 from tvae_core.analysis.classification import Search
 from tvae_core.analysis.linear_content import LinearContent, linear_content
+from tvae_core.analysis.signal_to_noise import (
+    NOISY,
+    background,
+    radius_in_sides,
+    signal_to_noise,
+)
 from tvae_core.config import ModelConfig, RunConfig
 from tvae_core.engine.data import Batch, Indices, PreparedImages, batch_of
 from tvae_core.engine.model.ctf import ctf_values
@@ -41,12 +47,9 @@ from tvae_core.images.fourier import fourier_crop
 
 COARSE_PX = 32  # side of what EM sees: its time grows with the fourth power
 MOST_IMAGES, _FEWEST_IMAGES = 5000, 20
-NOISY = 400.0  # energy over noise below which the start is worth its time (docs/decisions/0007)
 _TURNS, _ITERATIONS = 24, 12
 _FARTHEST_PX = 6  # coarse pixels that EM looks for shifts in
 _REACH = 2.5  # deviations of the prior on shift
-_OBJECT_OF_SIDE = 0.32  # radius within which an object is looked for
-_BACKGROUND_OF_SIDE = 0.44  # radius beyond which nothing is
 _OUTSIDE = (0.38, 0.44)  # radii between which an average shows what is behind the object
 _LEAST_NOISE = 0.1  # of a ring's power: the signal is an estimate too
 _QUIET, _RISES, _RISEN = 0.3, 0.0, 0.2  # share of the noise at first; shares of the lessons
@@ -163,24 +166,6 @@ class Lessons:
         return self.linear.draw(model, batch, noise, self.noise)
 
 
-def signal_to_noise(images: NDArray[np.float32]) -> float:
-    """Return the energy of an object over the noise of a pixel, of grey images (n, side, side).
-
-    The sum of the object's squared brightness, which is what a matched filter gives at best; it is
-    the same however coarse the pixels are. An object is what lies within 0.32 sides of the centre,
-    noise what varies beyond 0.44, from a pixel to the next as much as from image to image: edges
-    and other objects are no noise.
-    """
-    radius = _radius(images.shape[-1])
-    behind = (radius > _BACKGROUND_OF_SIDE) & (radius <= 0.5)
-    level, noise = float(images[:, behind].mean()), float(images[:, behind].var())
-    pairs = behind[:, 1:] & behind[:, :-1]
-    steps = images[:, :, 1:][:, pairs] - images[:, :, :-1][:, pairs]
-    noise = min(noise, float(np.square(steps).mean()) / 2)
-    within = np.square(images[:, radius <= _OBJECT_OF_SIDE] - level)
-    return int(within.shape[1]) * (float(within.mean()) - noise) / max(noise, 1e-12)
-
-
 @dataclass(frozen=True)
 class Found:
     """What a run starts from: a linear model or none, and why, in words."""
@@ -259,7 +244,7 @@ def fit_linear_model(
     side = images.shape[-1]
     level = background(images)
     coarse = min(side, COARSE_PX)
-    objects = np.where(_radius(side) <= 0.5, images - np.float32(level), np.float32(0))
+    objects = np.where(radius_in_sides(side) <= 0.5, images - np.float32(level), np.float32(0))
     objects -= objects.mean((1, 2), keepdims=True)  # a brightness of its own is no content
     ratio = side / coarse
     reach = math.ceil(_REACH * model.prior_std_px(side) / ratio)
@@ -284,12 +269,6 @@ def fit_linear_model(
     )
 
 
-def background(images: NDArray[np.float32]) -> float:
-    """Return the brightness beyond 0.44 sides of the centre, within the inscribed circle."""
-    radius = _radius(images.shape[-1])
-    return float(images[:, (radius > _BACKGROUND_OF_SIDE) & (radius <= 0.5)].mean())
-
-
 def _scaled(found: LinearContent) -> NDArray[np.float32]:
     """Return mean and components, these of what their scores have in variance, strongest first.
 
@@ -300,7 +279,7 @@ def _scaled(found: LinearContent) -> NDArray[np.float32]:
     components = found.components * spread[:, None, None]
     order = np.argsort(-np.square(components).sum((1, 2)))
     parts = np.concatenate([found.mean[None], components[order]])
-    radius = _radius(parts.shape[-1])
+    radius = radius_in_sides(parts.shape[-1])
     behind = parts[:, (radius > _OUTSIDE[0]) & (radius <= _OUTSIDE[1])].mean(1)
     parts -= behind[:, None, None] * soft_circle(parts.shape[-1])
     return parts.astype(np.float32)
@@ -323,7 +302,7 @@ def _noise_std(
     signal = np.where(cut, of_ring[np.minimum(ring, len(of_ring) - 1)], 0) * (side / coarse) ** 4
     if ctf is not None:
         signal = signal * np.square(ctf_values(ctf[:256], side).numpy()).mean(0)
-    inside = float((_radius(side) <= 0.5).mean()) if not images[:, 0, 0].any() else 1.0
+    inside = float((radius_in_sides(side) <= 0.5).mean()) if not images[:, 0, 0].any() else 1.0
     whole = _ring_means(power / len(images), ring)[ring] / inside
     left = np.maximum(whole - _ring_means(signal, ring)[ring], _LEAST_NOISE * whole)
     left[0, 0] = left[0, 1]  # the average of an image is its normalisation's
@@ -340,9 +319,3 @@ def _transfer(ctf: Tensor, coarse: int, ratio: float) -> NDArray[np.float32]:
     rows = ctf.clone()
     rows[:, -1] *= ratio  # the pixel is coarser
     return np.asarray(ctf_values(rows, coarse).numpy(), np.float32)
-
-
-def _radius(side: int) -> NDArray[np.float64]:
-    """Return the distance of each pixel from the centre, (side, side), in sides."""
-    axis = (np.arange(side) - (side - 1) / 2) / side
-    return np.asarray(np.hypot(axis[:, None], axis[None]))

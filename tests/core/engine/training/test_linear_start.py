@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from scipy import stats
 
 from tests.core.engine.model.models import blob_images, small_model
@@ -25,9 +26,9 @@ from tvae_core.engine.training.linear_start import (
     LinearModel,
     find_linear_model,
     fit_linear_model,
-    signal_to_noise,
 )
 from tvae_core.engine.training.start import set_filters
+from tvae_core.engine.training.step import _taught
 from tvae_core.engine.training.train import train
 from tvae_core.errors import Cancelled, ConfigError
 from tvae_core.files import sha256_of_file
@@ -158,23 +159,6 @@ def test_filters_answer_where_the_object_stands(pitch: int) -> None:
     assert float(answers.std()) == pytest.approx(1, abs=0.2)
 
 
-def test_signal_to_noise_of_known_images() -> None:
-    images = seen(400)[:, 0].numpy()
-    pure = seen(400, 0.0)[:, 0].numpy() - LEVEL
-    axis = np.arange(SIDE) - (SIDE - 1) / 2
-    centre = np.hypot(axis[:, None], axis[None]) <= 0.32 * SIDE
-    expected = np.square(pure[:, centre]).sum(1).mean() / NOISE**2
-    assert signal_to_noise(images) == pytest.approx(
-        expected, rel=0.1
-    )  # the object's tails are behind, too
-    noise = np.random.default_rng(0).normal(size=(400, SIDE, SIDE)).astype(np.float32)
-    assert signal_to_noise(noise) == pytest.approx(0, abs=3)
-    # a background that slopes another way in each image varies as much, and is no noise
-    slopes = np.random.default_rng(1).normal(size=(400, 1, 1)).astype(np.float32) * axis / SIDE
-    sloping = seen(400, 0.01)[:, 0].numpy() + np.asarray(slopes, np.float32)
-    assert signal_to_noise(sloping) > 30 * signal_to_noise(images)
-
-
 def test_the_density_of_a_pose_is_that_of_its_cell() -> None:
     model = small_model()
     with torch.no_grad():
@@ -240,6 +224,40 @@ def test_a_linear_start_is_refused_where_nothing_learns_from_it() -> None:
         RunConfig().changed(
             ["train.content_start=linear", "model.likelihood=gaussian", "model.system=vae"]
         )
+
+
+def test_auto_leaves_quiet_images_alone(tmp_path: Path) -> None:
+    images = write_images(tmp_path)
+    weights = []
+    for name in ("none", "auto"):
+        run = tiny_run(
+            tmp_path / name, images, "model.likelihood=gaussian", f"train.content_start={name}"
+        )
+        list(train(run))
+        weights.append(load_file(run.model))
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "gaussian-learned"])
+def test_the_elbo_told_of_drawn_images_is_theirs(likelihood: str) -> None:
+    """The generator is fitted to pictures without noise, the figure is of the noisy images."""
+    torch.manual_seed(0)
+    model = TargetVae(ModelConfig(likelihood=likelihood, kernel_px=7, z_dim=1), SIDE, 1)
+    batch = Batch(torch.zeros(200, 1, SIDE, SIDE))
+    lesson = Lessons(true_model(noise=1.0), 1.0).draw(model, batch, key(200))
+    with torch.no_grad():
+        terms, wanted = _taught(model, lesson, batch, None)
+        by_image = model.log_likelihood(lesson.images, lesson.latents)[:, 0]
+        posterior = model.infer(lesson.images)
+        found = log_density(posterior, model.cells, lesson.latents)[:, 0]
+        fit = wanted - found
+    # they differ by the noise times what the generator misses, some 10 nats an image either way
+    assert float(terms.log_likelihood.mean()) == pytest.approx(float(by_image.mean()), abs=4)
+    if likelihood == "gaussian":
+        assert float((fit - by_image).mean()) == pytest.approx(SIDE**2 / 2, rel=0.05)
+    else:
+        assert torch.allclose(fit, by_image)
 
 
 def test_a_taught_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
