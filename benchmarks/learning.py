@@ -34,7 +34,7 @@ _TABLES = threading.Lock()
 _LEADING = (
     "set", "config", "seed", "epochs", "steps", "images_seen", "cpu_s", "test_elbo", "kl_content",
     "shift", "rotation", "median_angle_deg", "angle_of_body_deg",
-    "turns_rmse_deg", "rank", "ward", "k_means",
+    "turns_rmse_deg", "rank", "rank_of_all", "ward", "k_means",
 )  # fmt: skip
 
 
@@ -183,9 +183,26 @@ def _figures(row: Row, run: Any, found: Any, last: Any) -> dict[str, Any]:
         "angle_of_body_deg": round(median_angle_deg(run, row.page.factor), 2),
         "turns_rmse_deg": round(found.value("turns/unturned/mean"), 2),
         "rank": round(found.value(f"factor/{row.page.factor}/axis"), 3),
+        "rank_of_all": round(rank_of_all(run, row.page.factor), 3),
         "ward": round(found.value("clustering/ward/z"), 3),
         "k_means": round(found.value("clustering/k-means/z"), 3),
     }  # fmt: skip
+
+
+def rank_of_all(run: Any, factor: str) -> float:
+    """Return the rank correlation of a factor with the best axis of z, over all images."""
+    import numpy as np
+
+    from tvae_core.analysis.metrics import rank_correlation
+    from tvae_core.evaluation.truth import open_truth, truth_beside
+    from tvae_core.store import EmbeddingStore
+
+    file = truth_beside(Path(run.config().data.path)) if factor else None
+    if file is None:
+        return float("nan")
+    with EmbeddingStore(run.store) as store:
+        known = open_truth(file, len(store)).factors[factor]
+        return max(abs(rank_correlation(axis, known)) for axis in np.asarray(store.z_mean[:]).T)
 
 
 def median_angle_deg(run: Any, factor: str = "") -> float:
