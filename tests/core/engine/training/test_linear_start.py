@@ -14,6 +14,7 @@ from scipy import stats
 
 from tests.core.engine.model.models import blob_images, small_model
 from tests.core.engine.runs import tiny_run, write_images
+from tvae_core.analysis.metrics import rank_correlation
 from tvae_core.config import ModelConfig, RunConfig
 from tvae_core.engine.data import Batch
 from tvae_core.engine.model.ctf import ctf_values
@@ -30,10 +31,12 @@ from tvae_core.engine.training.linear_start import (
 from tvae_core.engine.training.start import set_filters
 from tvae_core.engine.training.step import _taught
 from tvae_core.engine.training.train import train
+from tvae_core.engine.using.embed import embed
 from tvae_core.errors import Cancelled, ConfigError
 from tvae_core.files import sha256_of_file
 from tvae_core.geometry import pixel_grid_px
-from tvae_core.progress import Remark
+from tvae_core.progress import Epoch, Remark
+from tvae_core.store import EmbeddingStore
 
 SIDE, NOISE, LEVEL = 20, 0.5, 0.7
 SHAPES = ModelConfig(z_dim=1, shift_prior_std_px=1.2)
@@ -61,13 +64,19 @@ def grid() -> torch.Tensor:
 
 def seen(number: int, noise: float = NOISE) -> torch.Tensor:
     """Return images of the object at poses and contents drawn at random, (number, 1, 20, 20)."""
+    return seen_of(number, noise)[0]
+
+
+def seen_of(number: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return images as `seen` does, and the content of each."""
     g = torch.Generator().manual_seed(0)
     angle = 2 * math.pi * torch.rand(number, generator=g)
     shift = 1.2 * torch.randn(number, 2, generator=g)
     body, spot = looks(of_object(grid(), angle, shift))
-    images = LEVEL + body + torch.randn(number, 1, generator=g) * spot
+    content = torch.randn(number, 1, generator=g)
+    images = LEVEL + body + content * spot
     images = images + noise * torch.randn(images.shape, generator=g)
-    return images.view(number, 1, SIDE, SIDE)
+    return images.view(number, 1, SIDE, SIDE), content[:, 0]
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +233,24 @@ def test_a_linear_start_is_refused_where_nothing_learns_from_it() -> None:
         RunConfig().changed(
             ["train.content_start=linear", "model.likelihood=gaussian", "model.system=vae"]
         )
+
+
+def test_content_survives_strong_noise(tmp_path: Path) -> None:
+    """An object has 17 times the noise of a pixel; free, the same run ends with rank 0.004."""
+    images, content = seen_of(800, 2.2)
+    np.save(tmp_path / "images.npy", images[:, 0].numpy())
+    run = tiny_run(
+        tmp_path / "run", tmp_path / "images.npy", "model.likelihood=gaussian",
+        "data.normalise=ring", "model.kernel_px=17", "model.encoder_kernels=12", "model.z_dim=1",
+        "model.rotations=8", "model.activation=silu", "model.shift_prior_std_px=1.2",
+        "train.content_start=auto", "train.taught_share=0.8", "train.epochs=4",
+        "train.batch_size=20", "train.learning_rate=5e-3",
+    )  # fmt: skip
+    last = [record for record in train(run) if isinstance(record, Epoch)][-1]
+    assert last.kl_content > 0.2
+    list(embed(run))
+    with EmbeddingStore(run.store) as store:
+        assert abs(rank_correlation(store.z_mean[:, 0], content.numpy())) > 0.45
 
 
 def test_auto_leaves_quiet_images_alone(tmp_path: Path) -> None:
