@@ -131,6 +131,7 @@ def _probe(w: Rooms) -> list[Command]:
                 lambda: s.set_probe_pose(0.0, (0.0, 0.0)), ("0",), lambda: _no_run(w)),
         Command("mirror", "Mark the mirror image", "Probe", w.poses.toggle_mirror, ("M",),
                 w.poses.why_no_mirror),
+        Command("why", "Why is this image here?", "Probe", w.why.open, ("Y",), w.why.why_not),
         Command("reference", "Keep the decoded image as the reference", "Probe",
                 w.probe.keep_reference, ("B",), lambda: _no_run(w)),
         Command("copy", "Copy the decoded image", "Probe", w.probe.copy_image, ("Ctrl+C",),

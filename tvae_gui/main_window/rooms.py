@@ -26,6 +26,8 @@ from tvae_gui.cards.export.export_drawer import ExportDrawer
 from tvae_gui.cards.export.export_presenter import ExportPresenter
 from tvae_gui.cards.poses.pose_drawer import PoseDrawer
 from tvae_gui.cards.poses.pose_presenter import PosePresenter
+from tvae_gui.cards.why.why_drawer import WhyDrawer
+from tvae_gui.cards.why.why_presenter import WhyPresenter
 from tvae_gui.context import Context
 from tvae_gui.fields.field_presenter import FieldPresenter
 from tvae_gui.fields.field_view import FieldDrawer
@@ -119,11 +121,12 @@ class Rooms(QMainWindow):
         self.average_drawer = AverageDrawer()
         self.pose_drawer = PoseDrawer()
         self.field_drawer = FieldDrawer()
+        self.why_drawer = WhyDrawer()
         self.cards: dict[str, Drawer] = {
             "clusters": self.cluster_drawer, "export": self.export_drawer,
             "evaluation": self.evaluation_drawer, "averages": self.average_drawer,
             "poses": self.pose_drawer, "field": self.field_drawer,
-            "compare": self.compare_drawer,
+            "compare": self.compare_drawer, "why": self.why_drawer,
         }  # fmt: skip
         self.path_bar = PathBar()
         self.film_strip = FilmStrip()
@@ -178,6 +181,7 @@ class Rooms(QMainWindow):
         self.sets = SetPresenter(c, self.export.open, self.averages.open_set)
         self.poses = PosePresenter(c, self.pose_drawer)
         self.fields = FieldPresenter(c, self.field_drawer)
+        self.why = WhyPresenter(c, self.why_drawer)
 
     # --- in and out of a run ------------------------------------------------------------------
     def open(self, *paths: Path) -> bool:

@@ -67,6 +67,7 @@ class MainWindow(Rooms):
         self._connect_comparison()  # two selections compared
         self._connect_paths()  # paths
         self._connect_walk()  # the film strip
+        self._connect_why()  # the card of one image
         self._connect_window()  # the window
 
     def _connect_state(self) -> None:
@@ -304,6 +305,12 @@ class MainWindow(Rooms):
         bar.clear_wanted.connect(t.clear)
         s.store_changed.connect(t.clear)
         s.plane_changed.connect(t.clear)
+
+    def _connect_why(self) -> None:
+        self.why_drawer.image_picked.connect(self.state.go_to_image)
+        self.why_drawer.image_picked.connect(self.why.explain)
+        self.why_drawer.another_wanted.connect(self.why.open)
+        self.state.store_changed.connect(self.why_drawer.close_drawer)
 
     def _connect_walk(self) -> None:
         s, strip, walk = self.state, self.film_strip, self.walk

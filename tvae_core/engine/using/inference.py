@@ -195,3 +195,23 @@ def poses_of_model(
         return found.z_mean.numpy(), found.angle_rad.numpy(), found.shift_px.numpy()
 
     return poses
+
+
+@torch.no_grad()
+def attention_of(model: TargetVae, image: Array) -> tuple[Array, Array, float]:
+    """Return where and how turned a model looks for the object of one image (C, H, W).
+
+    Returns
+    -------
+    shift : (cells, cells) float32
+        q(t | y), row 0 on top; its middle is no shift.
+    rotation : (R,) float32
+        q(r | y).
+    pitch_px : float
+        Pixels from one cell to the next.
+    """
+    images = torch.from_numpy(np.ascontiguousarray(image, np.float32))[None]
+    q = model.infer(images.to(model.points_px.device)).log_q.float().exp()[0].cpu()
+    side = round(len(q) ** 0.5)
+    shift = q.sum(1).reshape(side, side).numpy()
+    return shift, q.sum(0).numpy(), float(model.grid.pitch)
