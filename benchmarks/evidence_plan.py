@@ -169,7 +169,7 @@ def particles(kind: str) -> Make:
 def galaxies(data: Path, folder: Path, images: int) -> Path:
     """Write the galaxies as RGB with their class, spiral or not."""
     with np.load(data / "galaxy" / "galaxy_zoo_1400_64x64x3.npz", allow_pickle=False) as arrays:
-        return _labelled(folder, arrays["images"][:images], arrays["spiral"][:images])
+        return labelled(folder, arrays["images"][:images], arrays["spiral"][:images])
 
 
 def cells(data: Path, folder: Path, images: int) -> Path:
@@ -177,7 +177,7 @@ def cells(data: Path, folder: Path, images: int) -> Path:
     with open_stack(data / "rbc" / "rbc_chula_64x64_gray.npz") as stack:
         some = np.arange(min(images, len(stack)))
         labels = np.asarray(stack.labels)[some]
-        return _labelled(folder, stack.read(some).astype(np.uint8), labels)
+        return labelled(folder, stack.read(some).astype(np.uint8), labels)
 
 
 def ribosomes(data: Path, folder: Path, images: int) -> Path:
@@ -188,10 +188,11 @@ def ribosomes(data: Path, folder: Path, images: int) -> Path:
             parts.append(stack.read(np.arange(len(stack))))
     labels = np.repeat([0, 1], [len(part) for part in parts])
     order = np.random.default_rng(0).permutation(len(labels))[:images]
-    return _labelled(folder, np.concatenate(parts)[order], labels[order])
+    return labelled(folder, np.concatenate(parts)[order], labels[order])
 
 
-def _labelled(folder: Path, images: np.ndarray, labels: np.ndarray) -> Path:
+def labelled(folder: Path, images: np.ndarray, labels: np.ndarray) -> Path:
+    """Write images with the class of each beside them."""
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "images.npy", images)
     write_truth({"label": labels.astype(np.int64)}, folder / "truth.csv")

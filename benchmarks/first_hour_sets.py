@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from evidence_plan import _labelled, cells, galaxies
+from evidence_plan import cells, galaxies, labelled
 from PIL import Image
 
 from tvae_core.images.opening import open_stack
@@ -81,7 +82,7 @@ def turned_fashion(data: Path, folder: Path, images: int) -> Path:
         offset = np.array([19.5, 19.5]) - matrix @ (np.array([19.5, 19.5]) + shifts[number])
         turned = ndimage.affine_transform(wide, matrix, offset, order=1)
         out[number] = np.clip(np.rint(turned), 0, 255)
-    return _labelled(folder, out, labels)
+    return labelled(folder, out, labels)
 
 
 def sprites(data: Path, folder: Path, images: int) -> Path:
@@ -139,33 +140,57 @@ def _on_white(picture: np.ndarray, g: np.random.Generator) -> np.ndarray | None:
 def _idx(folder: Path, part: str, images: int) -> tuple[np.ndarray, np.ndarray]:
     with open_stack(folder / f"{part}-images-idx3-ubyte.gz") as stack:
         pixels = stack.read(np.arange(images)).astype(np.uint8)
-    with __import__("gzip").open(folder / f"{part}-labels-idx1-ubyte.gz") as file:
+    with gzip.open(folder / f"{part}-labels-idx1-ubyte.gz") as file:
         labels = np.frombuffer(file.read(), np.uint8, offset=8)[:images].astype(np.int64)
     return pixels, labels
 
 
+def field(data: Path, folder: Path, images: int) -> Path:
+    """Write one large image of many digits at random places."""
+    return write_set(plan_set("field", count=images, side=512, objects=60.0), folder).stack
+
+
+SMALL = ("model.likelihood=gaussian", "data.downsample_px=32", "model.kernel_px=21")
+HINGE = (
+    "data.phase_flip=true", "data.downsample_px=40", "model.kernel_px=31", "model.z_dim=1",
+    "model.shift_prior_std_px=1.25",
+)  # fmt: skip
 SETS = {
     found.name: found
     for found in (
         FirstSet(
             "hinge", "particles with a leg on a hinge, RELION table with CTF, 128 px, SNR 0.1",
             2000, hinge(side=128, pixel_size_angstrom=1.5, shift_std_px=4.0), "hinge_rad",
-            "fast-particles",
+            "fast-particles", HINGE,
         ),
         FirstSet(
             "hinge-dark", "the same with dark density", 2000, dark_hinge, "hinge_rad",
-            "fast-particles",
+            "fast-particles", (*HINGE, "data.invert=true"),
         ),
         FirstSet(
             "hinge-noisy", "hinges at SNR 0.05 at 48 px, no CTF", 5000,
             hinge(side=48, snr=0.05, ctf=False), "hinge_rad", "fast-particles",
+            ("train.content_start=linear", "model.z_dim=1"),
         ),
-        FirstSet("cells", "red blood cells of 13 classes, dark on bright, 64 px", 2667, cells),
-        FirstSet("galaxies", "galaxies in colour, spiral or not, 64 px", 1400, galaxies),
-        FirstSet("digits", "MNIST digits as they stand, a folder of PNG", 3000, digits_png),
-        FirstSet("fashion", "Fashion-MNIST turned and moved, 40 px", 3000, turned_fashion),
-        FirstSet("sprites", "three shapes of dSprites as bytes of 0 and 1, 64 px", 3000, sprites),
+        FirstSet("cells", "red blood cells of 13 classes, dark on bright, 64 px", 2667, cells,
+                 best=(*SMALL, "data.normalise=image", "data.mask=true", "model.noise_std=0.4",
+                       "model.shift_prior_std_px=1", "model.z_dim=8")),
+        FirstSet("galaxies", "galaxies in colour, spiral or not, 64 px", 1400, galaxies,
+                 best=(*SMALL, "model.noise_std=0.1", "model.shift_prior_std_px=2",
+                       "model.z_dim=8")),
+        FirstSet("digits", "MNIST digits as they stand, a folder of PNG", 3000, digits_png,
+                 best=("model.kernel_px=21", "model.shift_prior_std_px=1", "model.z_dim=16",
+                       "model.rotation_prior=normal", "model.rotation_prior_std_rad=0.3")),
+        FirstSet("fashion", "Fashion-MNIST turned and moved, 40 px", 3000, turned_fashion,
+                 best=("data.downsample_px=32", "model.kernel_px=25",
+                       "model.shift_prior_std_px=1.5", "model.z_dim=16")),
+        FirstSet("sprites", "three shapes of dSprites as bytes of 0 and 1, 64 px", 3000, sprites,
+                 best=("data.full_scale=1", "data.downsample_px=32", "model.kernel_px=21",
+                       "model.shift_prior_std_px=5", "model.z_dim=2")),
+        FirstSet("field", "one micrograph of many digits, not cut out", 1, field),
         FirstSet("cut-outs", "cells as cut-outs of all sizes on white, in class folders", 2667,
-                 cut_outs),
+                 cut_outs,
+                 best=(*SMALL, "data.invert=true", "model.noise_std=0.05",
+                       "model.shift_prior_std_px=1", "model.z_dim=8")),
     )
 }  # fmt: skip

@@ -117,7 +117,7 @@ class Judged(Record):
     """What a run has learned so far, or in the end.
 
     `learned` is all, pose, content or nothing; `words` say it; `settings` are those to try again
-    with, by their names, empty where nothing needs to change.
+    with, by their names, empty where nothing needs to change, and `again` the command that does.
     """
 
     kind: ClassVar[str] = "judged"
@@ -125,6 +125,7 @@ class Judged(Record):
     words: str
     settings: dict[str, str]
     final: bool
+    again: str = ""
 
 
 @dataclass(frozen=True)

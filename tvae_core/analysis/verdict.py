@@ -21,7 +21,7 @@ Learned = Literal["all", "pose", "content", "nothing"]
 
 LEAST_GAIN = 3.0  # nats per image that all of the posterior must save
 LEAST_CONTENT = 0.25  # nats of content below which z is the same for every image
-LEAST_CONTENT_GAIN = 0.5  # nats per image that z must save
+LEAST_SAVED = 0.5  # nats per image that z must save, its own cost apart
 LEAST_POSE = 0.5  # nats of pose below which no pose is told from another
 LARGEST_DRIFT = 0.5  # of its spread, by which z may move when an image is turned
 FEWEST_IMAGES = 30  # below which learning is not told from memory
@@ -44,8 +44,9 @@ class LearningFigures:
         over all images.
     gain : float
         Nats saved against the mean image, all of the posterior paid.
-    content_gain : float
-        Nats saved against the same poses with the mean content, KL of z paid.
+    content_saved : float
+        Nats saved against the same poses with the mean content, the KL of z not paid: content that
+        is only just learned costs more than it saves, and is of use all the same.
     explained : float
         Share of the squared deviations from the mean image that the model explains.
     drift : float
@@ -61,7 +62,7 @@ class LearningFigures:
     shift_nats: float
     rotation_nats: float
     gain: float
-    content_gain: float
+    content_saved: float
     explained: float
     drift: float = math.nan
     infers_pose: bool = True
@@ -145,7 +146,7 @@ def verdict(figures: LearningFigures) -> Verdict:
             f"{figures.images} images are too few to tell learning from memory.",
             "Use a few hundred images at least.",
         )
-    content = figures.content_nats >= LEAST_CONTENT and figures.content_gain >= LEAST_CONTENT_GAIN
+    content = figures.content_nats >= LEAST_CONTENT and figures.content_saved >= LEAST_SAVED
     pose = figures.infers_pose and figures.pose_nats >= LEAST_POSE
     if not figures.gain >= LEAST_GAIN or not (content or pose):
         change = "Train so that it learns at all: other settings for these images, or more epochs."

@@ -186,9 +186,7 @@ def _judged(record: Judged) -> str:
     """Return the verdict at the end, with the settings to try again with."""
     if not record.final:
         return ""
-    settings = "".join(f" --set {key}={value}" for key, value in record.settings.items())
-    again = f"\nTry again so: tvae train NEW-RUN --data PATH{settings}" if settings else ""
-    return record.words + again
+    return record.words + (f"\nTry again so: {record.again}" if record.again else "")
 
 
 def _sentence(record: Record) -> str:

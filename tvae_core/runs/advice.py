@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 from tvae_core.analysis.verdict import Verdict
 from tvae_core.config import RunConfig
 from tvae_core.errors import TvaeError
 from tvae_core.images.stack import ImageStack
+from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.recommend import recommend, words_of
 
 _MOST_EPOCHS = 2000
@@ -41,6 +44,15 @@ def try_again(verdict: Verdict, config: RunConfig, stack: ImageStack | None) -> 
     if verdict.learned == "pose" and config.train.content_warmup < _LONG_WARMUP:
         return {"train.content_warmup": str(_LONG_WARMUP), **longer}
     return longer
+
+
+def command_again(run: RunFolder, settings: dict[str, str]) -> str:
+    """Return the command of another run beside `run` with other settings, empty for none."""
+    if not settings:
+        return ""
+    beside = run.path.with_name(f"{run.path.name}-again")
+    changed = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    return shlex.join(["tvae", "train", str(beside), "--config", str(run.config_file), *changed])
 
 
 def _longer(config: RunConfig, times: int) -> str:

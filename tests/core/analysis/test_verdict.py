@@ -11,7 +11,7 @@ from tvae_core.analysis.verdict import LearningFigures, Verdict, description_gai
 
 GOOD = LearningFigures(
     images=900, looked_at=100, content_nats=4.0, pose_nats=7.0, shift_nats=2.0, rotation_nats=2.0,
-    gain=200.0, content_gain=30.0, explained=0.6, drift=0.1,
+    gain=200.0, content_saved=30.0, explained=0.6, drift=0.1,
 )  # fmt: skip
 
 
@@ -20,13 +20,13 @@ GOOD = LearningFigures(
     [
         ({}, "all"),
         ({"drift": math.nan}, "all"),
-        ({"content_nats": 0.0, "content_gain": 0.0}, "pose"),
-        ({"content_gain": -2.0}, "pose"),  # z is used, and says nothing of held-out images
+        ({"content_nats": 0.0, "content_saved": 0.0}, "pose"),
+        ({"content_saved": 0.2}, "pose"),  # z is used, and says nothing of held-out images
         ({"pose_nats": 0.0}, "content"),
         ({"pose_nats": 0.0, "infers_pose": False}, "all"),
         ({"gain": -5.0}, "nothing"),  # whatever the KL: it is not paid back
         ({"gain": math.nan}, "nothing"),
-        ({"content_nats": 0.0, "content_gain": 0.0, "pose_nats": 0.0}, "nothing"),
+        ({"content_nats": 0.0, "content_saved": 0.0, "pose_nats": 0.0}, "nothing"),
         ({"images": 9}, "nothing"),
     ],
 )

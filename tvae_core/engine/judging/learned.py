@@ -125,7 +125,7 @@ class _Sums:
             shift_nats=max(0.0, shift),
             rotation_nats=max(0.0, information - shift),
             gain=description_gain(self.pixels, without, error, content + pose),
-            content_gain=description_gain(self.pixels, same, error, content),
+            content_saved=description_gain(self.pixels, same, error, 0.0),
             explained=1 - error / without if without > 0 else 0.0,
             drift=drift,
             infers_pose=self.model.model.system in ("target-vae", "spatial-vae"),

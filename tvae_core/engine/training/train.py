@@ -35,7 +35,7 @@ from tvae_core.engine.training.trainer_state import TrainerState, initial_model
 from tvae_core.errors import Cancelled, TrainingError
 from tvae_core.files import write_text
 from tvae_core.progress import Epoch, Finished, Judged, Preview, Record, Remark, Started, Step
-from tvae_core.runs.advice import try_again
+from tvae_core.runs.advice import command_again, try_again
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images, more_images, open_images_of_run, place_of_images
 from tvae_core.runs.pace import TOLD_AFTER, Pace, shorter
@@ -295,7 +295,8 @@ class Trainer:
         settings = try_again(found, self.config, stack) if final else {}
         write_text(self.run.verdict_file, found.to_json() + "\n")
         self._judging_s = time.monotonic() - began
-        return Judged(found.learned, found.words, settings, final)
+        again = command_again(self.run, settings)
+        return Judged(found.learned, found.words, settings, final, again)
 
     def save(self) -> str:
         """Write a checkpoint of the last whole step and return its SHA-256."""

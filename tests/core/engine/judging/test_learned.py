@@ -62,7 +62,7 @@ def test_the_mean_image_is_what_a_model_must_beat() -> None:
     images = small(40)
     found = figures(net, images - images.mean(0))  # drawn: nothing, which is their mean
     assert found.explained == pytest.approx(0, abs=1e-6)
-    assert found.content_gain == pytest.approx(-found.content_nats)
+    assert found.content_saved == pytest.approx(0, abs=1e-6)
     assert found.gain == pytest.approx(-found.content_nats - found.pose_nats)
 
 
