@@ -183,7 +183,7 @@ def _ward(z: np.ndarray, labels: np.ndarray) -> float:
 
     some = np.random.default_rng(0).permutation(len(z))[:_JUDGED]
     labels = np.unique(labels[some], return_inverse=True)[1]
-    found = cluster(z[some], "ward", int(labels.max()) + 1)
+    found = cluster("ward", z[some], int(labels.max()) + 1)
     return float(clustering_accuracy(labels, found.labels))
 
 

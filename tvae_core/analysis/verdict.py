@@ -2,9 +2,10 @@
 
 The measure is a description length: how many nats per image a part of the posterior saves in
 describing held-out images, after its own cost (KL) is paid, against a description without it. The
-deviation of the pixels is fitted to each description, so one measure holds for every likelihood,
-range and noise: with P pixels and mean squared errors e, P / 2 log(e_without / e) - KL. On images
-of noise alone it is negative whatever a model makes of them.
+spectrum of what is left is fitted to each description, so one measure holds for every likelihood,
+range and colour of noise: with n components of power e in a ring of spatial frequencies, the sum
+over rings of n / 2 log(e_without / e), less the KL. On noise alone it is negative whatever a model
+makes of it.
 
 Thresholds are calibrated on runs that learned and runs that collapsed on purpose: docs/results/
 verdicts.md, by `benchmarks/verdicts.py`.
@@ -17,6 +18,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
 Learned = Literal["all", "pose", "content", "nothing"]
 
 LEAST_GAIN = 3.0  # nats per image that all of the posterior must save
@@ -103,21 +108,24 @@ class Verdict:
             return None
 
 
-def description_gain(pixels: int, error_without: float, error: float, cost: float) -> float:
-    """Return the nats per image that a description saves: P / 2 log(e_without / e) - cost.
+def description_gain(numbers: Array, without: Array, remaining: Array, cost: float) -> float:
+    """Return the nats per image that a description saves: sum n / 2 log(without / with) - cost.
+
+    The deviation of what is not described is fitted to each group of numbers, such as a ring of
+    spatial frequencies, so that noise of any colour is paid for once.
 
     Parameters
     ----------
-    pixels : int
-        Numbers compared in an image.
-    error_without, error : float
-        Mean squared error of a pixel, without and with what is paid for.
+    numbers : (K,)
+        How many numbers of an image in each group.
+    without, remaining : (K,)
+        Mean square of a number, before and after what is paid for.
     cost : float
         Nats per image.
     """
-    if error_without <= 0:
-        return -cost  # nothing is left to explain
-    return 0.5 * pixels * math.log(error_without / max(error, 1e-6 * error_without)) - cost
+    least = 1e-6 * max(float(np.max(without, initial=0.0)), 1e-300)
+    ratio = np.log((without + least) / (remaining + least))
+    return float(0.5 * (numbers * ratio).sum() - cost)
 
 
 def content_note(nats: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tvae_core.analysis.verdict import LearningFigures, Verdict, description_gain, verdict
@@ -58,7 +59,21 @@ def test_a_verdict_survives_json_and_rubbish_is_none() -> None:
 
 
 def test_a_description_is_paid_by_its_cost_and_by_nothing_else() -> None:
-    assert description_gain(100, 1.0, 1.0, 3.0) == -3.0
-    assert description_gain(100, 4.0, 1.0, 0.0) == pytest.approx(50 * math.log(4))
-    assert description_gain(100, 4e6, 1e6, 0.0) == pytest.approx(50 * math.log(4))  # no unit
-    assert description_gain(100, 0.0, 0.0, 2.0) == -2.0  # constant images: nothing to save
+    n, one = np.array([60, 40]), np.array([1.0, 3.0])
+    assert description_gain(n, one, one, 3.0) == -3.0
+    assert description_gain(n, 4 * one, one, 0.0) == pytest.approx(50 * math.log(4), rel=1e-3)
+    assert description_gain(n, 4e6 * one, 1e6 * one, 0.0) == pytest.approx(
+        50 * math.log(4), rel=1e-3
+    )  # no unit
+    assert description_gain(n, 0 * one, 0 * one, 2.0) == -2.0  # constant images: nothing to save
+
+
+def test_what_a_few_strong_frequencies_save_is_not_counted_for_every_pixel() -> None:
+    few, many = np.array([10, 990]), np.array([1.0, 1.0])
+    strong = np.array([100.0, 0.01])
+    assert description_gain(few, strong, strong * [0.9, 1.0], 0.0) == pytest.approx(
+        5 * math.log(1 / 0.9), rel=1e-2
+    )
+    assert description_gain(few, many, 0.9 * many, 0.0) == pytest.approx(
+        500 * math.log(1 / 0.9), rel=1e-2
+    )

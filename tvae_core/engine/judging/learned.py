@@ -65,13 +65,15 @@ class _Sums:
 
     def __init__(self, model: TargetVae) -> None:
         self.model = model
+        side, device = model.side, model.points_px.device
         self.count = 0
-        self.pixels = 0
         self.content = self.pose = self.cell_entropy = self.shift_entropy = 0.0
-        self.error = self.same_content = 0.0
         self.cells: Tensor | None = None  # (S, R) sum of q
-        self.seen: Tensor | None = None  # (P, C) sums, of the mean image
-        self.squares = 0.0
+        # power of each component of the spectrum, (C, H, W): of the images, of what two drawings
+        # leave; and the sum of the spectra, for the mean image
+        zeros = torch.zeros(model.channels, side, side, dtype=torch.float64, device=device)
+        self.power = {name: zeros.clone() for name in ("images", "own", "same")}
+        self.spectrum = torch.zeros_like(zeros, dtype=torch.complex128)
 
     def add(self, batch: Batch, mean_z: Tensor) -> None:
         """Take in a batch on the model's device."""
@@ -87,36 +89,48 @@ class _Sums:
         self.shift_entropy += float(entropy(log_q.logsumexp(2, keepdim=True)).sum())
         cells = log_q.exp().sum(0)
         self.cells = cells if self.cells is None else self.cells + cells
-        found = infer(model, batch.images.cpu(), 0.0)
-        compared = model.compared
-        seen = batch.images.flatten(2).transpose(1, 2)[:, compared].double()  # (B, P, C)
-        self.pixels = seen.shape[1] * seen.shape[2]
-        self.seen = seen.sum(0) if self.seen is None else self.seen + seen.sum(0)
-        self.squares += float(seen.square().sum())
-        pose = [t.to(seen.device) for t in (found.angle_rad, found.shift_px)]
-        own = found.z_mean.to(seen.device)
-        for z, name in ((own, "error"), (mean_z.expand_as(own), "same_content")):
-            drawn = self._drawn(batch, z, *pose)[:, compared].double()
-            setattr(self, name, getattr(self, name) + float((seen - drawn).square().sum()))
+        self._compare(batch, mean_z)
+
+    def _compare(self, batch: Batch, mean_z: Tensor) -> None:
+        """Add what is left of the images when they are drawn with their own and the mean content.
+
+        A pixel that is not compared is zero in both.
+        """
+        found = infer(self.model, batch.images.cpu(), 0.0)
+        device = batch.images.device
+        own, angle, shift = (t.to(device) for t in (found.z_mean, found.angle_rad, found.shift_px))
+        seen = self._spectra(batch.images)
+        self.power["images"] += seen.abs().square().sum(0)
+        self.spectrum += seen.sum(0)
+        for name, z in (("own", own), ("same", mean_z.expand_as(own))):
+            left = seen - self._spectra(self._drawn(batch, z, angle, shift))
+            self.power[name] += left.abs().square().sum(0)
+
+    def _spectra(self, images: Tensor) -> Tensor:
+        """Return the spectra of images (B, C, H, W), the compared pixels alone."""
+        inside = torch.where(self.model.inside, images.double(), 0.0)
+        return torch.fft.fft2(inside, norm="ortho")
 
     def _drawn(self, batch: Batch, z: Tensor, angle: Tensor, shift: Tensor) -> Tensor:
         model = self.model
         with mixed_precision(model.points_px.device):
             raw = model.draw(z, angle, shift)
-        return expected_pixels(model.through_ctf(raw.float(), batch.ctf), model.model)
+        pixels = expected_pixels(model.through_ctf(raw.float(), batch.ctf), model.model)
+        return pixels.transpose(1, 2).reshape(batch.images.shape)
 
     def figures(self, trained: int, drift: float) -> LearningFigures:
         """Return the means."""
         assert self.cells is not None
-        assert self.seen is not None
         n = self.count
-        numbers = n * self.pixels
-        without = (self.squares - float(self.seen.square().sum()) / n) / numbers
-        error, same = self.error / numbers, self.same_content / numbers
         content, pose = self.content / n, self.pose / n
         mean = self.cells / n
         information = _entropy(mean) - self.cell_entropy / n
         shift = _entropy(mean.sum(1)) - self.shift_entropy / n
+        variance = (self.power["images"] - self.spectrum.abs().square() / n) / max(1, n - 1)
+        numbers, without = self._rings(variance)
+        _, own = self._rings(self.power["own"] / n)
+        _, same = self._rings(self.power["same"] / n)
+        left = float((numbers * without).sum())
         return LearningFigures(
             images=trained,
             looked_at=n,
@@ -124,12 +138,23 @@ class _Sums:
             pose_nats=pose,
             shift_nats=max(0.0, shift),
             rotation_nats=max(0.0, information - shift),
-            gain=description_gain(self.pixels, without, error, content + pose),
-            content_saved=description_gain(self.pixels, same, error, 0.0),
-            explained=1 - error / without if without > 0 else 0.0,
+            gain=description_gain(numbers, without, own, content + pose),
+            content_saved=description_gain(numbers, same, own, 0.0),
+            explained=1 - float((numbers * own).sum()) / left if left > 0 else 0.0,
             drift=drift,
             infers_pose=self.model.model.system in ("target-vae", "spatial-vae"),
         )
+
+    def _rings(self, power: Tensor) -> tuple[Array, Array]:
+        """Return the size and mean of each ring of frequencies of (C, H, W), by channel."""
+        side = self.model.side
+        k = np.fft.fftfreq(side) * side
+        ring = np.rint(np.hypot(k[:, None], k[None])).astype(np.int64).ravel()
+        sizes = np.bincount(ring)
+        values = power.cpu().numpy().reshape(len(power), -1)
+        means = [np.bincount(ring, weights=value) / sizes for value in values]
+        share = len(self.model.compared) / side**2  # what is not compared has no numbers
+        return np.tile(sizes, len(values)) * share, np.concatenate(means)
 
 
 def _entropy(q: Tensor) -> float:

@@ -61,9 +61,10 @@ def test_the_mean_image_is_what_a_model_must_beat() -> None:
             parameter.zero_()
     images = small(40)
     found = figures(net, images - images.mean(0))  # drawn: nothing, which is their mean
-    assert found.explained == pytest.approx(0, abs=1e-6)
+    assert found.explained == pytest.approx(1 / 40, abs=1e-6)  # of which the mean is of 40
     assert found.content_saved == pytest.approx(0, abs=1e-6)
-    assert found.gain == pytest.approx(-found.content_nats - found.pose_nats)
+    costs = found.content_nats + found.pose_nats
+    assert found.gain + costs == pytest.approx(SIDE**2 / 2 * np.log(40 / 39), rel=0.05)
 
 
 def test_information_is_none_where_the_posterior_is_one_for_all_images() -> None:
