@@ -126,7 +126,8 @@ class _Sums:
         mean = self.cells / n
         information = _entropy(mean) - self.cell_entropy / n
         shift = _entropy(mean.sum(1)) - self.shift_entropy / n
-        variance = (self.power["images"] - self.spectrum.abs().square() / n) / max(1, n - 1)
+        variance = self.power["images"] - self.spectrum.abs().square() / n
+        variance = variance.clamp_min(0) / max(1, n - 1)
         numbers, without = self._rings(variance)
         _, own = self._rings(self.power["own"] / n)
         _, same = self._rings(self.power["same"] / n)
