@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from tvae_core.config import RunConfig
@@ -171,9 +172,8 @@ def _first(made: Made, count: int) -> Made:
 
 
 def train_trial(trial: Trial, folder: Path) -> None:
-    """Train and embed, where that is not done."""
+    """Train, where that is not done."""
     from tvae_core.engine.training.train import train
-    from tvae_core.engine.using.embed import embed
     from tvae_core.runs.folder import RunFolder
 
     began = time.process_time()
@@ -184,7 +184,6 @@ def train_trial(trial: Trial, folder: Path) -> None:
     if not run.config_file.exists():
         run.create(RunConfig().changed(settings))
     list(train(run, resume=run.begun))
-    list(embed(run))
     write_text(folder / "cpu_s.json", json.dumps(round(time.process_time() - began, 1)))
 
 
@@ -194,43 +193,42 @@ def judge_trial(trial: Trial, folder: Path) -> dict[str, Any]:
     from tvae_core.engine.data import CachedImages, split_images
     from tvae_core.engine.judging.learned import learning_figures
     from tvae_core.engine.model.checkpoint import model_from_bytes
+    from tvae_core.engine.using.inference import infer
     from tvae_core.images.prepared import open_prepared
-    from tvae_core.store import EmbeddingStore
 
-    made, store_path = trial.make(), folder / "run" / "embeddings.h5"
-    with EmbeddingStore(store_path) as store:
-        model, config = model_from_bytes(store.weights()), store.header.config
+    made, file = trial.make(), folder / "run" / "model.safetensors"
+    model = model_from_bytes(file.read_bytes())
+    settings = [*SMALL, *trial.settings, f"data.path={folder / 'images.npy'}"]
+    config = RunConfig().changed(settings)
     with open_prepared(config.data) as images:
         split = split_images(len(images), config.data, config.train.seed)
         held_out = split.validation
         if len(held_out) < 8:
             held_out = np.concatenate([held_out, split.train])
         figures = learning_figures(model, CachedImages(images), held_out, len(split.train), True)
-    content, pose = truths(store_path, made)
+        found = infer(model, torch.from_numpy(images.read(np.arange(len(images)))), 0.0)
+    content, pose = truths(
+        made, *(v.numpy() for v in (found.z_mean, found.angle_rad, found.shift_px))
+    )
     truth = {(True, True): "all", (True, False): "content", (False, True): "pose",
              (False, False): "nothing"}[content, pose]  # fmt: skip
-    found = verdict(figures)
+    said = verdict(figures)
     return {
-        "name": trial.name, "about": trial.about, "truth": truth, "verdict": found.learned,
-        "words": found.words, "figures": vars(figures),
+        "name": trial.name, "about": trial.about, "truth": truth, "verdict": said.learned,
+        "words": said.words, "figures": vars(figures),
         "cpu_s": json.loads((folder / "cpu_s.json").read_text()),
     }  # fmt: skip
 
 
-def truths(store_path: Path, made: Made) -> tuple[bool, bool]:
+def truths(made: Made, z: Images, angle: Images, shift: Images) -> tuple[bool, bool]:
     """Return whether z tells the true factor, and poses the true poses (paper, A.3)."""
     from sklearn.model_selection import cross_val_score
     from sklearn.neighbors import KNeighborsRegressor
 
     from tvae_core.analysis.metrics import shift_correlation
-    from tvae_core.store import EmbeddingStore
 
     if len(made.images) < 30:
         return False, False
-    with EmbeddingStore(store_path) as store:
-        z, angle, shift = (
-            np.asarray(v[:]) for v in (store.z_mean, store.angle_rad, store.shift_px)
-        )
     content = False
     if np.ptp(made.factor) > 0:
         near = KNeighborsRegressor(10)
