@@ -109,7 +109,8 @@ class _Sums:
     def _spectra(self, images: Tensor) -> Tensor:
         """Return the spectra of images (B, C, H, W), the compared pixels alone."""
         inside = torch.where(self.model.inside, images.double(), 0.0)
-        return torch.fft.fft2(inside, norm="ortho")
+        spectra: Tensor = torch.fft.fft2(inside, norm="ortho")
+        return spectra
 
     def _drawn(self, batch: Batch, z: Tensor, angle: Tensor, shift: Tensor) -> Tensor:
         model = self.model
