@@ -78,6 +78,12 @@ class TrainingError(TvaeError):
     exit_code = 3
 
 
+class BusyError(TvaeError):
+    """Another process works on the same file."""
+
+    exit_code = 3
+
+
 class Cancelled(TvaeError):
     """The user stopped the work; what was finished is kept."""
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.errors import StoreError
+from tvae_core.errors import BusyError, StoreError
 from tvae_core.files import atomic_write
 from tvae_core.hdf5_files import new_hdf5, read_hdf5
 from tvae_core.images.identity import (
@@ -36,12 +36,13 @@ from tvae_core.images.identity import (
     match,
     places_by_key,
 )
+from tvae_core.locks import held
 from tvae_core.selection import NamedSet
 from tvae_core.store import EmbeddingStore
 
 FORMAT = "tvae-analysis"
 VERSION = 1
-CHANGING = threading.RLock()  # held by whoever loads notes to save them again
+_WAIT_S = 5.0  # for another who saves
 Array = NDArray[Any]
 
 
@@ -165,18 +166,36 @@ def load_sidecar(store: Store, path: Path | str | None = None) -> Sidecar:
     return found if places is None else _carried(found, places, store.images, same_planes)
 
 
-def change_sidecar(store: Store, change: Callable[[Sidecar], None]) -> None:
-    """Load what was added to `store`, change it and save it, one thread at a time.
+def changing(store_path: Path) -> AbstractContextManager[None]:
+    """Return a block within which nobody else changes the notes on the store at that path.
+
+    It is held by whoever loads notes to save them again.
+
+    Raises
+    ------
+    BusyError
+        Another changes them, and did not end in some seconds.
+    """
+
+    def refused(who: str) -> BusyError:
+        return BusyError(f"the notes are being changed by {who}", path, "try again")
+
+    path = sidecar_path(store_path)
+    return held(path, refused, _WAIT_S)
+
+
+def change_sidecar(store: Store, change: Callable[[Sidecar], None]) -> Path:
+    """Load what was added to `store`, change it, save it and return its path, alone meanwhile.
 
     Raises
     ------
     StoreError
-        What is there cannot be read, or what comes out cannot be kept.
+        What is there cannot be read, or what comes out cannot be kept; or another changes it.
     """
-    with CHANGING:
+    with changing(store.path):
         sidecar = load_sidecar(store)
         change(sidecar)
-        save_sidecar(sidecar, store)
+        return save_sidecar(sidecar, store)
 
 
 def save_sidecar(sidecar: Sidecar, store: Store, path: Path | str | None = None) -> Path:
@@ -194,12 +213,17 @@ def save_sidecar(sidecar: Sidecar, store: Store, path: Path | str | None = None)
     if sidecar.identity != store.identity:
         raise StoreError(_OTHER, path, _OTHER_TODO)
     _check_lengths(sidecar, path)
+    with changing(store.path):
+        _save(sidecar, store, path)
+    return path
+
+
+def _save(sidecar: Sidecar, store: Store, path: Path) -> None:
     _keep_what_cannot_be_read(store, path)
     with atomic_write(path) as part:
         with new_hdf5(part, userblock_size=_SEAL) as file:
             _write(file, sidecar, store)
         _seal(part)
-    return path
 
 
 def keep_notes(path: Path, identity: ImageIdentity) -> str:
@@ -219,7 +243,7 @@ def keep_notes(path: Path, identity: ImageIdentity) -> str:
     if not path.exists() or not sidecar_path(path).exists() or identity.prints is None:
         return ""
     try:
-        with EmbeddingStore(path) as old:
+        with changing(path), EmbeddingStore(path) as old:
             notes = load_sidecar(old)
             if not notes.words:
                 return ""
@@ -236,8 +260,9 @@ def keep_notes(path: Path, identity: ImageIdentity) -> str:
 def put_notes_aside(path: Path) -> Path:
     """Give the notes on the store at `path` another name, which is returned."""
     notes = sidecar_path(path)
-    aside = _free(lambda n: notes.with_suffix(f".kept-{n}.h5"))
-    os.replace(notes, aside)
+    with changing(path):
+        aside = _free(lambda n: notes.with_suffix(f".kept-{n}.h5"))
+        os.replace(notes, aside)
     return aside
 
 

@@ -162,7 +162,7 @@ def test_a_failed_save_leaves_the_old_notes(
     with pytest.raises(TypeError):
         save_sidecar(broken, store)
     assert len(load_sidecar(store).sets) == 2
-    assert sorted(p.name for p in store.path.parent.iterdir()) == [
+    assert sorted(p.name for p in store.path.parent.glob("[!.]*")) == [
         "embeddings.analysis.h5",
         "embeddings.h5",
     ]

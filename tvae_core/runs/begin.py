@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import numpy as np
 
 from tvae_core.config import RunConfig
-from tvae_core.errors import ConfigError, ImageFileError
+from tvae_core.errors import ConfigError, ImageFileError, TrainingError
 from tvae_core.files import shown
 from tvae_core.images.look import look_at
 from tvae_core.images.prepared import PreparedStack, open_prepared
@@ -19,11 +20,16 @@ from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images
 from tvae_core.runs.preflight import other_problems, this_machine
 
+_WAIT_S = 1.0  # for a window that is about to start the run's process
 _LOOKED_AT = 64  # images as the model sees them
 
 
-def begin(run: RunFolder, config: RunConfig, anyway: bool = False) -> Iterator[Remark]:
+def begin(
+    run: RunFolder, config: RunConfig, anyway: bool = False, held: ExitStack | None = None
+) -> Iterator[Remark]:
     """Look at the images, settle what is certain, then make the run's folder.
+
+    From then on the run is locked until `held` is closed, so that nobody else begins it.
 
     Yields what a person should know: remarks of the file, what was settled, and what the preflight
     has to say. The settings written are those of `config` with what the values of the images settle
@@ -37,6 +43,8 @@ def begin(run: RunFolder, config: RunConfig, anyway: bool = False) -> Iterator[R
         The machine lacks what the run needs.
     ImageFileError
         The images cannot be read, or nothing can be learned from their values.
+    TrainingError
+        Another process has begun the run meanwhile.
     """
     _check_name(config.data.path, "data.path", "rename the file or folder")
     _check_name(str(run.path.absolute()), "the run's folder", "choose another name")
@@ -54,8 +62,13 @@ def begin(run: RunFolder, config: RunConfig, anyway: bool = False) -> Iterator[R
     for problem in problems:
         if problem.blocks and not anyway:
             raise problem.error(_plain(problem.what), run.path, f"{problem.advice}, or --anyway")
-    run.create(config)
-    keep_run_images(run, identity)
+    with ExitStack() as own:
+        run.path.mkdir(parents=True, exist_ok=True)
+        (held or own).enter_context(run.locked(wait_s=_WAIT_S))
+        if run.begun:
+            raise TrainingError("the run was already started", run.path, "choose another folder")
+        run.create(config)
+        keep_run_images(run, identity)
     for what in (*remarks, *found):
         yield Remark(str(what))
     for problem in problems:

@@ -13,6 +13,7 @@ from signal import Signals
 from tvae_core.config import RunConfig, load_config
 from tvae_core.errors import ConfigError, TrainingError, TvaeError
 from tvae_core.files import write_text
+from tvae_core.locks import held
 from tvae_core.progress import Epoch
 from tvae_core.runs.process import age_s, mark, proven_process, send
 
@@ -201,23 +202,48 @@ class RunFolder:
         write_text(self.metrics, "\n".join([*kept, record.to_json()]) + "\n")
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold `run.pid` so that no second process trains the same run.
+    def locked(self, wait_s: float = 0.0) -> Iterator[None]:
+        """Hold the run, so that no other process begins, trains or changes it; mark `run.pid`.
 
         Raises
         ------
         TrainingError
-            Another process is training this run.
+            Another process holds it: its number, machine and since when.
         """
-        file = self.pid_file
-        other = proven_process(file)
-        if other not in (None, os.getpid()):
-            raise TrainingError(f"the run is being trained by process {other}", self.path)
-        write_text(file, mark())
-        try:
-            yield
-        finally:
-            file.unlink(missing_ok=True)
+
+        def refused(who: str) -> TrainingError:
+            return TrainingError(
+                f"the run is being trained by {who}", self.path, "wait until it is done, or stop it"
+            )
+
+        with held(self.path / "run", refused, wait_s):
+            file = self.pid_file
+            if (other := proven_process(file)) == os.getpid():
+                yield  # held already, further out
+                return
+            if other is not None:  # of an older program, which held no lock
+                raise refused(f"process {other}")
+            write_text(file, mark())
+            try:
+                yield
+            finally:
+                file.unlink(missing_ok=True)
+
+    def forget_the_dead(self) -> None:
+        """Remove the mark of a process that has ended.
+
+        Raises
+        ------
+        TrainingError
+            A process works on the run.
+        """
+        with held(
+            self.path / "run",
+            lambda who: TrainingError(
+                f"this run is already training ({who})", self.path, "stop it first"
+            ),
+        ):
+            self.pid_file.unlink(missing_ok=True)
 
 
 def make_run(path: Path, config_text: str) -> RunFolder:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from tvae_core.errors import Cancelled
 from tvae_core.progress import Cancel
-from tvae_core.sidecar import Labelling, load_sidecar, save_sidecar
+from tvae_core.sidecar import Labelling, change_sidecar, load_sidecar
 from tvae_core.store import EmbeddingStore
 from tvae_core.work.choosing import STORE
 from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
@@ -62,10 +62,9 @@ class ClusterRequest(Request):
 
         found = self.find(progress, cancelled)
         with EmbeddingStore(self.store) as store:
-            sidecar = load_sidecar(store)
             kept = Labelling(found.labels, method=found.method, note=found.note)
-            sidecar.labellings[self.label_name or found.method] = kept
-            path = save_sidecar(sidecar, store)
+            name = self.label_name or found.method
+            path = change_sidecar(store, lambda notes: notes.labellings.update({name: kept}))
             accuracy = None
             if store.labels is not None:
                 accuracy = clustering_accuracy(store.labels, found.labels)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tvae_core.progress import Cancel
-from tvae_core.sidecar import Sidecar, load_sidecar, save_sidecar
+from tvae_core.sidecar import Sidecar, change_sidecar, load_sidecar
 from tvae_core.store import EmbeddingStore
 from tvae_core.work.choosing import STORE
 from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
@@ -43,12 +43,12 @@ class ProjectRequest(Request):
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Projected:
         """Compute and draw; see `Request.run`."""
         with EmbeddingStore(self.store) as store:
-            sidecar, kept = load_sidecar(store), None
+            kept = None
             if self.umap:
-                sidecar.planes["umap"] = self._umap_of(store, progress, cancelled)
-                kept = save_sidecar(sidecar, store)
+                plane = self._umap_of(store, progress, cancelled)
+                kept = change_sidecar(store, lambda notes: notes.planes.update({"umap": plane}))
             if self.output is not None:
-                self._draw(store, sidecar, self.output)
+                self._draw(store, load_sidecar(store), self.output)
             return Projected(store.images, kept, self.output)
 
     def compute_umap(

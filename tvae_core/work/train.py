@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple
 
@@ -196,22 +197,27 @@ def train_and_embed(
     ------
     Cancelled
         `cancelled()` turned true; a checkpoint was written.
+    TrainingError
+        Another process works on the run.
     """
     from tvae_core.engine.training.train import train
     from tvae_core.engine.using.embed import embed
     from tvae_core.runs.begin import begin
 
-    if config is not None:
-        remarks = list(begin(folder, config, how.anyway))  # makes the folder, or refuses
-        if how.chosen is not None:
-            how.chosen.save(folder.chosen_file)
-            yield from how.chosen.records()
-        yield from remarks
-    for record in train(folder, how.resume, cancelled, how.images_at):
-        if not (and_embed and isinstance(record, Finished)):
-            yield record
-    if and_embed:
-        yield from embed(folder, cancelled=cancelled, images_at=how.images_at)
+    with ExitStack() as held:  # the lock of the run, from its beginning to its store
+        if config is None:
+            held.enter_context(folder.locked(wait_s=1.0))
+        else:
+            remarks = list(begin(folder, config, how.anyway, held))  # makes the folder, or refuses
+            if how.chosen is not None:
+                how.chosen.save(folder.chosen_file)
+                yield from how.chosen.records()
+            yield from remarks
+        for record in train(folder, how.resume, cancelled, how.images_at):
+            if not (and_embed and isinstance(record, Finished)):
+                yield record
+        if and_embed:
+            yield from embed(folder, cancelled=cancelled, images_at=how.images_at)
 
 
 def _path_at_the_end(records: Iterator[Record], progress: Progress) -> Path:

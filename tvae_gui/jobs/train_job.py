@@ -77,7 +77,7 @@ class TrainJob(QObject):
         if folder.process() is not None:
             raise TrainingError("this run is already training", folder.path, "stop it first")
         self._look()
-        folder.pid_file.unlink(missing_ok=True)  # of a dead process; a zombie's would look alive
+        folder.forget_the_dead()  # a zombie's mark would look alive
         request = TrainRequest(folder=folder.path, resume=resume, images_at=images_at)
         start_detached(folder, self._command, request)
         self._was_working = True

@@ -8,12 +8,14 @@ import numpy as np
 
 from tvae_core.errors import StoreError, TvaeError
 from tvae_core.images_of import images_are_there
-from tvae_core.sidecar import CHANGING, Labelling, load_sidecar, save_sidecar, sidecar_path
+from tvae_core.selection import NamedSet
+from tvae_core.sidecar import Labelling, changing, load_sidecar, save_sidecar, sidecar_path
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.messages import Messages
 from tvae_gui.session.demo import demo_path
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.made import Clusters
+from tvae_gui.state.merging import merged_sets
 from tvae_gui.state.notes import clusters_of, notes_of, show_notes, show_view
 
 
@@ -28,6 +30,7 @@ class Session:
     def _forget_notes(self) -> None:
         self._images_at = ""
         self._loaded: dict[str, Clusters] = {}
+        self._loaded_sets: list[NamedSet] = []
         self._stamp: tuple[int, int] | None = None
 
     def open(self, path: Path) -> bool:
@@ -78,23 +81,34 @@ class Session:
             return
         self._dirty = False
         try:
-            with CHANGING:
+            with changing(store.path):
                 if _stamp_of(store) != self._stamp:
-                    self._take_what_commands_added(store)
+                    self._take_what_others_added(store)
                 save_sidecar(notes_of(self._state, self._images_at), store)
-                self._loaded, self._stamp = dict(self._state.clusterings), _stamp_of(store)
+                self._remember(store)
         except (TvaeError, OSError) as error:
             what = f"sets, clusters and view of this run could not be saved ({error})"
             self._messages.error(StoreError(what, store.path))
 
-    def _take_what_commands_added(self, store: EmbeddingStore) -> None:
-        """Take what `tvae cluster`, `tvae project` and others wrote while the window was open."""
+    def _remember(self, store: EmbeddingStore) -> None:
+        """Note what is on disk now, to know later what others changed."""
+        self._loaded, self._stamp = dict(self._state.clusterings), _stamp_of(store)
+        self._loaded_sets = list(self._state.sets)
+
+    def _take_what_others_added(self, store: EmbeddingStore) -> None:
+        """Take what commands and other windows wrote while this window was open."""
         try:
             disk = load_sidecar(store)
         except TvaeError:
             return  # said when the run was opened; the save keeps that file under another name
         state = self._state
         self._images_at = disk.images_at
+        sets = merged_sets(self._loaded_sets, state.sets, disk.sets)
+        if [one.name for one in sets] != [one.name for one in state.sets] or any(
+            one is not mine for one, mine in zip(sets, state.sets, strict=True)
+        ):
+            state.replace_sets(sets)
+        state.join_columns({k: v for k, v in disk.columns.items() if k not in state.joined})
         for name in disk.planes.keys() - state.planes.keys():
             state.add_plane(name, Plane(np.asarray(disk.planes[name])))
         state.keep_clusterings(
@@ -113,14 +127,15 @@ class Session:
         return before is None or not np.array_equal(before.labels, kept.labels)
 
     def _restore(self, store: EmbeddingStore) -> None:
-        self._stamp = _stamp_of(store)
+        self._remember(store)
         try:
             sidecar = load_sidecar(store)
         except TvaeError as error:
             self._messages.error(error)
             return
         show_notes(self._state, sidecar)
-        self._images_at, self._loaded = sidecar.images_at, dict(self._state.clusterings)
+        self._images_at = sidecar.images_at
+        self._remember(store)
         try:
             show_view(self._state, sidecar.view)
         except (KeyError, TypeError, ValueError, TvaeError):

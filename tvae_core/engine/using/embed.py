@@ -32,9 +32,10 @@ from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.inference import Inferred, images_at_once, infer
 from tvae_core.engine.using.weights import weights_of_run
 from tvae_core.errors import Cancelled, CheckpointError, ConfigError, ImageFileError, StoreError
-from tvae_core.files import sha256_of_bytes, write_bytes
+from tvae_core.files import sha256_of_bytes, told_of, write_bytes
 from tvae_core.images.identity import FINGERPRINT, KnownImages
 from tvae_core.images.prepared import PreparedStack, open_prepared
+from tvae_core.locks import held
 from tvae_core.particles import OriginalFrame, TableRecord, record_of
 from tvae_core.progress import Embedded, Finished, Record, Remark
 from tvae_core.runs.folder import RunFolder
@@ -93,6 +94,8 @@ def embed(
         The run has no usable model, or the images do not fit it.
     ConfigError
         The store that would be replaced has notes on other images.
+    BusyError
+        Another process writes the same store.
     """
     began = time.monotonic()
     config, target = config or run.config(), target or run.store
@@ -105,7 +108,9 @@ def embed(
         data = place_of_images(run, config.data, images_at)
         config = config.model_copy(update={"data": data})
     opener = partial(open_images_of_run, run) if own else open_prepared
-    with opener(config.data, through_ctf) as images:
+    with told_of(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with held(target), opener(config.data, through_ctf) as images:
         images.stack.require_all()
         _check_fit(model, images)
         if said := more_images(images.stack) if own else _other_pixel(run, images):
