@@ -6,6 +6,7 @@ wrong library; so both are looked at before Qt is loaded.
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import subprocess
@@ -27,6 +28,11 @@ _LIBRARIES = {
     "libdbus-1.so.3": "libdbus-1-3",
     "libglib-2.0.so.0": "libglib2.0-0",
 }
+
+
+_ELSEWHERE = (
+    "log in with `ssh -X`, start it on a desktop, or draw the window to a file with --screenshot"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,13 +57,40 @@ def missing_packages() -> str:
 
 def missing_display(words: list[str]) -> str:
     """Return that there is no display, where the window would need one, or nothing."""
-    shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
-    if shown or not sys.platform.startswith("linux") or _needs_none(words):
+    if not sys.platform.startswith("linux") or _needs_none(words):
         return ""
-    return (
-        "there is no display (log in with `ssh -X`, start it on a desktop, or draw the window to "
-        "a file with --screenshot)"
+    asked, x, wayland = (
+        os.environ.get(name, "") for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
     )
+    if asked and not asked.startswith("xcb"):
+        return _missing_platform(asked)
+    if not (x or wayland or asked):
+        return f"there is no display ({_ELSEWHERE})"
+    if not wayland and not _answers():
+        return f"the display {x or 'of X'} does not answer ({_ELSEWHERE})"
+    return ""
+
+
+def _missing_platform(asked: str) -> str:
+    """Return that Qt has no such platform as QT_QPA_PLATFORM asks for, or nothing."""
+    folder, name = _platforms(), asked.partition(":")[0]
+    if not folder.is_dir() or (folder / f"libq{name}.so").exists():
+        return ""
+    known = ", ".join(sorted(path.name[4:-3] for path in folder.glob("libq*.so")))
+    return f"Qt has no platform {name!r} (set QT_QPA_PLATFORM to one of {known}, or unset it)"
+
+
+def _answers() -> bool:
+    """Return whether the X display lets this process in; True where that cannot be asked."""
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return True  # said with the other libraries that are missing
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
+    failed = bool(xcb.xcb_connection_has_error(connection))
+    xcb.xcb_disconnect(connection)
+    return not failed
 
 
 def missing_libraries(words: list[str]) -> str:
@@ -65,9 +98,7 @@ def missing_libraries(words: list[str]) -> str:
     if not sys.platform.startswith("linux") or {"-h", "--help"} & set(words):
         return ""
     plugin = "libqxcb.so" if os.environ.get("DISPLAY") else "libqoffscreen.so"
-    spec = importlib.util.find_spec("PyQt6")
-    folder = Path(spec.origin).parent if spec and spec.origin else Path()
-    path = folder / "Qt6" / "plugins" / "platforms" / plugin
+    path = _platforms() / plugin
     if not path.exists():
         return ""
     missing = [name for name in _not_found(path) if name in _LIBRARIES]
@@ -75,6 +106,12 @@ def missing_libraries(words: list[str]) -> str:
         return ""
     packages = " ".join(sorted({_LIBRARIES[name] for name in missing}))
     return f"Qt cannot find {', '.join(missing)} (sudo apt-get install {packages})"
+
+
+def _platforms() -> Path:
+    spec = importlib.util.find_spec("PyQt6")
+    folder = Path(spec.origin).parent if spec and spec.origin else Path()
+    return folder / "Qt6" / "plugins" / "platforms"
 
 
 def _needs_none(words: list[str]) -> bool:

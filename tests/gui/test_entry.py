@@ -57,3 +57,22 @@ def test_missing_libraries_are_named_with_their_packages(monkeypatch: pytest.Mon
 
 def test_ldd_tells_what_is_not_found() -> None:
     assert start._not_found(Path(sys.executable)) == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X is asked on Linux")
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DISPLAY", ":987", "the display :987 does not answer"),
+        ("DISPLAY", "nowhere.invalid:0", "does not answer"),
+        ("QT_QPA_PLATFORM", "xcb", "does not answer"),
+        ("QT_QPA_PLATFORM", "paper", "Qt has no platform 'paper'"),
+    ],
+)
+def test_a_display_that_does_not_answer_is_one_line_and_no_abort(
+    name: str, value: str, said: str
+) -> None:
+    done = run(MAIN.format(words=[]), **{name: value})
+    assert done.returncode == 3
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -28,7 +28,8 @@ TRAIN_COMMAND = (sys.executable, "-m", "tvae_core.cli.main", "train")
 
 _FOLLOW_MS = 200
 _IDLE_MS = 2000
-_KILL_AFTER_MS = 10_000
+_SLOW_AFTER_MS = 10_000
+_AT_ONCE = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows one way only
 _LOG_BYTES = 1 << 16
 
 
@@ -59,9 +60,9 @@ class TrainJob(QObject):
         self._was_working = False
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._look)
-        self._killer = QTimer(self)
-        self._killer.setSingleShot(True)
-        self._killer.timeout.connect(self._kill)
+        self._slow = QTimer(self)
+        self._slow.setSingleShot(True)
+        self._slow.timeout.connect(self._say_slow)
 
     def launch(self, resume: bool = False, images_at: str = "") -> None:
         """Start the run's process, or start it again from its last checkpoint.
@@ -89,18 +90,23 @@ class TrainJob(QObject):
         self._look()
 
     def stop(self) -> None:
-        """Ask the process to write a checkpoint and end; kill it when it has not in 10 s."""
-        if not self._signal(signal.SIGTERM):
+        """Ask the process to write a checkpoint and end.
+
+        It ends by itself within ten seconds. Where it does not, because the disk it writes to hangs
+        or it is no program of ours, that is said, and asking again ends it at once.
+        """
+        number = _AT_ONCE if self.state.is_slow_to_stop else signal.SIGTERM
+        if not self._signal(number):
             self.state.settle()
             return
         self.state.stopping()
-        self._killer.start(_KILL_AFTER_MS)
+        self._slow.start(_SLOW_AFTER_MS)
         self._timer.start(_FOLLOW_MS)
 
     def detach(self) -> None:
         """Stop following; the process goes on."""
         self._timer.stop()
-        self._killer.stop()
+        self._slow.stop()
 
     def _look(self) -> None:
         works = self.state.folder.process() is not None
@@ -126,16 +132,16 @@ class TrainJob(QObject):
             self.state.settle()
 
     def _end(self) -> None:
-        self._killer.stop()
+        self._slow.stop()
         self.state.feed_lines(self._progress.read_rest())
         if rest := self._log.read_rest():
             self.state.feed_log("\n".join(rest))
         self.state.process_ended()
         self.ended.emit(self.state.status)
 
-    def _kill(self) -> None:
-        if self._signal(signal.SIGKILL):
-            self.state.feed_log("The process did not end within 10 s and was killed.")
+    def _say_slow(self) -> None:
+        if self.state.folder.process() is not None:
+            self.state.slow_to_stop()
 
     def _signal(self, number: signal.Signals) -> bool:
         try:

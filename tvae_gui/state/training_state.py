@@ -69,6 +69,7 @@ class TrainingState:
     def __init__(self, run: Path | str) -> None:
         self.folder = RunFolder(Path(run))
         self.status = RunStatus.QUEUED
+        self.is_slow_to_stop = False
         self.reason = ""
         self.todo = ""
         self.store: Path | None = None
@@ -157,7 +158,14 @@ class TrainingState:
 
     def stopping(self) -> None:
         """Say that the process was asked to stop."""
+        self.is_slow_to_stop = False
         self._set_status(RunStatus.STOPPING)
+
+    def slow_to_stop(self) -> None:
+        """Say that the process was asked to stop and has not yet."""
+        self.is_slow_to_stop = True
+        self.feed_log("The process has not ended yet: it is writing, or waits for the disk.")
+        self.status_changed.emit(self.status)
 
     def process_ended(self) -> None:
         """Say that no process works for this run; decides how it ended when nothing said so."""

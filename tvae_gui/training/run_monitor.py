@@ -233,14 +233,17 @@ class RunMonitor(QWidget):
         starting = status is RunStatus.QUEUED and self.state.folder.process() is not None
         live = status.is_live or starting
         why_not_stop = "" if live else "Nothing is running."
-        if status is RunStatus.STOPPING:
+        at_once = status is RunStatus.STOPPING and self.state.is_slow_to_stop
+        if status is RunStatus.STOPPING and not at_once:
             why_not_stop = "Stopping, within 10 s."
         why_not_resume = "The run is already training." if live else ""
         if status is RunStatus.FINISHED:
             why_not_resume = "The run is finished: start a new one with more epochs."
         has_store = self.state.folder.store.is_file()
         why_not_explore = "" if has_store else "The run has made no embeddings yet."
-        ink.explain(self.stop, "Write a checkpoint and stop", why_not_stop)
+        what = "End it without waiting; the checkpoints written so far stay" if at_once else ""
+        self.stop.setText("End now" if at_once else "Stop")
+        ink.explain(self.stop, what or "Write a checkpoint and stop", why_not_stop)
         ink.explain(self.resume, "Continue from the last checkpoint", why_not_resume)
         ink.explain(self.explore, "Open the latent space of this run", why_not_explore)
         self.resume.setText("Resume" if self.state.folder.begun else "Start")
