@@ -10,7 +10,7 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -82,35 +82,31 @@ def embed(
     images_at : str
         Where the images of the run are now, when they have moved.
     all_there : bool
-        Take every image where `config` says, whether the run knows it or not.
+        Take every image where `config` says, known to the run or not.
     new_notes : bool
         Put notes aside that cannot be kept, because they are of images that are not embedded.
 
     Raises
     ------
     ImageFileError
-        The run's own images are asked for, and one is missing or has changed.
+        One of the run's own images is missing or has changed.
     CheckpointError
         The run has no usable model, or the images do not fit it.
-    ConfigError
-        The store that would be replaced has notes on other images.
-    BusyError
-        Another process writes the same store.
+    ConfigError, BusyError
+        The store to be replaced has notes on other images, or another process writes it.
     """
     began = time.monotonic()
     config, target = config or run.config(), target or run.store
     weights, so_far = weights_of_run(run)
     model = _model_of(weights, run, config)
     yield from so_far
-    through_ctf = model.model.ctf == "likelihood"
     own = is_of_run(run, config.data) and not all_there
     if own:
         data = place_of_images(run, config.data, images_at)
         config = config.model_copy(update={"data": data})
+    through_ctf = model.model.ctf == "likelihood"
     opener = partial(open_images_of_run, run) if own else open_prepared
-    with told_of(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    with held(target), opener(config.data, through_ctf) as images:
+    with _alone(target), opener(config.data, through_ctf) as images:
         images.stack.require_all()
         _check_fit(model, images)
         if said := more_images(images.stack) if own else _other_pixel(run, images):
@@ -122,6 +118,15 @@ def embed(
         if own:
             keep_run_images(run, images.stack.identity, images_at)
     yield Finished(str(target), "embedded", time.monotonic() - began)
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Hold the lock of a store, whose folder is made, for the time of the block."""
+    with told_of(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with held(target):
+        yield
 
 
 def _model_of(weights: bytes, run: RunFolder, config: RunConfig) -> TargetVae:
