@@ -29,12 +29,12 @@ QUICK = [
 def main(out: Path, pictures: Path, data: Path | None, quick: bool) -> None:
     """Go from a particle table to a table of one class."""
     if data is None:
-        count = 80 if quick else 2000
-        tvae("synth", "hinge", out / "particles", "--count", count, "--side", 96, "--snr", 0.1)
+        count = 80 if quick else 1500
+        tvae("synth", "hinge", out / "particles", "--count", count, "--side", 96, "--snr", 0.5)
         data = out / "particles" / "particles.star"
     tvae("info", data)
     tvae("look", data)
-    fewer = QUICK if quick else ["--epochs", 7]
+    fewer = QUICK if quick else ["--epochs", 9]
     tvae("train", out / "run", "--data", data, *fewer)
     tvae("cluster", out / "run", "--method", "k-means", "--count", 3)
     tvae("export", out / "run", pictures / "particles-plane.png", "--colour", "cluster")
