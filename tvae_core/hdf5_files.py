@@ -14,6 +14,9 @@ from typing import Any, BinaryIO
 
 import h5py
 
+MOST_OBJECTS = 10_000  # of an honest file
+DEEPEST = 32  # groups
+
 
 def read_hdf5(path: Path | str, **options: Any) -> h5py.File:
     """Open a file for reading."""
@@ -37,6 +40,47 @@ def new_hdf5(path: Path | str, **options: Any) -> Iterator[h5py.File]:
         finally:
             if told.error is not None:
                 raise told.error
+
+
+def data_sets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """Return all data sets of a file by name; links that lead elsewhere are not followed.
+
+    Raises
+    ------
+    ValueError
+        There is more in the file, or deeper, than in any honest one.
+    """
+    found: dict[str, h5py.Dataset] = {}
+    rest = [("", file, 0)]
+    seen = 0
+    while rest:
+        prefix, group, depth = rest.pop()
+        seen += len(group)
+        if seen > MOST_OBJECTS or depth > DEEPEST:
+            raise ValueError(f"more than {MOST_OBJECTS:,} objects, or {DEEPEST} groups deep")
+        for name in group:
+            if not isinstance(name, str) or not isinstance(
+                group.get(name, getlink=True), h5py.HardLink
+            ):
+                continue
+            there = group[name]
+            if isinstance(there, h5py.Group):
+                rest.append((f"{prefix}{name}/", there, depth + 1))
+            elif isinstance(there, h5py.Dataset):
+                found[prefix + name] = there
+    return dict(sorted(found.items()))
+
+
+def leads_elsewhere(dataset: h5py.Dataset) -> str:
+    """Return the other file that a data set takes its values from; empty when it holds them.
+
+    What a stranger's file says of other files is not believed: they may be anybody's.
+    """
+    if dataset.external:
+        return str(dataset.external[0][0])
+    if dataset.is_virtual:
+        return next((s.file_name for s in dataset.virtual_sources() if s.file_name != "."), "")
+    return ""
 
 
 class _Told:

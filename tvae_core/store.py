@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import FileError, StoreError
 from tvae_core.files import atomic_write, sha256_of_bytes
-from tvae_core.hdf5_files import new_hdf5, read_hdf5
+from tvae_core.hdf5_files import data_sets, new_hdf5, read_hdf5
 from tvae_core.images.identity import FINGERPRINT, ImageIdentity, Prints
 from tvae_core.images.stack import Sources
 from tvae_core.particles import Categories, TableRecord
@@ -28,7 +28,6 @@ from tvae_core.store_checks import (
     BlockDigests,
     CheckedFile,
     blocks_name,
-    data_sets,
     digest_of,
     wrong_checksums,
 )
@@ -134,7 +133,7 @@ class EmbeddingStore:
             self.header = read_header(self._file, self.path)
             self.images = int(self._file.attrs["images"])
             self._checked = CheckedFile(self._file, self.path, ATTRIBUTES)
-            self._there = data_sets(self._file)
+            self._there = list(data_sets(self._file))
             self.z_dim = int(self._file["content/mean"].shape[1])
             self.identity = sha256_of_bytes(str(self._file.attrs["checksums"]).encode())
         except StoreError:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import StoreError
 from tvae_core.files import sha256_of_bytes
+from tvae_core.hdf5_files import leads_elsewhere
 
 BLOCK_ROWS = 256  # of thumbnails that one digest stands for
 Array = NDArray[Any]
@@ -54,6 +55,8 @@ class CheckedFile:
         """
         with self.told(name):
             dataset = self.file[name]
+            if other := leads_elsewhere(dataset):
+                raise ValueError(f"it takes its values from {other}")
             values: Array = dataset[()]
             if dataset.dtype.kind == "O":
                 values = np.asarray(strings(dataset), dtype=object)
@@ -126,17 +129,6 @@ def digest_of(values: Array) -> str:
         return sha256_of_bytes("\0".join(values.tolist()).encode())
     values = np.ascontiguousarray(values)
     return sha256_of_bytes(values.data.cast("B") if values.size else b"")
-
-
-def data_sets(file: h5py.File) -> list[str]:
-    """Return the names of all data sets of a file, in its order."""
-    found: list[str] = []
-    file.visititems(lambda name, there: found.append(name) if _is_data(there) else None)
-    return found
-
-
-def _is_data(there: object) -> bool:
-    return isinstance(there, h5py.Dataset)
 
 
 def strings(dataset: h5py.Dataset | None) -> list[str]:

@@ -113,6 +113,18 @@ def read_all(file: str, seeds: str) -> int:
     return 0
 
 
+def read_limited(file: str) -> int:
+    """Read one file with the limits of a mutant, and print what was wrong, or "refused"."""
+    from tvae_core.cli.main import main
+
+    _limit_memory()
+    wrong = read(Path(file))
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        status = main(["info", file])
+    _say(wrong or ("refused" if status else "read"))
+    return 0
+
+
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

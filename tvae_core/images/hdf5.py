@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
-from tvae_core.hdf5_files import read_hdf5
+from tvae_core.hdf5_files import data_sets, leads_elsewhere, read_hdf5
 from tvae_core.images.arrays import pick_images
 from tvae_core.images.labels import Labels, label_array, labels_of
 from tvae_core.images.layout import Layout, layout_of
@@ -93,6 +92,12 @@ def _open(path: Path, file: Any, wanted: Wanted) -> Hdf5Stack:
     sets = _data_sets(file)
     name = pick_images(path, {key: value.shape for key, value in sets.items()}, wanted.dataset)
     images = sets[name]
+    for needed in (name, label_array(name, sets)):
+        if needed and (other := leads_elsewhere(sets[needed])):
+            todo = "copy the values into the file, or open the other file itself"
+            raise ImageFileError(
+                f"{needed} takes its values from another file, {other}", path, todo
+            )
     if not images.id.get_storage_size() and not images.is_virtual and not images.external:
         raise ImageFileError(f"data set {name} of shape {images.shape} holds no images", path)
     every = _data_sets(file, "buifOSU")
@@ -101,6 +106,7 @@ def _open(path: Path, file: Any, wanted: Wanted) -> Hdf5Stack:
     layout = layout_of(path, images.shape, images.dtype, wanted, rows)
     labels = Labels()
     if beside is not None:
+        _refuse_elsewhere(path, beside, every[beside])
         labels = labels_of(
             beside, every[beside].shape, layout.form.count, lambda: every[beside][()]
         )
@@ -109,17 +115,17 @@ def _open(path: Path, file: Any, wanted: Wanted) -> Hdf5Stack:
     return Hdf5Stack(path, file, images, layout, notes)
 
 
+def _refuse_elsewhere(path: Path, name: str, dataset: Any) -> None:
+    other = leads_elsewhere(dataset)
+    if other:
+        todo = "copy the values into the file, or open the other file itself"
+        raise ImageFileError(f"{name} takes its values from another file, {other}", path, todo)
+
+
 def _data_sets(file: Any, kinds: str = "buif") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-
-    def visit(name: str | bytes, item: Any) -> None:
-        if not isinstance(name, str) or not isinstance(item, h5py.Dataset):  # damaged: bytes
-            return
-        if item.dtype.kind in kinds and item.shape is not None:
-            found[name] = item
-
-    file.visititems(visit)
-    return found
+    """Return the data sets with values of some kinds of type."""
+    every = data_sets(file).items()
+    return {name: d for name, d in every if d.dtype.kind in kinds and d.shape is not None}
 
 
 def _pixel_size(images: Any) -> float | None:

@@ -19,6 +19,8 @@ DECODING_ERRORS: tuple[type[Exception], ...] = (
     *(LookupError, ArithmeticError, struct.error, zlib.error),
 )
 _BEST_COMPRESSION = 1100  # deflate reaches 1,032 to 1
+_HONEST_COMPRESSION = 300  # dSprites, black and white, has 116
+_SMALL = 64 << 20  # bytes that may be unpacked whatever they were packed into
 
 
 def needs_imagecodecs(what: str, where: object) -> DeviceError:
@@ -56,6 +58,11 @@ def check_in_memory(where: object, wanted: int, packed: int) -> None:
             where,
             "unpack the file first",
         )
+    if wanted > _SMALL and _BEST_COMPRESSION >= wanted / (packed + 64) > _HONEST_COMPRESSION:
+        raise ImageFileError(
+            f"would grow from {packed:,} bytes to {wanted:,}, as no images do", where,
+            "unpack it yourself if you trust it",
+        )  # fmt: skip
     if wanted > (packed + 64) * _BEST_COMPRESSION:
         raise ImageFileError(
             f"truncated: {packed} compressed bytes cannot hold the {wanted} of its header", where

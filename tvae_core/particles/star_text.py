@@ -16,6 +16,10 @@ from tvae_core.errors import TableError
 
 _TOKEN = re.compile(rb"""#.*|"(?:.*?)"(?=\s|$)|'(?:.*?)'(?=\s|$)|\S+""")
 _SPECIAL_STARTS = frozenset(b"_#;\"'lLdD")
+# What no honest table has; beyond them a file is refused before work on it grows.
+_LONGEST_LINE = 1 << 16
+_MOST_COLUMNS = 1024
+_MOST_BLOCKS = 1024
 
 
 @dataclass
@@ -73,6 +77,10 @@ def read_lines(path: Path) -> list[bytes]:
         lines = list(stream)  # not read as one: the file would be in memory twice
     if not any(line.strip() for line in lines):
         raise TableError("empty file", path)
+    longest = max(map(len, lines))
+    if longest > _LONGEST_LINE:
+        what = f"a line of {longest:,} bytes, at most {_LONGEST_LINE:,} are read"
+        raise TableError(what, path, "is it a STAR table?")
     if any(b"\0" in line for line in lines):
         raise TableError("not a STAR table: binary content", path, "save it as UTF-8 text")
     ended = lines[-1].endswith(b"\n")
@@ -113,6 +121,8 @@ class _Parser:
         """Read the block, loop or pair that begins at a line; return the line after it."""
         word = values[0].lower()
         if word.startswith(b"data_") and len(values) == 1:
+            if len(self.blocks) == _MOST_BLOCKS:
+                raise self._error(number, f"more than {_MOST_BLOCKS:,} blocks")
             self.blocks.append(StarBlock(values[0][5:].decode("utf-8", "surrogateescape")))
             return number + 1
         if not self.blocks:
@@ -133,6 +143,8 @@ class _Parser:
                 break
             columns.extend(_column_name(value) for value in values)
             number += 1
+            if len(columns) > _MOST_COLUMNS:
+                raise self._error(number - 1, f"more than {_MOST_COLUMNS:,} columns")
         if not columns:
             raise self._error(number - 1, "loop_ without column names")
         repeated = {name for name in columns if columns.count(name) > 1}
