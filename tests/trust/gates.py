@@ -1,12 +1,13 @@
-"""The gates that the injector tries: one generator each of (what was tried, what was broken)."""
+"""The gates that the injector tries: each gives what is tried, and a call that tells what broke."""
 
 from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.trust.faults import ERRNOS, FAIL, HOLD, KILLS, NOTHING, Injector, Trial
@@ -15,7 +16,7 @@ from tests.trust.works import Work, broken, contents, do_again, not_mended
 
 INTERRUPTED = 130
 LIMIT_S = 10.0
-Found = tuple[str, list[str]]
+Trying = tuple[str, Callable[[], list[str]]]
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,20 @@ def measured(injector: Injector, work: Work, before: Path, after: Path, scratch:
 
 def failing(
     injector: Injector, stage: Stage, places: Sequence[int], numbers: Sequence[int] = ERRNOS
-) -> Iterator[Found]:
+) -> Iterator[Trying]:
     """Let the operations at `places` fail with each errno: gate 3."""
     for place in places:
         for number in numbers:
             name = f"{stage.work.name}: operation {place} fails, {errno.errorcode[number]}"
-            yield name, _tried(injector, stage, place, FAIL, number)
+            yield name, partial(_tried, injector, stage, place, FAIL, number)
 
 
-def killed(injector: Injector, stage: Stage, places: Sequence[int]) -> Iterator[Found]:
+def killed(injector: Injector, stage: Stage, places: Sequence[int]) -> Iterator[Trying]:
     """Kill the command before, after and amidst the operations at `places`: gates 1 and 2."""
     for place in places:
         for kind in KILLS:
             name = f"{stage.work.name}: killed at operation {place}, way {kind}"
-            yield name, _tried(injector, stage, place, kind, 0)
+            yield name, partial(_tried, injector, stage, place, kind, 0)
 
 
 def _tried(injector: Injector, stage: Stage, place: int, kind: int, number: int) -> list[str]:
@@ -78,18 +79,20 @@ def _tried(injector: Injector, stage: Stage, place: int, kind: int, number: int)
 
 def signalled(
     injector: Injector, stage: Stage, places: Sequence[int], numbers: Sequence[int]
-) -> Iterator[Found]:
+) -> Iterator[Trying]:
     """Send signals where the operations at `places` are about to happen: gate 5."""
     for place in places:
         for number in numbers:
-            with stage.copy() as folder:
-                trial = injector.trial(
-                    stage.work.words, folder, place, HOLD, send=number, limit=LIMIT_S
-                )
-                wrong = _badly_ended(trial)
-                wrong += broken(HOLD, trial, contents(folder), stage.old, stage.new)
-                wrong += stage.mended(injector, folder)
-            yield f"{stage.work.name}: signal {number} at operation {place}", wrong
+            name = f"{stage.work.name}: signal {number} at operation {place}"
+            yield name, partial(_signalled, injector, stage, place, number)
+
+
+def _signalled(injector: Injector, stage: Stage, place: int, number: int) -> list[str]:
+    with stage.copy() as folder:
+        trial = injector.trial(stage.work.words, folder, place, HOLD, send=number, limit=LIMIT_S)
+        wrong = _badly_ended(trial)
+        wrong += broken(HOLD, trial, contents(folder), stage.old, stage.new)
+        return wrong + stage.mended(injector, folder)
 
 
 def _badly_ended(trial: Trial) -> list[str]:
@@ -100,7 +103,7 @@ def _badly_ended(trial: Trial) -> list[str]:
     return ["a traceback"] if "Traceback" in trial.told else []
 
 
-def cut_off(injector: Injector, stage: Stage, every: int = 1) -> Iterator[Found]:
+def cut_off(injector: Injector, stage: Stage, every: int = 1) -> Iterator[Trying]:
     """Cut the power after any operation, on two kinds of disk: gate 19."""
     for at_once in (True, False):
         with stage.copy() as folder:
