@@ -203,6 +203,8 @@ def _page(known: dict[tuple[int, str], list[str]], arguments: argparse.Namespace
     broken = []
     for number, words in WORDS.items():
         mine = {name: wrong for (gate, name), wrong in known.items() if gate == number}
+        if not mine:
+            continue
         held = sum(not wrong for wrong in mine.values())
         many = f"{len(mine):,}" + (f" batches of {_BATCH}" if number == 6 else "")
         lines.append(f"| {number} | {words} | {many} | {held:,} |")
