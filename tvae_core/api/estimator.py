@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from tvae_core.api import let_threads_sleep
 from tvae_core.api.runs import history_of, settings_of
 from tvae_core.api.sources import as_source
 from tvae_core.config import parse_config
@@ -179,6 +180,7 @@ class TargetVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             folder=folder.path, data=path, preset=self.preset, settings=settings, no_embed=True
         )
         tell = partial(print, flush=True) if self.verbose else _silent
+        let_threads_sleep()
         with extras_named():
             request.run(lambda share, words: tell(f"{words} {share:.0%}"))
 

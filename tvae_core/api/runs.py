@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
+from tvae_core.api import let_threads_sleep
 from tvae_core.api.sources import Images, Source, as_source
 from tvae_core.api.stores import Store, open_store
 from tvae_core.config import SECTIONS, DataConfig, RunConfig
@@ -301,6 +302,7 @@ def settings_of(
 def _followed(records: Iterator[Record], progress: Progress, remarks: list[str]) -> Path:
     """Do the work, telling `progress`, collecting remarks, and return the file made last."""
     path = ""
+    let_threads_sleep()
     with extras_named():
         for record in records:
             if isinstance(record, Finished):

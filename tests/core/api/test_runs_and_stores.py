@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -193,6 +194,30 @@ def test_without_torch_one_line_names_the_extra(run: tvae.Run, tmp_path: Path, c
     )
     assert "torch" in answer.stdout
     assert "pip install 'target-vae[train]'" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    "fit",
+    ["tvae.fit(x, {out!r}, preset='fast-cpu')", "tvae.TargetVAE(preset='fast-cpu').fit(x)"],
+)
+def test_threads_sleep_before_torch_is_loaded(tmp_path: Path, fit: str) -> None:
+    """Spinning threads made a fit beside busy processes a hundred times slower."""
+    program = (
+        "import os, sys\nimport numpy as np, tvae_core as tvae\n"
+        "class Seen:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'torch':\n"
+        "            print(os.environ.get('OMP_WAIT_POLICY'))\n"
+        "            os._exit(0)\n"
+        "sys.meta_path.insert(0, Seen())\n"
+        "x = np.random.default_rng(0).random((40, 12, 12), np.float32)\n"
+        f"{fit.format(out=str(tmp_path / 'run'))}"
+    )
+    clean = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    answer = subprocess.run(
+        [sys.executable, "-uc", program], capture_output=True, text=True, check=True, env=clean
+    )
+    assert answer.stdout == "passive\n"
 
 
 def test_every_name_offered_is_there_and_documented() -> None:
