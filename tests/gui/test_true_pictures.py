@@ -66,10 +66,16 @@ def test_near_is_measured_in_the_full_z_on_every_plane(
     assert window.open(path)
     umap = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32) * 20 + 90
     window.state.add_plane("umap", Plane(umap))
+    rng = np.random.default_rng(1)
+    window.state.join_columns({"defocus": rng.normal(size=300) * 4e3 + 2e4})
     settle(qtbot, window)
     box = window.inspector.plane_box
-    for words in ("latent axes" if z_dim > 1 else "latent axis", "PCA", "UMAP"):
+    for words in ("latent axes" if z_dim > 1 else "latent axis", "PCA", "any two axes", "UMAP"):
         choose(box, words)
+        if words == "any two axes":
+            choose(window.inspector.x_box, "defocus")
+            choose(window.inspector.y_box, "entropy of q(t, r)")
+            assert window.plane.getAxis("bottom").labelText == "defocus"
         x0, x1, y0, y1 = window.state.extent
         places = [(x0 + s * (x1 - x0), y0 + s * (y1 - y0)) for s in (0.3, 0.5, 0.45)]
         drag(window, places)
@@ -109,7 +115,8 @@ def test_the_name_of_an_export_says_what_is_in_it(
     QTest.keyClick(window.plane, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
     drawer = window.export_drawer
     assert drawer.isVisible()
-    choose(drawer.format, "poses and latents, CSV")
+    formats = [drawer.format.itemText(k) for k in range(drawer.format.count())]
+    choose(drawer.format, next(w for w in formats if w.endswith(", CSV")))
     for words, stem, images in (
         ("all images (600)", "embeddings-all.csv", 600),
         ("half open / good (40)", "embeddings-half-open-good.csv", 40),

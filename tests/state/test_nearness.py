@@ -166,3 +166,31 @@ def test_the_middle_of_two_islands_is_on_one_of_them() -> None:
     xy = np.array([[0.0, 0.0], [0.1, 0.0], [0.0, 0.1], [9.0, 9.0]])
     assert medoid(xy, np.ones(4)).max() <= 0.1
     assert np.isnan(medoid(np.full((3, 2), np.nan), np.ones(3))).all()
+
+
+def test_any_two_axes_are_a_plane_with_a_name_that_comes_back(tmp_path: Path, opened: Open) -> None:
+    state = opened(make_store(tmp_path / "s.h5", images=300, z_dim=4))
+    assert state.store is not None
+    state.join_columns({"defocus": np.arange(300.0) * 1e4})
+    for x, y, name in (
+        ("z1", "z3", "z1 z3"),
+        ("pca 1", "pca 2", "pca"),
+        ("joined/defocus", "z2", "axes joined/defocus | z2"),
+        ("pca 2", "error", "axes pca 2 | error"),
+    ):
+        choice = PlaneChoice.of_axes(x, y)
+        assert choice.name == name
+        assert PlaneChoice.named(name) == choice
+        state.choose_plane(choice)
+        assert state.shown is not None
+        assert state.shown.choice == choice
+    np.testing.assert_array_equal(state.shown.xy[:, 1], state.values("error"))
+    # neighbours of a place are found in shares of each axis, not in units of the larger one
+    state.choose_plane(PlaneChoice.of_axes("joined/defocus", "z2"))
+    x, y = (float(v) for v in state.shown.xy[17])
+    assert 17 in state.near_on_plane(x, y)[:2]
+    spread = np.abs(state.shown.xy[state.near_on_plane(x, y), 1] - y).max()
+    assert spread < np.ptp(state.shown.xy[:, 1]) / 2
+    rule = {"kind": "rectangle", "plane": choice.name, "x": [-9, 9], "y": [-9, 9]}
+    state.select(rule)
+    assert state.selection.count == 300

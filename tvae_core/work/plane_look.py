@@ -91,10 +91,15 @@ def plane_of(store: EmbeddingStore, sidecar: Sidecar, name: str) -> tuple[Array,
     planes = {key: Plane(coordinates) for key, coordinates in sidecar.planes.items()}
     known = [*store.plane_names, *planes]
     choice = _choice(name)
-    if choice is None or (choice.kind != "z" and choice.kind not in known):
+    if choice is None or (choice.kind not in ("z", "axes") and choice.kind not in known):
         todo = f"planes: z1 z2, {', '.join(known)}"
         raise ConfigError(f"no plane {name!r}", store.path, todo)
-    shown = shown_plane(store, choice, planes)
+    try:
+        shown = shown_plane(
+            store, choice, planes, lambda key: column_values(store, sidecar.columns, key)
+        )
+    except KeyError as error:
+        raise ConfigError(f"no axis {error} for the plane {name!r}", store.path) from None
     return shown.xy, (shown.x_title, shown.y_title)
 
 

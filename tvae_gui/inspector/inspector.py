@@ -30,6 +30,7 @@ from tvae_gui.widgets.legend import LegendView
 
 Array = NDArray[Any]
 MOST_AXES = 64
+_FIRST_OTHER = "error"  # the y axis of two axes that were not chosen yet: every run has it
 
 
 class Inspector(QScrollArea):
@@ -198,19 +199,25 @@ class Inspector(QScrollArea):
         self._filter_words.setText(words)
 
     def show_planes(
-        self, z_dim: int, planes: list[str], choice: PlaneChoice, how: str, has_umap: bool
+        self, z_dim: int, planes: list[str], choice: PlaneChoice, how: str, columns: list[Column]
     ) -> None:
-        """List the planes and axes."""
+        """List the planes and axes; `columns` hold numbers that an axis can have."""
         entries: list[tuple[str, Any]] = [("latent axes" if z_dim > 1 else "latent axis", "z")]
         entries += [(name.upper(), name) for name in planes]
-        if not has_umap:
+        entries.append(("any two axes", "axes"))
+        if "umap" not in planes:
             entries.append(("compute UMAP…", "compute umap"))
         self._fill(self.plane_box, entries, choice.kind)
-        axes = [(f"z{d + 1}", d) for d in range(min(z_dim, MOST_AXES))]
-        self._fill(self.x_box, axes, choice.first)
-        self._fill(self.y_box, axes, choice.second)
-        for box in (self.x_box, self.y_box):
-            box.setVisible(choice.kind == "z" and z_dim > 2)
+        axes = [(f"z{d + 1}", f"z{d + 1}") for d in range(min(z_dim, MOST_AXES))]
+        axes += [(f"{name.upper()} {n}", f"{name} {n}") for name in planes for n in (1, 2)]
+        known = {key for _, key in axes}
+        axes += [(c.title, c.key) for c in columns if c.key not in known]
+        chosen = (choice.x, choice.y)
+        if choice.kind == "z":
+            chosen = (f"z{choice.first + 1}", f"z{choice.second + 1}")
+        for box, key in zip((self.x_box, self.y_box), chosen, strict=True):
+            self._fill(box, axes, key)
+            box.setVisible(choice.kind == "axes" or (choice.kind == "z" and z_dim > 2))
         self._how.setText(how)
 
     def show_clusters(self, words: str) -> None:
@@ -254,13 +261,15 @@ class Inspector(QScrollArea):
             self.umap_wanted.emit()
         elif kind == "z":
             self.plane_chosen.emit(PlaneChoice("z", 0, 1))
+        elif kind == "axes":
+            self.plane_chosen.emit(PlaneChoice.of_axes("z1", _FIRST_OTHER))
         else:
             self.plane_chosen.emit(PlaneChoice(kind))
 
     def _on_axes(self) -> None:
         first, second = self.x_box.currentData(), self.y_box.currentData()
         if first != second:
-            self.plane_chosen.emit(PlaneChoice("z", first, second))
+            self.plane_chosen.emit(PlaneChoice.of_axes(first, second))
 
     def _on_set_clicked(self, item: QTreeWidgetItem) -> None:
         held = QApplication.keyboardModifiers()

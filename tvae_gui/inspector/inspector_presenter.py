@@ -41,9 +41,9 @@ class InspectorPresenter:
         state, shown = self._state, self._state.shown
         if state.store is None or shown is None:
             return
-        names = state.plane_names
+        numbers = [c for c in state.columns if c.kind in ("magnitude", "cyclic")]
         self._inspector.show_planes(
-            state.store.z_dim, names, shown.choice, shown.how, "umap" in names
+            state.store.z_dim, state.plane_names, shown.choice, shown.how, numbers
         )
 
     def show_colour(self) -> None:

@@ -263,6 +263,7 @@ class Rooms(QMainWindow):
         try:
             self.evaluation_drawer.show_evaluation(evaluation_of(self.state.store))
         except TvaeError as error:
+            self.evaluation_drawer.close_drawer()
             self.messages.error(error)
 
     def choose_theme(self, name: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtGui import QColor
 
-from tvae_core.planes import NEIGHBOURS, ShownPlane, to_z
+from tvae_core.planes import ShownPlane, to_z
 from tvae_core.selection import How, Rule
 from tvae_core.store import Atlas
 from tvae_gui.context import Context
@@ -187,7 +187,7 @@ class PlanePresenter:
         assert state.store is not None
         assert state.probe is not None
         exact = state.shown.leads_to_z
-        near = np.empty(0, np.int64) if exact else state.index.nearest(x, y, NEIGHBOURS)
+        near = np.empty(0, np.int64) if exact else state.near_on_plane(x, y)
         return to_z(state.shown, state.store, np.array([x, y]), state.probe.z, near)
 
     def on_tiles(self, answer: DecodedMany) -> None:

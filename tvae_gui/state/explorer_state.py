@@ -130,7 +130,7 @@ class ExplorerState(MadeState):
 
     def _set_plane(self, choice: PlaneChoice) -> None:
         assert self.store is not None
-        self.shown = shown_plane(self.store, choice, self.planes)
+        self.shown = shown_plane(self.store, choice, self.planes, self.values)
         self.index = PointIndex(self.shown.xy)
         self.extent = extent_of(self.index)
         self.support = SupportMap(self.index, self.extent, self.shown.is_line)
@@ -186,7 +186,7 @@ class ExplorerState(MadeState):
         assert self.store is not None
         if self.shown is not None and self.shown.choice.name == name:
             return self.shown.xy
-        return shown_plane(self.store, PlaneChoice.named(name), self.planes).xy
+        return shown_plane(self.store, PlaneChoice.named(name), self.planes, self.values).xy
 
     def column(self, name: str) -> Array:
         """Return the numbers of a column by the name a rule knows."""
@@ -242,9 +242,14 @@ class ExplorerState(MadeState):
             return
         near = np.empty(0, np.int64)
         if not self._leads_to_z:
-            near = self.index.nearest(x, y, NEIGHBOURS)
+            near = self.near_on_plane(x, y)
         z = to_z(self.shown, self.store, np.array([x, y]), self.probe.z, near)
         self._put_probe(z, (x, y))
+
+    def near_on_plane(self, x: float, y: float) -> Array:
+        """Return the images nearest to a place of the plane, as a plane with no way to z needs."""
+        mixed = self.shown is not None and self.shown.choice.kind == "axes"
+        return self.index.nearest(x, y, NEIGHBOURS, by_axis=mixed)
 
     def set_probe_z(self, z: Array) -> None:
         """Set z itself; the probe goes where z lies on the plane.

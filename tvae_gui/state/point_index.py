@@ -63,20 +63,26 @@ class PointIndex:
         inside = distance <= 1.0
         return self.order[at][inside], distance[inside]
 
-    def nearest(self, x: float, y: float, how_many: int) -> Indices:
-        """Return the indices of the points nearest to (x, y), in plane units, nearest first."""
+    def nearest(self, x: float, y: float, how_many: int, by_axis: bool = False) -> Indices:
+        """Return the indices of the points nearest to (x, y), nearest first.
+
+        Measured in plane units; with `by_axis` in shares of what each axis spans, for axes of
+        different units.
+        """
         size = np.maximum(self.high - self.low, np.float32(1e-12))
+        size = size if by_axis else np.full(2, size.max())
         how_many = min(how_many, len(self))
         share = 1.0 / CELLS
         while True:
-            radius = float(size.max()) * share
-            indices, distance = self.within(x, y, radius, radius)
+            radius = (size * np.float32(share)).tolist()
+            indices, distance = self.within(x, y, *radius)
             if len(indices) >= how_many or share > 64.0:
                 break
             share *= 2.0
         if len(indices) < how_many:
             indices = self.order
-            distance = ((self.xy - np.array([[x], [y]], np.float32)) ** 2).sum(0)
+            away = (self.xy - np.array([[x], [y]], np.float32)) / size[:, None]
+            distance = (away**2).sum(0)
         ranks = np.argsort(distance, kind="stable")[:how_many]
         return np.asarray(indices[ranks])
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.planes import NEIGHBOURS, to_z
+from tvae_core.planes import to_z
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.path_state import PathState
 
@@ -55,7 +55,7 @@ def _along_path(state: ExplorerState, path: PathState, frames: int) -> Array:
     some = places[np.linspace(0, len(places) - 1, frames).round().astype(int)]
     made = []
     for place in some:
-        near = state.index.nearest(float(place[0]), float(place[1]), NEIGHBOURS)
+        near = state.near_on_plane(float(place[0]), float(place[1]))
         made.append(to_z(state.shown, state.store, place, state.probe.z, near))
     return np.stack(made)
 

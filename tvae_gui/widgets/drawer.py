@@ -58,6 +58,7 @@ class Drawer(QScrollArea):
         if frame is not None:
             wanted = frame.minimumSizeHint().width() + 2 * GRID  # beside the scroll bar
             self.setMinimumWidth(min(max(WIDTH, wanted), _WIDEST))
+            frame.updateGeometry()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Close with Escape."""
