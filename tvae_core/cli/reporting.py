@@ -114,7 +114,7 @@ class Lines:
         if now - self._told < _EVERY_S:
             return
         self._told = now
-        left = "" if left_s is None else f", about {words.duration(left_s)} left"
+        left = "" if left_s is None or left_s < 1 else f", about {words.duration(left_s)} left"
         self._to.write(f"{of}: {100 * share:.0f} %{left}\n")
         self._to.flush()
 

@@ -15,7 +15,7 @@ from tvae_core.cli.main import main
 from tvae_core.config import RunConfig
 from tvae_core.engine.judging.evaluate import turned_angles, turned_back
 from tvae_core.engine.judging.judge import Effort, evaluate, held_out, turned_images
-from tvae_core.errors import CheckpointError, ConfigError
+from tvae_core.errors import Cancelled, CheckpointError, ConfigError
 from tvae_core.evaluation.file import load_evaluation
 from tvae_core.geometry import wrap_angle
 from tvae_core.synthetic import place
@@ -118,3 +118,20 @@ def test_a_pose_taken_out_leaves_the_object_upright() -> None:
     plain = place(upright, 0.0, (0.0, 0.0), 41)
     back = turned_back(posed[None, None], np.array([0.9]), np.array([[3.0, -2.0]]))[0, 0]
     assert np.corrcoef(back.ravel(), plain.ravel())[0, 1] > 0.97  # interpolated twice
+
+
+def test_an_evaluation_stops_when_asked_and_leaves_the_one_that_was_there(run: Path) -> None:
+    effort = Effort(turned_images=1, turns=4, samples=1, threads=1)
+    evaluate(run, effort=effort)
+    before = (run / "evaluation.json").read_bytes()
+    told: list[float] = []
+    evaluate(run, effort=effort, progress=told.append)
+    assert told == sorted(told)
+    assert 0 < told[0] < told[-1] < 1
+    shares: list[float] = []
+    with pytest.raises(Cancelled, match="nothing was written"):
+        evaluate(run, effort=effort, progress=shares.append, cancelled=lambda: len(shares) > 1)
+    assert len(shares) == 2
+    with pytest.raises(Cancelled):
+        evaluate(run, effort=effort, cancelled=lambda: True)
+    assert (run / "evaluation.json").read_bytes() == before
