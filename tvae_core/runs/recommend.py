@@ -48,7 +48,7 @@ DECIDES = frozenset(
         "data.fit", "data.side_px",
         "data.downsample_px", "data.mask", "data.normalise", "model.likelihood",
         "model.noise_std", "model.kernel_px", "model.shift_prior_std_px", "model.rotation_prior",
-        "model.rotation_prior_std_rad", "train.epochs",
+        "model.rotation_prior_std_rad", "model.z_dim", "train.content_start", "train.epochs",
     }
 )  # fmt: skip
 
