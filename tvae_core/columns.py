@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tvae_core.colours import UNASSIGNED
 from tvae_core.geometry import wrap_angle
 from tvae_core.particles.numbers import single_precision
+from tvae_core.selection import NamedSet
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[Any]
@@ -40,6 +41,8 @@ _WHOLE_TURNS = ("angle_rot_deg", "angle_psi_deg")
 _UNITS = {"_angstrom": "Å", "_angstrom2": "Å²", "_deg": "°", "_px": "px", "_kv": "kV", "_mm": "mm"}
 DENSITY = Column("density", "density", "density")
 CLUSTER_KEY = "cluster"
+SETS_KEY = "sets"
+_SEVERAL, _SEVERAL_COLOUR = "several sets", "#bd1f01"
 _FIXED = (
     Column("angle", "angle", "cyclic", "rad"),
     Column("shift", "shift, length", "magnitude", "px"),
@@ -84,6 +87,26 @@ def column_values(store: EmbeddingStore, joined: Mapping[str, Array], key: str) 
     if key.rpartition("/")[2] in _WHOLE_TURNS:
         return np.asarray(wrap_angle(np.deg2rad(values)), dtype=np.float32)
     return values
+
+
+def sets_column(sets: Sequence[NamedSet]) -> Column:
+    """Return the column of which set an image is in."""
+    names = (*(named.name for named in sets), _SEVERAL)
+    return Column(SETS_KEY, "set", "class", names=names, rest="in no set")
+
+
+def sets_colours(sets: Sequence[NamedSet]) -> tuple[str, ...]:
+    """Return the colours of the classes of `sets_column`."""
+    return (*(named.colour for named in sets), _SEVERAL_COLOUR)
+
+
+def sets_labels(sets: Sequence[NamedSet], images: int) -> NDArray[np.int32]:
+    """Return which set each image is in, (N,); len(sets) for several, -1 for none."""
+    labels = np.full(images, -1, np.int32)
+    for number, named in enumerate(sets):
+        again = labels[named.mask] >= 0
+        labels[named.mask] = np.where(again, len(sets), number)
+    return labels
 
 
 _READ = {

@@ -64,6 +64,7 @@ def drag(
 def press(widget: QWidget, key: Qt.Key, held: Qt.KeyboardModifier = NONE) -> None:
     """Press and release a key, and then let go of Ctrl and Shift as a hand does."""
     widget.window().activateWindow()
+    QApplication.processEvents()
     QTest.keyClick(widget, key, held)
     _let_go(widget)
 

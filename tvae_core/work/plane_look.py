@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.colours import CLASS_COLOURS
-from tvae_core.columns import CLUSTER_KEY, Column, column_values, columns_of
+from tvae_core.columns import (
+    CLUSTER_KEY,
+    SETS_KEY,
+    Column,
+    column_values,
+    columns_of,
+    sets_colours,
+    sets_column,
+    sets_labels,
+)
 from tvae_core.errors import ConfigError
 from tvae_core.figures import plane_figure
 from tvae_core.planes import PlaneChoice, shown_plane
@@ -113,6 +122,9 @@ def _choice(name: str) -> PlaneChoice | None:
 def _colours(store: EmbeddingStore, sidecar: Sidecar, look: PlaneLook) -> _Colours:
     if not look.colour:
         return _Colours(store.labels, tuple(store.label_names))
+    if look.colour == SETS_KEY and sidecar.sets:
+        labels, names = sets_labels(sidecar.sets, store.images), sets_column(sidecar.sets).names
+        return _Colours(labels, names, sets_colours(sidecar.sets))
     clusters: Labelling | None = None
     if sidecar.labellings:
         clusters = labelling_of(sidecar, store, look.labelling)

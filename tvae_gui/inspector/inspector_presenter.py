@@ -100,7 +100,7 @@ class InspectorPresenter:
             return
         column = next((c for c in state.columns if c.key == key), None)
         self._inspector.histogram.set_values(state.values(key), column.unit if column else "")
-        self._inspector.histogram.set_range(state.filters.get(key))
+        self._inspector.histogram.set_range(state.range_of(key))
         self._colour_histogram()
 
     def filter_to(self, low: float, high: float) -> None:
@@ -115,7 +115,7 @@ class InspectorPresenter:
     def show_filter(self) -> None:
         """Say how many images pass the filters, and mark the range."""
         self.say_shown()
-        self._inspector.histogram.set_range(self._state.filters.get(self.filter_key))
+        self._inspector.histogram.set_range(self._state.range_of(self.filter_key))
 
     def say_shown(self) -> None:
         """Say how many images pass the filters."""

@@ -46,6 +46,8 @@ from tvae_gui.gallery.gallery_presenter import GalleryPresenter
 from tvae_gui.gallery.halves_presenter import HalvesPresenter
 from tvae_gui.gallery.selection_presenter import SelectionPresenter
 from tvae_gui.inspector.data_presenter import DataPresenter
+from tvae_gui.inspector.filter_chips import FilterChips, FilterPopup
+from tvae_gui.inspector.filter_presenter import FilterPresenter
 from tvae_gui.inspector.inspector import Inspector
 from tvae_gui.inspector.inspector_presenter import InspectorPresenter
 from tvae_gui.inspector.set_presenter import SetPresenter
@@ -114,6 +116,7 @@ class Rooms(QMainWindow):
         self.tools = PlaneTools(self.plane)
         self.plane_note = PlaneNote(self.plane)
         self.hover_card = HoverCard(self.plane)
+        self.filter_chips, self.filter_popup = FilterChips(self.plane), FilterPopup(self.plane)
         self.cluster_drawer = ClusterDrawer()
         self.export_drawer = ExportDrawer()
         self.compare_drawer = CompareDrawer()
@@ -173,6 +176,7 @@ class Rooms(QMainWindow):
         self.class_cards = ClassPresenter(c, page, self.class_state, images)
         self.halves = HalvesPresenter(c, self.job_bar)
         self.inspector_presenter = InspectorPresenter(c, self.inspector)
+        self.filters = FilterPresenter(c, self.filter_chips, self.filter_popup)
         self.data = DataPresenter(c, self.job_bar)
         self.clusters = ClusterPresenter(c, self.cluster_drawer)
         self.export = ExportPresenter(c, self.export_drawer)

@@ -64,6 +64,7 @@ class MainWindow(Rooms):
         self._connect_jobs()  # jobs answer
         self._connect_drawers()  # clusters, sets, export, averages
         self._connect_poses()  # poses, and which cards are open
+        self._connect_filters()  # chips over the plane
         self._connect_comparison()  # two selections compared
         self._connect_paths()  # paths
         self._connect_walk()  # the film strip
@@ -241,6 +242,20 @@ class MainWindow(Rooms):
         p.failed.connect(self.messages.error)
         d.centres_decoded.connect(self.clusters.on_centres)
         p.clusters_ready.connect(self.clusters.on_averages)
+
+    def _connect_filters(self) -> None:
+        s, chips, popup = self.state, self.filter_chips, self.filter_popup
+        s.store_changed.connect(self.filters.on_store)
+        s.filter_changed.connect(self.filters.show)
+        s.columns_changed.connect(self.filters.show_columns)
+        s.columns_changed.connect(self.filters.show)
+        chips.added.connect(self.filters.open)
+        chips.edited.connect(self.filters.open)
+        chips.removed.connect(lambda key: s.set_filter(key, None))
+        popup.range_changed.connect(lambda key, low, high: s.set_filter(key, (low, high)))
+        popup.classes_changed.connect(s.set_filter)
+        popup.cleared.connect(lambda key: s.set_filter(key, None))
+        popup.settled.connect(s.stack.end_gesture)
 
     def _connect_comparison(self) -> None:
         self.state.store_changed.connect(self.comparison.on_store)

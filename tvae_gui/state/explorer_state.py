@@ -12,9 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from tvae_core.columns import CLUSTER_KEY, DENSITY, Column, column_values, columns_of
+from tvae_core.columns import (
+    CLUSTER_KEY,
+    DENSITY,
+    SETS_KEY,
+    Column,
+    column_values,
+    columns_of,
+    sets_column,
+    sets_labels,
+)
 from tvae_core.errors import ConfigError
 from tvae_core.planes import NEIGHBOURS, PlaneChoice, ShownPlane, shown_plane, to_z
+from tvae_core.selection import NamedSet
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.state.made_state import MadeState
 from tvae_gui.state.nearness import Nearness
@@ -67,6 +77,7 @@ class ExplorerState(MadeState):
         self.probe: Probe | None = None
         self._values: dict[str, Array] = {}
         self.remembered: dict[str, Any] = {}  # what rooms keep with the view, ready for JSON
+        self._in_sets: tuple[tuple[NamedSet, ...], Array] | None = None
         self._columns: tuple[tuple[str, ...], list[Column]] | None = None
         self._forget_made(0)
 
@@ -146,12 +157,17 @@ class ExplorerState(MadeState):
         known = (*self.joined, "", *names)
         if self._columns is None or self._columns[0] != known:
             self._columns = known, columns_of(self.store, self.joined, names)
-        return list(self._columns[1])
+        sets = self.made.sets
+        return [*self._columns[1], *([sets_column(sets)] if sets else ())]
 
     def values(self, key: str) -> Array:
         """Return the numbers of a column, (N,)."""
         if key == CLUSTER_KEY and self.clusters is not None:
             return self.clusters.labels
+        if key == SETS_KEY:
+            if self._in_sets is None or self._in_sets[0] is not self.made.sets:
+                self._in_sets = self.made.sets, sets_labels(self.made.sets, self.images)
+            return self._in_sets[1]
         assert self.store is not None
         if key not in self._values:
             self._values[key] = column_values(self.store, self.joined, key)

@@ -18,6 +18,7 @@ from tvae_core.selection import NamedSet, Rule, Selection
 from tvae_core.sidecar import DeletedSet
 
 Array = NDArray[Any]
+Filter = tuple[float, float] | frozenset[int]  # from low to high, or these classes
 _BY_NAME = ("clusterings", "filters")  # parts of which each name is a part of its own
 
 
@@ -58,7 +59,7 @@ class Made:
     clusterings, clustering : mapping, str
         All clusterings by name, and the name of the one on show.
     filters : mapping
-        Of each column that is filtered, the range (low, high) that is shown.
+        Of each column that is filtered, the range (low, high) or the classes that are shown.
     colour : Column
         What the plane is coloured by.
     """
@@ -68,7 +69,7 @@ class Made:
     deleted: tuple[DeletedSet, ...] = ()
     clusterings: Mapping[str, Clusters] = field(default_factory=dict)
     clustering: str = ""
-    filters: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    filters: Mapping[str, Filter] = field(default_factory=dict)
     colour: Column = DENSITY
 
     @classmethod
@@ -136,7 +137,7 @@ def _same(one: Any, two: Any) -> bool:
         texts = ("name", "colour", "note", "rule")
         alike = all(getattr(one, t, None) == getattr(two, t, None) for t in texts)
         return alike and np.array_equal(one.mask, two.mask)
-    return isinstance(one, str | float | int | Column) and bool(one == two)
+    return isinstance(one, str | float | int | frozenset | Column) and bool(one == two)
 
 
 @dataclass(frozen=True, eq=False)

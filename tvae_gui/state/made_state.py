@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from tvae_core.colours import CLASS_COLOURS
-from tvae_core.columns import CLUSTER_KEY, DENSITY, Column
+from tvae_core.columns import CLUSTER_KEY, DENSITY, SETS_KEY, Column, sets_column
 from tvae_core.selection import HAND, How, NamedSet, Rule, Selection, apply_rule
 from tvae_core.sidecar import DeletedSet
 from tvae_core.words import count as number_of
-from tvae_gui.state.made import Clusters, Difference, Made, changed_parts, differences
+from tvae_gui.state.made import Clusters, Difference, Filter, Made, changed_parts, differences
 from tvae_gui.state.undo import Step, UndoStack
 
 Array = NDArray[Any]
@@ -97,6 +97,8 @@ class MadeState:
         made = replace(made, colour=self._colour_of(made))
         self._caught = _lost(self._caught, made)
         parts = changed_parts(self.made, made)
+        if "sets" in parts:
+            parts |= _told_by_sets(self.made, made)
         if self._live is not None:
             parts.add("selection")
         self.made, self._live = made, None
@@ -104,13 +106,13 @@ class MadeState:
             self._visible = self._filter_mask()
         tells = (
             ("filters", self.filter_changed),
-            ("clusters", self.columns_changed),
+            ("columns", self.columns_changed),
             ("clusters", self.clusters_changed),
             ("colour", self.colour_changed),
             ("sets", self.sets_changed),
         )
         if parts & {"clusterings", "clustering"}:
-            parts |= {"clusters", "colour"}
+            parts |= {"clusters", "columns", "colour"}
         if "deleted" in parts:
             parts.add("sets")
         for part, signal in tells:
@@ -121,6 +123,8 @@ class MadeState:
 
     def _colour_of(self, made: Made) -> Column:
         """Return the colour with the classes of the clustering on show; density without one."""
+        if made.colour.key == SETS_KEY:
+            return sets_column(made.sets) if made.sets else DENSITY
         if made.colour.key != CLUSTER_KEY:
             return made.colour
         clusters = made.clusterings.get(made.clustering)
@@ -136,18 +140,28 @@ class MadeState:
 
     # --- filters -----------------------------------------------------------------------------
     @property
-    def filters(self) -> Mapping[str, tuple[float, float]]:
-        """Of each filtered column, the range that is shown."""
+    def filters(self) -> Mapping[str, Filter]:
+        """Of each filtered column, the range or the classes that are shown."""
         return self.made.filters
 
-    def set_filter(self, key: str, bounds: tuple[float, float] | None) -> None:
-        """Show only images whose `key` lies within bounds; None shows all."""
+    def range_of(self, key: str) -> tuple[float, float] | None:
+        """Return the range of a column that is shown; None where it has no such filter."""
+        kept = self.filters.get(key)
+        return kept if isinstance(kept, tuple) else None
+
+    def set_filter(self, key: str, bounds: Filter | None) -> None:
+        """Show only images whose `key` lies within bounds, or is of some classes; None shows all.
+
+        The bounds belong to the range; classes are numbers, -1 for images without one.
+        """
         if not self.images:
             return
         kept = {name: range_ for name, range_ in self.filters.items() if name != key}
-        if bounds is not None:
-            kept = {**self.filters, key: bounds}
-        self._change(f"filter by {self._title(key)}", f"filter {key}", filters=kept)
+        if bounds is None:
+            self._change(f"remove the filter by {self.title_of(key)}", filters=kept)
+            return
+        kept = {**self.filters, key: bounds}
+        self._change(f"filter by {self.title_of(key)}", f"filter {key}", filters=kept)
 
     def clear_filters(self) -> None:
         """Show all images."""
@@ -167,12 +181,10 @@ class MadeState:
         return mask
 
     def _filter_rules(self) -> list[Rule]:
-        return [
-            {"kind": "range", "column": key, "low": float(low), "high": float(high)}
-            for key, (low, high) in self.filters.items()
-        ]
+        return [_rule_of(key, kept) for key, kept in self.filters.items()]
 
-    def _title(self, key: str) -> str:
+    def title_of(self, key: str) -> str:
+        """Return what a column is called."""
         return next((column.title for column in self.columns if column.key == key), key)
 
     # --- selection ---------------------------------------------------------------------------
@@ -415,6 +427,20 @@ class MadeState:
         self._change(
             words, clusterings=clusterings, clustering=name, filters=filters, colour=colour
         )
+
+
+def _rule_of(key: str, kept: Filter) -> Rule:
+    if isinstance(kept, frozenset):
+        return {"kind": "values", "column": key, "values": sorted(kept)}
+    low, high = kept
+    return {"kind": "range", "column": key, "low": float(low), "high": float(high)}
+
+
+def _told_by_sets(before: Made, after: Made) -> set[str]:
+    """Return what else differs where sets do: the list of columns, and what is coloured by them."""
+    names = ([s.name for s in made.sets] for made in (before, after))
+    columns = {"columns"} if next(names) != next(names) else set()
+    return columns | ({"colour"} if after.colour.key == SETS_KEY else set())
 
 
 def _with(sets: list[NamedSet], old: NamedSet | None, fresh: NamedSet) -> list[NamedSet]:

@@ -11,7 +11,7 @@ from tvae_core.planes import PlaneChoice
 from tvae_core.sidecar import Labelling, Sidecar
 from tvae_core.store import Plane
 from tvae_gui.state.explorer_state import ExplorerState
-from tvae_gui.state.made import Clusters
+from tvae_gui.state.made import Clusters, Filter
 from tvae_gui.state.made_state import CLUSTERING
 
 _OPTIONS = ("atlas", "colour_map", "image_map", "grid", "smooth", "overlay")
@@ -72,8 +72,12 @@ def show_view(state: ExplorerState, view: dict[str, Any]) -> None:
     if view.get("plane"):
         state.choose_plane(PlaneChoice.named(view["plane"]))
     state.colour_by(view.get("colour", "density"))
-    for key, (low, high) in view.get("filters", {}).items():
-        state.set_filter(key, (float(low), float(high)))
+    for key, kept in view.get("filters", {}).items():
+        if isinstance(kept, dict):
+            state.set_filter(key, frozenset(int(number) for number in kept["classes"]))
+        else:
+            low, high = kept
+            state.set_filter(key, (float(low), float(high)))
     state.set_options(**{k: view[k] for k in _OPTIONS if k in view})
     if state.store is not None and len(view.get("z", [])) == state.store.z_dim:
         state.set_probe_z(np.array(view["z"], dtype=np.float32))
@@ -88,9 +92,16 @@ def _view_of(state: ExplorerState) -> dict[str, Any]:
         "plane": shown.choice.name if shown is not None and not shown.is_line else "",
         "colour": state.colour.key,
         "clustering": state.clustering,
-        "filters": {k: [float(a), float(b)] for k, (a, b) in state.filters.items()},
+        "filters": {key: _kept_filter(kept) for key, kept in state.filters.items()},
         "z": [] if probe is None else [float(v) for v in probe.z],
         "pose": [0, 0, 0] if probe is None else [probe.angle_rad, *probe.shift_px],
         "rooms": dict(state.remembered),
         **{name: getattr(state.options, name) for name in _OPTIONS},
     }
+
+
+def _kept_filter(kept: Filter) -> Any:
+    """Return a filter as JSON holds it: two numbers, or classes."""
+    if isinstance(kept, frozenset):
+        return {"classes": sorted(kept)}
+    return [float(end) for end in kept]

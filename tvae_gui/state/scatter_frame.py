@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.colours import CYCLIC_MAP, class_levels, class_table, colour_map, to_bytes
-from tvae_core.columns import CLUSTER_KEY, Column
+from tvae_core.columns import CLUSTER_KEY, SETS_KEY, Column, sets_colours
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.raster import ScatterFrame
 
@@ -98,6 +98,8 @@ def _table(state: ExplorerState, dark: bool) -> Bytes:
     column = state.colour
     if column.kind == "cyclic":
         return colour_map(CYCLIC_MAP)
+    if column.key == SETS_KEY:
+        return class_table(sets_colours(state.sets))
     if column.kind == "class":
         named = column.key == CLUSTER_KEY and state.clusters is not None
         return class_table(state.clusters.colours if named and state.clusters else ())
