@@ -15,11 +15,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import h5py
-
 from tvae_core import words
 from tvae_core.errors import ImageFileError, TvaeError
 from tvae_core.files import file_error
+from tvae_core.hdf5_files import read_hdf5
 from tvae_core.images.seems import seems_to_be
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.listing import RunSummary, find_runs, summarise
@@ -241,7 +240,7 @@ def _file(path: Path) -> Recognised:
 
 def _is_store(path: Path) -> bool:
     try:
-        with h5py.File(path, "r") as file:
+        with read_hdf5(path) as file:  # as everywhere: one process cannot lock in two ways
             return bool(file.attrs.get("format") == FORMAT)
     except OSError:
         return False
