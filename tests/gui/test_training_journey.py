@@ -15,10 +15,13 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
+from tests.core.engine.runs import tiny_run, write_images
 from tests.gui.conftest import settle
 from tests.gui.hands import drag
 from tests.gui.training.conftest import FAKE
 from tvae_core.config import RunConfig
+from tvae_core.engine.training.train import train
+from tvae_core.errors import Cancelled
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.listing import RecentRuns
 from tvae_core.runs.status import RunStatus
@@ -30,7 +33,7 @@ from tvae_gui.training.closing_question import ClosingQuestion
 from tvae_gui.training.run_list import RunListView
 from tvae_gui.training.run_monitor import RunMonitor
 from tvae_gui.training.train_dialog import TrainDialog
-from tvae_gui.training.training import RECENT_RUNS
+from tvae_gui.training.training import RECENT_RUNS, SO_FAR
 
 SMALL = {
     "train.epochs": "2",
@@ -100,7 +103,7 @@ def test_a_run_is_started_in_the_window_followed_and_explored(
     qtbot.waitUntil(lambda: dialog.state.look is not None, timeout=20_000)
     for key, text in SMALL.items():
         dialog.state.form.set(key, text)
-    assert dialog.state.why_not == ""
+    qtbot.waitUntil(lambda: not dialog.state.why_not, timeout=60_000)
     ended = window.training.keeper().run_ended
     with qtbot.waitSignal(ended, timeout=240_000) as end:
         dialog.start.click()
@@ -123,6 +126,61 @@ def test_a_run_is_started_in_the_window_followed_and_explored(
     assert window.probe.values is not None
     assert not np.allclose(before, window.probe.values)
     assert RecentRuns(tmp_path / "config" / RECENT_RUNS).read() == [run]
+
+
+def test_recommended_settings_fill_the_dialog_and_say_why(
+    qtbot: QtBot, make_window: Make, bars: Path
+) -> None:
+    window = make_window()
+    window.training.open_dialog(bars)
+    (dialog,) = visible(TrainDialog)
+    assert "still being" in dialog.state.why_not
+    qtbot.waitUntil(lambda: dialog.state.recommendation is not None, timeout=60_000)
+    found = dialog.state.recommendation
+    assert found is not None
+    assert dialog.state.form.config() == found.config
+    assert dialog.command.text().endswith(f"--data {bars}")
+    for choice in found.choices:
+        assert dialog.form.rows[choice.key].why.text() == f"Why: {choice.reason}."
+    assert "Chosen from a look at" in dialog.about.text()
+    key = found.choices[-1].key
+    dialog.state.form.set(key, 3)
+    assert dialog.form.rows[key].why.text() == ""
+    assert f"--set {key}=3" in dialog.command.text()
+
+
+def test_a_stopped_run_is_explored_with_its_newest_checkpoint(
+    qtbot: QtBot, make_window: Make, tmp_path: Path
+) -> None:
+    run = tiny_run(tmp_path / "stopped", write_images(tmp_path))
+    with pytest.raises(Cancelled):
+        list(train(run, cancelled=run.metrics.exists))
+    window = make_window(engine_decoder)
+    window.training.open_monitor(run.path)
+    (monitor,) = visible(RunMonitor)
+    assert monitor.explore.text() == "Explore so far"
+    monitor.explore.click()
+    qtbot.waitUntil(lambda: window.state.store is not None, timeout=120_000)
+    assert window.state.store is not None
+    assert window.state.store.path == run.path / SO_FAR
+    assert not run.store.exists()
+    settle(qtbot, window)
+
+
+def test_trying_again_opens_a_new_run_with_the_changes(
+    make_window: Make, make_fake_run: Callable[..., Path], bars: Path
+) -> None:
+    run = make_fake_run("first")
+    config = RunConfig()
+    config.data.path = str(bars)
+    config.save(run / "config.json")
+    window = make_window()
+    window.training.try_again(run, {"train.epochs": "44", "model.rotations": "16"})
+    (dialog,) = visible(TrainDialog)
+    assert dialog.state.form.config().train.epochs == 44
+    assert dialog.state.form.config().model.rotations == 16
+    assert dialog.path.text() == str(bars)
+    assert dialog.state.run != run
 
 
 def test_images_that_cannot_be_read_are_told_in_the_dialog(

@@ -2,7 +2,7 @@ import pytest
 
 from tvae_core.config import SECTIONS
 from tvae_core.presets import load_preset
-from tvae_gui.state.config_form import BASIC, FormState, fields
+from tvae_gui.state.config_form import BASIC, RECOMMENDED, FormState, fields
 
 
 @pytest.fixture
@@ -88,3 +88,34 @@ def test_an_automatic_kernel_tells_what_it_comes_to(form: FormState) -> None:
     assert form.hint("model.kernel_px") == ""
     form.image_side = 50
     assert form.hint("model.kernel_px") == "here 33 px"
+
+
+def test_a_recommendation_fills_the_form_and_says_why() -> None:
+    form = FormState(RECOMMENDED)
+    assert form.for_command()[0] == "fast-cpu"  # nothing was recommended yet
+    form.set("model.z_dim", 5)
+    found = load_preset("fast-cells").changed(["data.crop_px=48", "model.z_dim=3"])
+    form.take_recommendation(found, "fast-cells", {"data.crop_px": "the middle differs"})
+    assert form.value("data.crop_px") == 48
+    assert form.reason("data.crop_px") == "the middle differs"
+    assert form.value("model.z_dim") == 5  # what was typed stays
+    preset, settings = form.for_command()
+    assert preset == "fast-cells"
+    assert load_preset(preset).changed(settings) == form.config()
+    form.reset("model.z_dim")
+    assert form.for_command() == (None, [])
+    form.set("data.crop_px", 32)
+    assert form.reason("data.crop_px") == ""
+
+
+def test_a_recommendation_waits_while_a_preset_is_chosen() -> None:
+    form = FormState("fast-cpu")
+    found = load_preset("fast-cells").changed(["data.crop_px=48"])
+    form.take_recommendation(found, "fast-cells", {"data.crop_px": "so"})
+    assert form.config() == load_preset("fast-cpu")
+    assert form.reason("data.crop_px") == ""
+    form.choose_preset(RECOMMENDED)
+    assert form.config() == found
+    form.forget_recommendation()
+    form.choose_preset(RECOMMENDED)
+    assert form.config() == load_preset("fast-cells")  # until the next look

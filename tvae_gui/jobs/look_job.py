@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
@@ -12,7 +13,12 @@ from tvae_core.errors import TvaeError
 from tvae_core.files import file_error
 from tvae_core.images.look import ImageLook, Images, look_at
 
+if TYPE_CHECKING:
+    from tvae_core.runs.recommend import Recommendation
+
 Loader = Callable[[DataConfig], Images]
+Adviser = Callable[[DataConfig], "Recommendation"]
+_OPENED_BY = {"path", "dataset", "axes", "channel", "image_root", "fit", "side_px"}
 
 
 def open_raw(data: DataConfig) -> Images:
@@ -22,27 +28,44 @@ def open_raw(data: DataConfig) -> Images:
     return open_data(data)
 
 
+def advise(data: DataConfig) -> Recommendation:
+    """Return the settings recommended for the images of `data`, however they are cut now."""
+    from tvae_core.runs.recommend import recommend  # every reader: not before it is needed
+
+    return recommend(data.path, DataConfig(**data.model_dump(include=_OPENED_BY)))
+
+
 class LookJob(QObject):
-    """Reads a few images of a stack on a thread of its own.
+    """Reads a few images of a stack on a thread of its own, then says which settings suit them.
 
     Signals
     -------
     look_ready(ImageLook)
     look_failed(TvaeError)
+    advice_ready(Recommendation or None)
+        After `look_ready`; None where nothing can be recommended.
     """
 
     look_ready = pyqtSignal(object)
     look_failed = pyqtSignal(object)
+    advice_ready = pyqtSignal(object)
+    _advised = pyqtSignal(int, object)
     _answered = pyqtSignal(int, object)
 
-    def __init__(self, loader: Loader = open_raw, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        loader: Loader = open_raw,
+        parent: QObject | None = None,
+        adviser: Adviser | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._loader = loader
+        self._loader, self._adviser = loader, adviser
         self._lock = threading.Lock()
         self._waiting: tuple[int, DataConfig] | None = None
         self._thread: threading.Thread | None = None
         self._generation = 0
         self._answered.connect(self._on_answered)
+        self._advised.connect(self._on_advised)
 
     def look(self, data: DataConfig) -> None:
         """Look at the images of `data`; a request that waits is forgotten."""
@@ -64,7 +87,20 @@ class LookJob(QObject):
     def _work(self) -> None:
         while (request := self._next()) is not None:
             generation, data = request
-            self._answered.emit(generation, self._answer(data))
+            answer = self._answer(data)
+            self._answered.emit(generation, answer)
+            if self._adviser is not None and isinstance(answer, ImageLook) and self._is_last():
+                self._advised.emit(generation, self._advice(data))
+
+    def _is_last(self) -> bool:
+        with self._lock:
+            return self._waiting is None
+
+    def _advice(self, data: DataConfig) -> Recommendation | None:
+        try:
+            return None if self._adviser is None else self._adviser(data)
+        except (TvaeError, OSError, ValueError, MemoryError):
+            return None  # what is wrong with the images is said by the look and the preflight
 
     def _next(self) -> tuple[int, DataConfig] | None:
         with self._lock:
@@ -88,6 +124,10 @@ class LookJob(QObject):
             return TvaeError(
                 f"the images cannot be read: {error}", data.path, "choose another file"
             )
+
+    def _on_advised(self, generation: int, found: object) -> None:
+        if generation == self._generation:
+            self.advice_ready.emit(found)
 
     def _on_answered(self, generation: int, answer: object) -> None:
         if generation != self._generation:

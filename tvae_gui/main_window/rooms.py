@@ -98,7 +98,7 @@ class Rooms(QMainWindow):
         self.commands = Commands(self)  # filled by the command table
         self.door = Door(self)
         self.training = Training(
-            self, self.open_store, self.messages, self.recent.folder, runs_folder
+            self, self.open_store, self.messages, self.recent.folder, runs_folder, self.jobs
         )
 
     def _share(self, context: Context) -> None:

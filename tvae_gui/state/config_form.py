@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from tvae_core.config import SECTIONS, RunConfig
 from tvae_core.presets import load_preset
 from tvae_core.words import figure, setting
+from tvae_core.work.settings import DEFAULT_PRESET
 
 Kind = Literal["text", "choice", "switch", "whole", "real"]
 
@@ -30,6 +31,7 @@ BASIC = {
     "train.epochs", "train.batch_size", "train.learning_rate", "train.device", "train.seed",
 }  # fmt: skip
 _ELSEWHERE = {"data.path"}
+RECOMMENDED = "recommended"  # in the place of a preset: what a look at the images says
 _WORDS = {"dim": "dimensions", "std": "deviation"}
 _UNIT_ENDINGS = ("_px", "_rad", "_minutes")
 
@@ -111,7 +113,10 @@ class FormState:
         self.fields = {field.key: field for field in fields()}
         self.preset = preset
         self.image_side = 0
-        self._base = _flat(load_preset(preset))
+        self.recommended_from = DEFAULT_PRESET
+        self._recommended: dict[str, Any] | None = None
+        self._reasons: dict[str, str] = {}
+        self._base = self._values_of(preset)
         self._values = dict(self._base)
         self._typed: dict[str, object] = {}
         self._problems: dict[str, str] = {}
@@ -130,11 +135,36 @@ class FormState:
         """Take every value of a preset; the images stay."""
         path = self.data_path
         self.preset = name
-        self._base = _flat(load_preset(name))
+        self._base = self._values_of(name)
         self._values = self._base | {"data.path": path}
         self._typed.clear()
         self._problems.clear()
         self.preset_changed.emit(name)
+
+    def take_recommendation(self, config: RunConfig, start: str, reasons: dict[str, str]) -> None:
+        """Take what is recommended for the images; what a person typed stays.
+
+        `start` is the preset that the recommendation changes, `reasons` says why, by setting. It is
+        kept, and not shown, while another preset is chosen.
+        """
+        typed = {key: self._values[key] for key in self.changed_keys() if key in self._values}
+        self._recommended, self.recommended_from = _flat(config), start
+        self._reasons = reasons
+        if self.preset == RECOMMENDED:
+            path = self.data_path
+            self._base = self._values_of(RECOMMENDED)
+            self._values = self._base | typed | {"data.path": path}
+            self.preset_changed.emit(RECOMMENDED)
+
+    def forget_recommendation(self) -> None:
+        """Drop what was recommended for other images."""
+        self._recommended, self._reasons = None, {}
+
+    def reason(self, key: str) -> str:
+        """Return why a setting is recommended; empty where it was changed or nothing was said."""
+        if self.preset != RECOMMENDED or self._recommended is None or self.differs(key):
+            return ""
+        return self._reasons.get(key, "")
 
     def choose_config(self, config: RunConfig) -> None:
         """Take every value of an earlier run; what differs from the preset is marked."""
@@ -184,12 +214,20 @@ class FormState:
 
     def settings(self) -> list[str]:
         """Return what differs from the preset as `section.name=value`."""
-        texts = []
-        for key in self.changed_keys():
-            value = self._values[key]
-            text = str(value).lower() if isinstance(value, bool) else setting(value)
-            texts.append(f"{key}={text}")
-        return texts
+        return [_written(key, self._values[key]) for key in self.changed_keys()]
+
+    def for_command(self) -> tuple[str | None, list[str]]:
+        """Return the preset and the settings that a command needs to say the same.
+
+        A recommendation that nobody changed is what the command comes to by itself.
+        """
+        if self.preset != RECOMMENDED:
+            return self.preset, self.settings()
+        if self._recommended is not None and not self.changed_keys():
+            return None, []
+        start = _flat(load_preset(self.recommended_from))
+        different = [key for key in self.fields if self._values[key] != start[key]]
+        return self.recommended_from, [_written(key, self._values[key]) for key in different]
 
     def problem(self, key: str) -> str:
         """Return what is wrong with a setting, in words; empty when nothing is."""
@@ -213,6 +251,12 @@ class FormState:
     def config(self) -> RunConfig:
         """Return the config of the values that are right."""
         return RunConfig.model_validate({name: self._section(name) for name in SECTIONS})
+
+    def _values_of(self, preset: str) -> dict[str, Any]:
+        if preset != RECOMMENDED:
+            return _flat(load_preset(preset))
+        found = self._recommended or _flat(load_preset(self.recommended_from))
+        return dict(found)
 
     def _section(self, section: str) -> dict[str, Any]:
         start = section + "."
@@ -277,6 +321,11 @@ def _label(name: str) -> str:
         name = name.removesuffix(ending)
     text = " ".join(_WORDS.get(word, word) for word in name.split("_"))
     return text if text.startswith("z ") else text[0].upper() + text[1:]
+
+
+def _written(key: str, value: object) -> str:
+    """Return a setting as `--set` takes it."""
+    return f"{key}={str(value).lower() if isinstance(value, bool) else setting(value)}"
 
 
 def _flat(config: BaseModel) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from psygnal import Signal
 from tvae_core.config import RunConfig
 from tvae_core.errors import TvaeError
 from tvae_core.images.look import ImageLook
+from tvae_core.presets import presets
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.preflight import (
     Machine,
@@ -20,10 +21,11 @@ from tvae_core.runs.preflight import (
     preflight,
     this_machine,
 )
+from tvae_core.runs.recommend import Recommendation
+from tvae_core.work.settings import DEFAULT_PRESET
 from tvae_core.work.train import TrainRequest
-from tvae_gui.state.config_form import FormState
+from tvae_gui.state.config_form import RECOMMENDED, FormState
 
-DEFAULT_PRESET = "fast-cpu"
 _PLAIN_NAMES = {"images", "particles", "stack", "data"}
 _LOADING_KEYS = (
     *("data.dataset", "data.image_root", "data.axes", "data.channel"),
@@ -62,6 +64,8 @@ class NewRunState:
         self.look_error: TvaeError | None = None
         self.is_looking = False
         self.preflight: Preflight | None = None
+        self.recommendation: Recommendation | None = None
+        self.is_advising = False
         self._named_by_hand = False
         self._machine, self._measured = machine, measured
         self.form.value_changed.connect(self._on_value_changed)
@@ -86,6 +90,8 @@ class NewRunState:
             return "The images are still being read."
         if self.look_error is not None:
             return "The images cannot be read."
+        if self.is_advising and self.form.preset == RECOMMENDED:
+            return "Settings are still being chosen from the images."
         if problems := self.form.problems():
             label = self.form.fields[next(iter(problems))].label
             return f"Correct this setting first: {label}."
@@ -100,6 +106,7 @@ class NewRunState:
 
     def start_from(self, config: RunConfig) -> None:
         """Take the images and settings of an earlier run."""
+        self.form.choose_preset(DEFAULT_PRESET)
         self.form.choose_config(config)
         self.choose_images(config.data.path)
 
@@ -109,9 +116,30 @@ class NewRunState:
         self.look_changed.emit()
         self._check()
 
+    def show_recommendation(self, found: Recommendation | None) -> None:
+        """Take what is recommended for the images; None where nothing could be."""
+        self.recommendation, self.is_advising = found, False
+        if found is not None:
+            reasons = {choice.key: choice.reason for choice in found.choices}
+            self.form.take_recommendation(found.config, found.preset, reasons)
+        self._check()
+
+    @property
+    def about(self) -> str:
+        """What the starting values are, in words."""
+        if self.form.preset != RECOMMENDED:
+            return next((p.about for p in presets() if p.name == self.form.preset), "")
+        found = self.recommendation
+        if found is None:
+            waiting = "Settings are being chosen from a look at the images …"
+            return waiting if self.is_advising else "Settings are chosen once there are images."
+        said = [f"Chosen from a look at {found.facts.values.looked_at:,} images", *found.notes]
+        return f"{'. '.join(s[:1].upper() + s[1:].rstrip('.') for s in said)}."
+
     def show_look_error(self, error: TvaeError) -> None:
         """Take the reason why the images cannot be looked at."""
         self.look, self.look_error, self.is_looking = None, error, False
+        self.is_advising = False
         self.look_changed.emit()
         self._check()
 
@@ -135,7 +163,9 @@ class NewRunState:
 
     def _ask_for_look(self) -> None:
         self.look = self.look_error = None
-        self.is_looking = bool(self.form.data_path)
+        self.is_looking = self.is_advising = bool(self.form.data_path)
+        self.recommendation = None
+        self.form.forget_recommendation()
         self.look_changed.emit()
         self._check()
         if self.is_looking:
@@ -183,11 +213,9 @@ class NewRunState:
 
 def train_command(run: Path, form: FormState) -> str:
     """Return the shell command of a run with these settings."""
+    preset, settings = form.for_command()
     request = TrainRequest(
-        folder=run,
-        data=form.data_path or "IMAGES",
-        preset=form.preset,
-        settings=tuple(form.settings()),
+        folder=run, data=form.data_path or "IMAGES", preset=preset, settings=tuple(settings)
     )
     return request.shell_line()
 

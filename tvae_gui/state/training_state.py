@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from tvae_core import words
+from tvae_core.analysis.verdict import Verdict
 from tvae_core.progress import (
     Embedded,
     Epoch,
     Failed,
     Finished,
+    Judged,
     Preview,
     Record,
     Started,
@@ -76,6 +78,7 @@ class TrainingState:
         self.started: Started | None = None
         self.step: Step | None = None
         self.embedded: Embedded | None = None
+        self.judged: Judged | None = None
         self.epochs: list[Epoch] = []
         self.previews: list[Preview] = []
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
@@ -95,6 +98,8 @@ class TrainingState:
         """Bring the status in line with whether the run's process lives, and find previews."""
         if not self.previews:
             self._find_previews()
+        if self.judged is None:
+            self._find_verdict()
         if self.folder.process() is None:
             self.process_ended()
         elif not self.status.is_live:
@@ -139,6 +144,9 @@ class TrainingState:
                 self.embedded = record
                 self._at_work()
                 self.progress_changed.emit()
+            case Judged():
+                self.judged = record
+                self.progress_changed.emit()
             case Finished():
                 self._take_finished(record)
             case Failed():
@@ -180,6 +188,12 @@ class TrainingState:
             self._set_status(RunStatus.FINISHED)
         elif self.epochs or self.started:
             self._set_status(RunStatus.STOPPED, todo=_RESUME)
+
+    def _find_verdict(self) -> None:
+        """Take the verdict of a run that did not print here, as from a terminal."""
+        found = Verdict.from_json(self.folder.verdict_text())
+        if found is not None:
+            self.judged = Judged(found.learned, found.words, {}, True)
 
     # ------------------------------------------------------------------------------- reading
 

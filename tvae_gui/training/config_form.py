@@ -22,7 +22,7 @@ from tvae_gui.widgets import ink
 
 _EDITOR_WIDTH = 136
 
-_HINT = "● differs from the preset. Help for the selected setting appears here."
+_HINT = "● differs from the starting values. Help for the selected setting appears here."
 
 
 class ConfigForm(QWidget):
@@ -152,7 +152,8 @@ class FormSection(QWidget):
         for row in self.rows:
             row.found = row.field.matches(self._search)
             changed = row.state.differs(row.field.key) or row.state.problem(row.field.key)
-            basic = not row.field.advanced or self.is_open or bool(changed)
+            told = changed or row.state.reason(row.field.key)
+            basic = not row.field.advanced or self.is_open or bool(told)
             row.set_visible(row.found and (basic or bool(self._search)))
         hidden = sum(row.field.advanced for row in self.rows)
         self.fold.setVisible(hidden > 0 and not self._search)
@@ -170,11 +171,12 @@ class FormSection(QWidget):
         grid.addWidget(self._head, 0, 0, 1, 6)
         rows = sorted(self.rows, key=lambda row: row.field.advanced)
         for index, row in enumerate(rows):
-            line = 1 + 2 * index
+            line = 1 + 3 * index
             for column, widget in enumerate(row.widgets()):
                 grid.addWidget(widget, line, column)
             grid.addWidget(row.note, line + 1, 1, 1, 5)
-        grid.addWidget(self.fold, 2 + 2 * len(rows), 0, 1, 6)
+            grid.addWidget(row.why, line + 2, 1, 1, 5)
+        grid.addWidget(self.fold, 2 + 3 * len(rows), 0, 1, 6)
 
     def _on_fold_clicked(self) -> None:
         self.is_open = not self.is_open
@@ -182,7 +184,7 @@ class FormSection(QWidget):
 
 
 class SettingRow(QObject):
-    """One setting: dot, label, editor, unit, the way back, and what is wrong with it.
+    """One setting: dot, label, editor, unit, the way back, what is wrong with it, and why it is so.
 
     Signals: none.
     """
@@ -197,7 +199,7 @@ class SettingRow(QObject):
         self.unit = ink.QuietLabel(field.unit)
         self.hint = ink.QuietLabel()
         self.back = QToolButton()
-        self.note = ink.QuietLabel(warns=True)
+        self.note, self.why = ink.QuietLabel(warns=True), ink.QuietLabel()
         self._set_up()
         self.refresh()
 
@@ -209,7 +211,8 @@ class SettingRow(QObject):
         """Show or hide the row."""
         for widget in self.widgets():
             widget.setVisible(visible)
-        self.note.setVisible(visible and bool(self.note.text()))
+        for words in (self.note, self.why):
+            words.setVisible(visible and bool(words.text()))
 
     def refresh(self) -> None:
         """Show the value, the dot, the way back and the problem."""
@@ -224,7 +227,10 @@ class SettingRow(QObject):
         self.back.setToolTip(f"Reset to {base}" if differs else "As in the preset")
         problem = self.state.problem(key)
         self.note.setText(problem)
-        self.note.setVisible(bool(problem) and not self.editor.isHidden())
+        reason = self.state.reason(key)
+        self.why.setText(f"Why: {reason}." if reason and not problem else "")
+        for words in (self.note, self.why):
+            words.setVisible(bool(words.text()) and not self.editor.isHidden())
         self.hint.setText(self.state.hint(key))
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:

@@ -28,7 +28,13 @@ from tvae_gui.state.run_list import RunList
 from tvae_gui.widgets import ink
 from tvae_gui.widgets.curve_chart import Curve, CurveChart
 
-_COLUMNS = ("", "Run", "State", "Epochs", "Best ELBO", "Changed")
+_COLUMNS = ("", "Run", "State", "Learned", "Epochs", "Best ELBO", "Changed")
+_LEARNED = {
+    "all": "content and pose",
+    "pose": "pose only",
+    "content": "content only",
+    "nothing": "nothing",
+}
 _REFRESH_MS = 3000
 _PATH = Qt.ItemDataRole.UserRole
 
@@ -159,11 +165,13 @@ class RunListView(QWidget):
         planned = f" of {run.epochs_planned:,}" if run.epochs_planned else ""
         epochs = f"{run.epochs:,}{planned}" if run.epochs else "–"
         state = "not started" if run.status is RunStatus.QUEUED else run.status.value
-        texts = ("○", run.name, state, epochs, figure(run.best_elbo), changed)
+        learned = "–" if run.verdict is None else _LEARNED.get(run.verdict.learned, "–")
+        texts = ("○", run.name, state, learned, epochs, figure(run.best_elbo), changed)
+        said = "" if run.verdict is None else run.verdict.words
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)
             item.setTextAlignment(_side(column))
-            item.setToolTip(run.reason or str(run.path))
+            item.setToolTip(run.reason or said or str(run.path))
             self.table.setItem(row, column, item)
         self._dot(row, run)
 
@@ -308,5 +316,5 @@ def _short(value: object) -> str:
 
 
 def _side(column: int) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignLeft if column < 3 else Qt.AlignmentFlag.AlignRight
+    side = Qt.AlignmentFlag.AlignLeft if column < 4 else Qt.AlignmentFlag.AlignRight
     return side | Qt.AlignmentFlag.AlignVCenter

@@ -41,11 +41,17 @@ class RunMonitor(QWidget):
     resume_requested(Path)
     explore_requested(Path)
         With the run's embedding file.
+    so_far_requested(Path)
+        The run is to be embedded as it is now, and explored.
+    again_requested(Path, dict)
+        A new run is to be made like this one, with these settings changed.
     """
 
     stop_requested = pyqtSignal(object)
     resume_requested = pyqtSignal(object)
     explore_requested = pyqtSignal(object)
+    so_far_requested = pyqtSignal(object)
+    again_requested = pyqtSignal(object, object)
 
     def __init__(self, state: TrainingState) -> None:
         super().__init__()
@@ -66,6 +72,7 @@ class RunMonitor(QWidget):
     def redraw(self) -> None:
         """Show the state as it is now."""
         self._show_words()
+        self._show_verdict()
         self._show_buttons()
         if self._curves_due:
             self._show_curves()
@@ -96,6 +103,8 @@ class RunMonitor(QWidget):
         self.bar.setFixedHeight(6)
         self.stop, self.resume = QPushButton("Stop"), QPushButton("Resume")
         self.explore = QPushButton("Explore")
+        self.verdict, self.again = ink.QuietLabel(), QPushButton("Try again so…")
+        self._embedding = ""
         self.elbo = CurveChart("ELBO", "nats per image")
         self.likelihood = CurveChart("Log-likelihood", narrow=True)
         self.kl = CurveChart("KL", narrow=True)
@@ -134,6 +143,7 @@ class RunMonitor(QWidget):
         page.addWidget(self.bar)
         for label in (self.reason, self.todo):
             page.addWidget(label)
+        page.addLayout(self._judged())
         page.addSpacing(8)
         page.addWidget(split, 1)
 
@@ -152,6 +162,13 @@ class RunMonitor(QWidget):
         for column, button in enumerate((self.stop, self.resume, self.explore), start=1):
             grid.addWidget(button, 0, column, 2, 1, Qt.AlignmentFlag.AlignTop)
         return grid
+
+    def _judged(self) -> QHBoxLayout:
+        line = QHBoxLayout()
+        line.setSpacing(16)
+        line.addWidget(self.verdict, 1)
+        line.addWidget(self.again, 0, Qt.AlignmentFlag.AlignTop)
+        return line
 
     def _charts(self) -> QVBoxLayout:
         small = QHBoxLayout()
@@ -192,7 +209,8 @@ class RunMonitor(QWidget):
         run = self.state.folder.path
         self.stop.clicked.connect(lambda: self.stop_requested.emit(run))
         self.resume.clicked.connect(lambda: self.resume_requested.emit(run))
-        self.explore.clicked.connect(lambda: self.explore_requested.emit(self.state.folder.store))
+        self.explore.clicked.connect(self._on_explore_clicked)
+        self.again.clicked.connect(self._on_again_clicked)
         self.epoch.valueChanged.connect(self._show_preview)
         self.state.status_changed.connect(self._on_changed)
         self.state.progress_changed.connect(self._on_progress)
@@ -216,8 +234,23 @@ class RunMonitor(QWidget):
         self.bar.setRange(0, 0 if busy else _BAR_STEPS)
         self.bar.setValue(round(_BAR_STEPS * (fraction or 0)))
 
+    def _show_verdict(self) -> None:
+        judged = self.state.judged
+        so_far = "" if judged is None or judged.final else "So far: "
+        self.verdict.setText("" if judged is None else so_far + judged.words)
+        self.verdict.setVisible(judged is not None)
+        changes = {} if judged is None else judged.settings
+        self.again.setVisible(bool(changes))
+        said = ", ".join(f"{key}={value}" for key, value in changes.items())
+        self.again.setToolTip(f"A new run with {said}")
+
+    def show_embedding(self, words: str) -> None:
+        """Say how far the embedding of an unfinished run is; nothing when it is over."""
+        self._embedding = words
+        self.redraw()
+
     def _facts(self) -> str:
-        state, parts = self.state, []
+        state, parts = self.state, [self._embedding] if self._embedding else []
         if state.eta_s is not None:
             parts.append(f"about {duration(state.eta_s)} left")
         if state.images_per_second and state.status.is_live:
@@ -240,7 +273,9 @@ class RunMonitor(QWidget):
         if status is RunStatus.FINISHED:
             why_not_resume = "The run is finished: start a new one with more epochs."
         has_store = self.state.folder.store.is_file()
-        why_not_explore = "" if has_store else "The run has made no embeddings yet."
+        is_final = has_store and not (live or status is RunStatus.STOPPED)
+        self.explore.setText("Explore" if is_final else "Explore so far")
+        why_not_explore = "" if is_final else self._why_not_so_far()
         what = "End it without waiting; the checkpoints written so far stay" if at_once else ""
         self.stop.setText("End now" if at_once else "Stop")
         ink.explain(self.stop, what or "Write a checkpoint and stop", why_not_stop)
@@ -248,6 +283,24 @@ class RunMonitor(QWidget):
         ink.explain(self.explore, "Open the latent space of this run", why_not_explore)
         self.resume.setText("Resume" if self.state.folder.begun else "Start")
         self.explore.setDefault(has_store)
+
+    def _why_not_so_far(self) -> str:
+        """Return why the run cannot be explored as it is now; empty where it can."""
+        if self._embedding:
+            return "The images are being embedded."
+        folder = self.state.folder
+        known = folder.store.is_file() or folder.model.is_file() or folder.has_checkpoint()
+        return "" if known else "There is nothing to explore before the first checkpoint."
+
+    def _on_explore_clicked(self) -> None:
+        if self.explore.text() == "Explore":
+            self.explore_requested.emit(self.state.folder.store)
+        else:
+            self.so_far_requested.emit(self.state.folder.path)
+
+    def _on_again_clicked(self) -> None:
+        if self.state.judged is not None:
+            self.again_requested.emit(self.state.folder.path, self.state.judged.settings)
 
     def _show_curves(self) -> None:
         self.elbo.set_curves(

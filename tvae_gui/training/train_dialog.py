@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, pyqtSignal
@@ -21,7 +22,8 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from tvae_core.presets import preset_names
+from tvae_core.presets import presets
+from tvae_gui.state.config_form import RECOMMENDED
 from tvae_gui.state.new_run import NewRunState
 from tvae_gui.training.config_form import ConfigForm
 from tvae_gui.training.image_look import ImageLookView
@@ -80,9 +82,10 @@ class TrainDialog(QDialog):
         self.choose = QPushButton("Choose…")
         self.look = ImageLookView()
         self.preset = QComboBox()
-        self.preset.addItems(preset_names())
-        self.preset.setCurrentText(self.state.form.preset)
-        self.preset.setToolTip("Starting values; choosing another preset resets the form")
+        fill_presets(self.preset)
+        self.preset.setToolTip("Starting values; choosing others resets the form")
+        self.preset.setAccessibleName("Starting values")
+        self.about = ink.QuietLabel()
         self.reset = QPushButton("Reset all")
         self.form = ConfigForm(self.state.form)
         self.preflight = PreflightPanel()
@@ -129,13 +132,14 @@ class TrainDialog(QDialog):
     def _settings_column(self) -> QVBoxLayout:
         line = QHBoxLayout()
         line.setSpacing(8)
-        line.addWidget(QLabel("Preset"))
+        line.addWidget(QLabel("Start from"))
         line.addWidget(self.preset, 1)
         line.addWidget(self.reset)
         column = QVBoxLayout()
         column.setSpacing(8)
         column.addWidget(ink.title("Settings"))
         column.addLayout(line)
+        column.addWidget(self.about)
         column.addWidget(self.form, 1)
         return column
 
@@ -176,7 +180,7 @@ class TrainDialog(QDialog):
     def _connect(self) -> None:
         self.path.editingFinished.connect(self._on_path_edited)
         self.choose.clicked.connect(self._on_choose_clicked)
-        self.preset.textActivated.connect(self.state.form.choose_preset)
+        self.preset.activated.connect(self._on_preset_chosen)
         self.reset.clicked.connect(self.state.form.reset_all)
         self.preflight.mend_requested.connect(self.state.mend)
         self.name.textEdited.connect(self.state.rename)
@@ -212,15 +216,19 @@ class TrainDialog(QDialog):
                 edit.setText(text)
         self.command.setText(state.command)
         self.command.setCursorPosition(0)
-        self.preset.setCurrentText(state.form.preset)
+        self.preset.setCurrentIndex(self.preset.findData(state.form.preset))
+        self.about.setText(state.about)
         changed = len(state.form.changed_keys())
         ink.explain(
             self.reset,
-            f"Reset all settings to {state.form.preset}",
-            "" if changed or state.form.problems() else "All settings are those of the preset.",
+            f"Reset all settings to {self.preset.currentText()}",
+            "" if changed or state.form.problems() else "All settings are the starting values.",
         )
         ink.explain(self.start, "Start the run as a separate process", state.why_not)
         self.reason.setText(state.why_not)
+
+    def _on_preset_chosen(self, index: int) -> None:
+        self.state.form.choose_preset(str(self.preset.itemData(index)))
 
     def _on_path_edited(self) -> None:
         if self.path.text().strip() != self.state.form.data_path:
@@ -258,3 +266,17 @@ class TrainDialog(QDialog):
         if not self.state.why_not:
             self.run_requested.emit(self.state.run, self.state.form.config())
             self.close()
+
+
+def fill_presets(box: QComboBox) -> None:
+    """Offer the recommendation, then the presets in their groups, each with what it is for."""
+    box.addItem("Recommended for these images", RECOMMENDED)
+    box.setItemData(0, "Chosen from a look at the images", Qt.ItemDataRole.ToolTipRole)
+    for group, members in groupby(presets(), key=lambda preset: preset.group):
+        box.insertSeparator(box.count())
+        box.addItem(group[:1].upper() + group[1:])
+        head = box.model().item(box.count() - 1)  # type: ignore[union-attr]
+        head.setEnabled(False)
+        for preset in members:
+            box.addItem(preset.name, preset.name)
+            box.setItemData(box.count() - 1, preset.about, Qt.ItemDataRole.ToolTipRole)

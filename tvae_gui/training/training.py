@@ -19,6 +19,7 @@ from tvae_gui.messages import Messages
 from tvae_gui.state.run_list import RunList
 
 if TYPE_CHECKING:
+    from tvae_gui.jobs.background_job import BackgroundJobs
     from tvae_gui.jobs.look_job import LookJob
     from tvae_gui.jobs.run_keeper import RunKeeper
     from tvae_gui.state.new_run import NewRunState
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tvae_gui.training.train_dialog import TrainDialog
 
 RECENT_RUNS = "recent-runs.json"
+SO_FAR = "so-far.h5"  # the store of a run that is not finished
 
 
 class Training:
@@ -38,6 +40,8 @@ class Training:
         Opens the store of a run in the window; False when it could not.
     settings : Path
         The folder of the user's settings, where the runs used of late are remembered.
+    jobs : BackgroundJobs, optional
+        Where unfinished runs are embedded.
     home : Path, optional
         Where new runs are made; `tvae-runs` in the user's home without it.
     """
@@ -49,8 +53,10 @@ class Training:
         messages: Messages,
         settings: Path,
         home: Path | None = None,
+        jobs: BackgroundJobs | None = None,
     ) -> None:
         self._window, self._explore, self._messages = window, explore, messages
+        self._jobs = jobs
         self._home = home or Path.home() / "tvae-runs"
         self.runs = RunList(RecentRuns(settings / RECENT_RUNS), [self._home])
         self._keeper: RunKeeper | None = None
@@ -76,16 +82,19 @@ class Training:
         self._new_dialog().start_from(config)
 
     def _new_dialog(self) -> NewRunState:
-        from tvae_gui.jobs.look_job import LookJob
+        from tvae_gui.jobs.look_job import LookJob, advise
+        from tvae_gui.state.config_form import RECOMMENDED
         from tvae_gui.state.new_run import NewRunState
         from tvae_gui.training.train_dialog import TrainDialog
 
         self.runs.refresh()
-        state, look = NewRunState(self._home, measured=self.runs.measured), LookJob()
+        state = NewRunState(self._home, RECOMMENDED, measured=self.runs.measured)
+        look = LookJob(adviser=advise)
         dialog = TrainDialog(state, self._window)
         state.look_wanted.connect(look.look)
         look.look_ready.connect(state.show_look)
         look.look_failed.connect(state.show_look_error)
+        look.advice_ready.connect(state.show_recommendation)
         dialog.run_requested.connect(self.keeper().start)
         dialog.finished.connect(lambda _: self._end_dialog(dialog))
         self._dialogs[dialog] = look
@@ -142,6 +151,8 @@ class Training:
         monitor.stop_requested.connect(keeper.stop)
         monitor.resume_requested.connect(self.resume)
         monitor.explore_requested.connect(self._on_explore)
+        monitor.so_far_requested.connect(self.explore_so_far)
+        monitor.again_requested.connect(self.try_again)
         self.runs.recent.add(run)
         return monitor
 
@@ -160,6 +171,38 @@ class Training:
             images_at = ask_images_at(self._window, missing)
         if images_at or not missing:
             self.keeper().resume(run, images_at)
+
+    def explore_so_far(self, run: Path) -> None:
+        """Embed a run that is stopped or at work with its newest checkpoint, then explore that."""
+        from tvae_core.work.train import EmbedRequest
+
+        monitor = self._monitors.get(run.resolve())
+        if self._jobs is None or monitor is None:
+            return
+        request = EmbedRequest(folder=run, output=run / SO_FAR)
+        monitor.show_embedding("Embedding the images …")
+
+        def ended(store: Path | None = None) -> None:
+            if self._monitors.get(run.resolve()) is monitor:
+                monitor.show_embedding("")
+            if store is not None:
+                self._on_explore(store)
+
+        def failed(error: BaseException) -> None:
+            ended()
+            self._messages.error(error)
+
+        self._jobs.run(f"embedding {run.name}", request.run, ended, failed)
+
+    def try_again(self, run: Path, changes: dict[str, str]) -> None:
+        """Show the dialog of a new run like an earlier one, with some settings changed."""
+        try:
+            config = RunFolder(run).config()
+            config = config.changed([f"{key}={value}" for key, value in changes.items()])
+        except TvaeError as error:
+            self._messages.error(error)
+            return
+        self._new_dialog().start_from(config)
 
     def _on_explore(self, store: Path) -> None:
         if self._explore(store):

@@ -12,11 +12,12 @@ from PyQt6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
 from tests.state.records import epoch_line, started_line
+from tvae_core.analysis.verdict import Verdict
 from tvae_core.config import DataConfig, RunConfig
 from tvae_core.errors import ImageFileError
 from tvae_core.images.opening import open_stack
 from tvae_core.presets import load_preset
-from tvae_core.progress import Preview
+from tvae_core.progress import Judged, Preview
 from tvae_core.runs.listing import RecentRuns
 from tvae_core.runs.preflight import Machine
 from tvae_core.runs.status import RunStatus
@@ -264,11 +265,70 @@ def test_an_earlier_epoch_stays_in_view_while_new_ones_come(monitor: RunMonitor)
 
 def test_grey_buttons_say_why(monitor: RunMonitor) -> None:
     assert monitor.stop.toolTip() == "Nothing is running."
-    assert monitor.explore.toolTip() == "The run has made no embeddings yet."
+    assert monitor.explore.toolTip() == "There is nothing to explore before the first checkpoint."
     monitor.state.feed_lines([started_line(), epoch_line(0)])
     monitor.redraw()
     assert monitor.stop.isEnabled()
     assert monitor.resume.toolTip() == "The run is already training."
+
+
+def test_the_verdict_is_told_with_a_way_to_try_again(qtbot: QtBot, monitor: RunMonitor) -> None:
+    monitor.state.feed_lines([started_line(), epoch_line(0)])
+    monitor.redraw()
+    assert monitor.verdict.isHidden()
+    assert monitor.again.isHidden()
+    monitor.state.feed(Judged("all", "Learned so.", {}, False))
+    monitor.redraw()
+    assert monitor.verdict.text() == "So far: Learned so."
+    assert monitor.again.isHidden()
+    changes = {"train.epochs": "40"}
+    monitor.state.feed(Judged("nothing", "Nothing was learned.", changes, True))
+    monitor.redraw()
+    assert monitor.verdict.text() == "Nothing was learned."
+    assert "train.epochs=40" in monitor.again.toolTip()
+    with qtbot.waitSignal(monitor.again_requested) as asked:
+        monitor.again.click()
+    assert asked.args == [monitor.state.folder.path, changes]
+
+
+def test_a_run_at_work_is_explored_as_it_is_now(
+    qtbot: QtBot, monitor: RunMonitor, tmp_path: Path
+) -> None:
+    monitor.state.feed_lines([started_line(), epoch_line(0)])
+    monitor.redraw()
+    assert not monitor.explore.isEnabled()
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-00000010.json").write_text("{}")
+    monitor.redraw()
+    assert monitor.explore.text() == "Explore so far"
+    with qtbot.waitSignal(monitor.so_far_requested) as asked:
+        monitor.explore.click()
+    assert asked.args == [tmp_path]
+    monitor.show_embedding("Embedding the images …")
+    assert monitor.facts.text().startswith("Embedding the images …")
+    assert monitor.explore.toolTip() == "The images are being embedded."
+
+
+def test_a_verdict_of_a_run_from_a_terminal_is_found(tmp_path: Path) -> None:
+    kept = Verdict("pose", "Learned the pose, not the content.", "0.1 nats.")
+    (tmp_path / "verdict.json").write_text(kept.to_json())
+    state = TrainingState.from_folder(tmp_path)
+    assert state.judged is not None
+    assert state.judged.words == "Learned the pose, not the content. 0.1 nats."
+
+
+def test_the_presets_stand_in_groups_after_the_recommendation(dialog: TrainDialog) -> None:
+    names = [dialog.preset.itemText(index) for index in range(dialog.preset.count())]
+    assert names[0] == "Recommended for these images"
+    assert names.index("Start here") < names.index("fast-cpu") < names.index("As published")
+    model = dialog.preset.model()
+    assert model is not None
+    head = model.index(names.index("As published"), 0)
+    assert not model.flags(head) & Qt.ItemFlag.ItemIsEnabled
+    dialog.preset.setCurrentIndex(names.index("fast-particles"))
+    dialog.preset.activated.emit(names.index("fast-particles"))
+    assert dialog.state.form.config() == load_preset("fast-particles")
+    assert dialog.about.text() == dialog.state.about != ""
 
 
 def test_a_failed_run_says_what_happened_and_what_to_do(
