@@ -171,9 +171,13 @@ def test_other_settings_train_and_embed(
     trains_and_embeds(small(RunConfig().changed(settings), images), tmp_path / "run")
 
 
-def test_a_likelihood_through_the_ctf_trains_and_embeds(tmp_path: Path, gpu: PretendedGpu) -> None:
+@pytest.mark.parametrize("start", ["none", "linear"])
+def test_a_likelihood_through_the_ctf_trains_and_embeds(
+    start: str, tmp_path: Path, gpu: PretendedGpu
+) -> None:
     write_set(plan_set("hinge", count=24, side=16, snr=1.0, ctf=True), tmp_path / "set")
     settings = ["model.ctf=likelihood", "model.likelihood=gaussian", "data.normalise=ring"]
+    settings.append(f"train.content_start={start}")
     config = small(RunConfig().changed(settings), tmp_path / "set" / "particles.star")
     trains_and_embeds(config, tmp_path / "run")
 

@@ -174,7 +174,7 @@ class Trainer:
         """Find the linear model that teaches a new run, where it is asked for; say so."""
         if not self._new or self.config.train.content_start == "none":
             return
-        found = find_linear_model(self.images, self.split.train, self.config, self._check)
+        found = find_linear_model(self.images, self.split.train, self.config, self._check_early)
         if found.linear is not None:
             self.state.linear = found.linear.to(self.device)
             set_filters(self.model, found.linear)
@@ -307,6 +307,11 @@ class Trainer:
     def _save_when_due(self) -> None:
         if time.monotonic() - self._saved_at > 60 * self.config.train.checkpoint_minutes:
             self.save()
+
+    def _check_early(self) -> None:
+        if self._cancelled():
+            what = "stopped while the linear model was sought; it is sought again"
+            raise Cancelled(what, self.run.path, "add --resume")
 
     def _check(self) -> None:
         if self._cancelled():
