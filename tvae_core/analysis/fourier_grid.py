@@ -21,6 +21,7 @@ Float = NDArray[np.floating[Any]]
 Images = NDArray[np.float32]
 
 BLOCK = 256  # images a matrix product
+_LEAST = -50.0  # log of a weight: smaller ones are denormal, and products of those 20 times slower
 _RADIUS = 20  # cycles an image, kept where no band is asked for: 600 components
 
 
@@ -207,7 +208,7 @@ def normalised(
     """Return the log of the sum (B,) and the normalised weights of log weights (B, ...)."""
     axes = tuple(range(1, log_weight.ndim))
     highest = log_weight.max(axis=axes, keepdims=True)
-    weight = np.exp(log_weight - highest)
+    weight = np.exp(np.maximum(log_weight - highest, _LEAST))
     total = weight.sum(axis=axes, keepdims=True, dtype=np.float64)
     weight /= total.astype(np.float32)
     return np.ravel(highest + np.log(total)).astype(np.float64), weight
