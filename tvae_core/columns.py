@@ -56,6 +56,8 @@ _FIXED = (
     Column("elbo", "ELBO", "magnitude", "nats"),
 )
 
+JUNK = Column("junk", "junk score", "magnitude")
+
 
 def columns_of(
     store: EmbeddingStore, joined: Mapping[str, Array], clusters: tuple[str, ...]
@@ -67,6 +69,7 @@ def columns_of(
     if store.labels is not None:
         found.append(Column("label", "label", "class", names=label_names(store)))
     found += _FIXED
+    found += [JUNK] if "quality/junk" in store.names else []
     found += [Column(f"z{i + 1}", f"z{i + 1}", "magnitude") for i in range(min(store.z_dim, 64))]
     found += [_described_column(store, name) for name in store.table_names]
     found += [_table_column(f"joined/{name}", name, values) for name, values in joined.items()]
@@ -120,6 +123,7 @@ _READ = {
     "peak": lambda s: s.column("posterior/peak"),
     "error": lambda s: s.column("quality/reconstruction_error"),
     "elbo": lambda s: s.column("quality/elbo"),
+    "junk": lambda s: s.column("quality/junk"),
 }
 
 

@@ -59,6 +59,7 @@ PER_IMAGE: dict[str, tuple[str, tuple[str, ...]]] = {
     "source/index": ("i8", ()),
 }
 OPTIONAL_PER_IMAGE = {
+    "quality/junk": "f4",
     "source/label": "i4",
     "source/uid": "u8",
     "source/row": "i8",

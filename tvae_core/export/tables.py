@@ -40,7 +40,7 @@ def store_columns(store: EmbeddingStore) -> dict[str, Array]:
     for name in ("posterior/peak", "posterior/entropy", "quality/reconstruction_error"):
         columns[name.split("/")[1]] = store.column(name)
     columns["elbo"] = store.column("quality/elbo")
-    for name in ("source/label", "source/uid"):
+    for name in ("quality/junk", "source/label", "source/uid"):
         if name in store.names:
             columns[name.split("/")[1]] = store.column(name)
     return columns | {

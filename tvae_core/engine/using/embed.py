@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from tvae_core.analysis.averages import upright
+from tvae_core.analysis.junk import FEWEST, junk_score
 from tvae_core.analysis.projection import pca
 from tvae_core.config import RunConfig
 from tvae_core.engine.data import blocks_of, prefetch
@@ -30,6 +31,7 @@ from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.inference import Inferred, images_at_once, infer
+from tvae_core.engine.using.junk_terms import JunkTerms
 from tvae_core.engine.using.weights import weights_of_run
 from tvae_core.errors import Cancelled, CheckpointError, ConfigError, ImageFileError, StoreError
 from tvae_core.files import sha256_of_bytes, told_of, write_bytes
@@ -55,6 +57,8 @@ _SAME_PIXEL = 0.02
 _ATLAS_SIDE = 64
 _SOFTWARE = ("target-vae", "torch", "numpy", "h5py", "escnn")
 _PRINTS = "source/fingerprint"
+_JUNK_TERMS = "junk/terms/1"  # of a block of images; another number for other terms
+_JUNK_SAMPLE = 256
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -163,7 +167,7 @@ def _embed_images(
     table = images.stack.table
     record = None if table is None else record_of(table)
     described = config.data.model_dump_json() + config.embed.model_dump_json()
-    described += "" if record is None else record.sha256
+    described += ("" if record is None else record.sha256) + _JUNK_TERMS
     parts = _Parts(target, sha256_of_bytes(weights + described.encode()))
     limits = _thumbnail_range(images)
     yield from _embed_blocks(model, images, config, parts, limits, cancelled)
@@ -258,23 +262,36 @@ def _embed_blocks(
     began, total = time.monotonic(), len(images)
     batch = min(256, 32 * images_at_once(model, model.points_px.device))
     done = fresh = 0
+    junk: JunkTerms | None = None
     for block in blocks_of(total, BLOCK):
         start = int(block[0])
         batches = [block[i : i + batch] for i in range(0, len(block), batch)]
         if not (parts.done(start) and parts.are_of(images.stack, start, block)):
             found = []
+            junk = junk or _junk_terms(model, images, config)
             for part in prefetch(images, batches):
                 if cancelled():
                     raise Cancelled(
                         "stopped; finished blocks are kept", parts.target, "embed again"
                     )
                 inferred = infer(model, part.images, config.embed.quality_share, part.ctf)
-                found.append(_columns(part.images.numpy(), inferred, config, limits))
+                columns = _columns(part.images.numpy(), inferred, config, limits)
+                if junk is not None:
+                    columns[_JUNK_TERMS] = junk.of(model, part.images, inferred, part.ctf)
+                found.append(columns)
             columns = {k: np.concatenate([f[k] for f in found]) for k in found[0]}
             parts.save(start, columns | {_PRINTS: images.stack.prints[block]})
             fresh += len(block)
         done += len(block)
         yield Embedded(done, total, fresh / max(1e-9, time.monotonic() - began))
+
+
+def _junk_terms(model: TargetVae, images: PreparedStack, config: RunConfig) -> JunkTerms | None:
+    """Return what the junk score is made with; nothing where there is no whole reconstruction."""
+    if config.embed.quality_share < 1 or len(images) < FEWEST:
+        return None
+    sample = np.unique(np.linspace(0, len(images) - 1, _JUNK_SAMPLE).astype(np.int64))
+    return JunkTerms.learned(model, next(iter(prefetch(images, [sample]))))
 
 
 def _columns(
@@ -328,6 +345,8 @@ def _content(
         names = list(first)
     kinds = [name for name in names if name in ("raw", "upright")]
     columns = {name: parts.column(name) for name in names if name not in kinds}
+    if _JUNK_TERMS in columns:
+        columns["quality/junk"] = junk_score(columns.pop(_JUNK_TERMS))
     stack = images.stack
     sources = stack.sources()
     columns |= {"source/file_index": sources.file_index, "source/index": sources.image_index}

@@ -1,0 +1,97 @@
+"""The terms of the junk score see what they are named after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.core.engine.runs import tiny_run, write_images
+from tvae_core.engine.data import Batch
+from tvae_core.engine.model.checkpoint import model_from_bytes
+from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.training.train import train
+from tvae_core.engine.using.embed import embed
+from tvae_core.engine.using.inference import Inferred, infer
+from tvae_core.engine.using.junk_terms import JunkTerms, _unit, _within_band
+from tvae_core.runs.folder import RunFolder
+from tvae_core.store import EmbeddingStore, validate
+
+SIDE = 40
+
+
+def blob(x: float, y: float, side: int = SIDE) -> torch.Tensor:
+    """A bright spot at (x, y) from the centre, y up, (1, side, side)."""
+    axis = torch.arange(side) - (side - 1) / 2
+    apart = (axis[None, :] - x) ** 2 + (-axis[:, None] - y) ** 2
+    return (-apart / 18).exp()[None]
+
+
+@pytest.mark.parametrize("place", [(12.0, 3.0), (-9.0, 10.0), (0.0, -14.0)])
+def test_a_second_object_is_found_where_the_first_is_not(place: tuple[float, float]) -> None:
+    template = _unit(_within_band(blob(0, 0)[None]))
+    terms = JunkTerms(template, 6.0, 1.0, (0.0, 1.0))
+    residual = blob(*place)[None]
+    centre = torch.zeros(1, 2)
+    response = terms._second(residual, centre)
+    energy = _within_band(residual).abs().square().sum().sqrt()
+    full = terms._second(blob(12, 0)[None], centre)
+    assert response == pytest.approx(full.item(), rel=0.05)  # places between the band's pixels
+    assert energy > 0
+    beside = terms._second(residual, torch.tensor([place]))
+    assert beside < 0.5 * response  # the object that was found itself does not count
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("junk")
+    run = tiny_run(folder / "run", write_images(folder), "train.epochs=1")
+    list(train(run))
+    list(embed(run))
+    return run
+
+
+def inferred(run: RunFolder) -> tuple[TargetVae, torch.Tensor, Inferred, JunkTerms]:
+    with EmbeddingStore(run.path) as store:
+        model = model_from_bytes(store.weights())
+        images = torch.from_numpy(np.load(store.header.config.data.path)[:, None].clip(0, 1))
+    return model, images, infer(model, images), JunkTerms.learned(model, Batch(images, None))
+
+
+def test_a_store_has_the_score_and_it_depends_on_no_batch(run: RunFolder, tmp_path: Path) -> None:
+    assert validate(run.store) == []
+    with EmbeddingStore(run.path) as store:
+        score = store.column("quality/junk")
+    assert score.shape == (60,)
+    assert np.isfinite(score).all()
+    model, images, found, terms = inferred(run)
+    whole = terms.of(model, images, found)
+    parts = [terms.of(model, images[i : i + 7], infer(model, images[i : i + 7])) for i in (0, 7)]
+    np.testing.assert_allclose(np.concatenate(parts), whole[:14], rtol=2e-3, atol=2e-3)
+
+
+def test_a_blank_part_is_patchy_and_a_step_uneven(run: RunFolder) -> None:
+    model, images, found, terms = inferred(run)
+    side = images.shape[-1]
+    g = torch.Generator().manual_seed(0)
+    assert found.reconstruction is not None
+    noise = 0.1 * torch.randn(images.shape, generator=g)
+    plain = terms.of(model, found.reconstruction + noise, found)
+    half = torch.ones(side, side)
+    half[:, side // 2 :] = 0
+    blank = terms.of(model, found.reconstruction + noise * half, found)
+    step = terms.of(model, found.reconstruction + noise + 0.3 * half, found)
+    assert (blank[:, 1] > 1.5 * plain[:, 1]).all()
+    assert (step[:, 2] > 2 * plain[:, 2]).all()
+
+
+def test_without_whole_reconstructions_there_is_no_score(tmp_path: Path, run: RunFolder) -> None:
+    config = run.config()
+    quick = config.model_copy(
+        update={"embed": config.embed.model_copy(update={"quality_share": 0.5})}
+    )
+    list(embed(run, tmp_path / "quick.h5", quick))
+    with EmbeddingStore(tmp_path / "quick.h5") as store:
+        assert "quality/junk" not in store.names

@@ -1,0 +1,68 @@
+"""The junk score: how far an image lies from the bulk of its set towards what is no single object.
+
+It needs no labels and no settings. Four terms are read off each image when it is embedded
+(`tvae_core.engine.using.junk_terms`); each is measured in the spread of the bulk of the set.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+Float = NDArray[np.float64]
+
+FIT, PATCHY, UNEVEN, SECOND = range(4)
+TERMS = ("fit", "patchy", "uneven", "second object")
+FEWEST = 50  # images: below, there is no bulk to speak of
+EMPTY = 4.0  # score of an image that fits no better than noise does
+_NOISE_FIT = 2.33  # of the standard normal: 1 % of images of noise fit better
+_APART = 1.0  # between that and the bulk, or noise cannot be told from it
+_LOWEST = 1e-6
+
+
+def junk_score(terms: Array) -> NDArray[np.float32]:
+    """Return the junk score (N,) of images, 0 for what is like the bulk.
+
+    score = sqrt(sum over terms of max(s, 0)^2). For patchy, uneven and second object,
+    s = (log t - centre) / spread, where centre and spread are those of the shortest interval that
+    holds half of the images: junk up to a third of the set hardly moves it. For the fit,
+    s = 4 (centre - t) / (centre - 2.33): 4 where an image fits no better than noise.
+
+    Parameters
+    ----------
+    terms : (N, 4)
+        In the order of `TERMS`. Fit: correlation of image and reconstruction, in standard
+        deviations of the same for noise, from its mean. Patchy: standard deviation over blocks of
+        the log residual variance. Uneven: mean square of the residual's block means. Second object:
+        highest matched-filter response of the residual, away from the object found.
+    """
+    values: Float = np.asarray(terms, np.float64)
+    if len(values) < FEWEST:
+        return np.zeros(len(values), np.float32)
+    scores = [_emptiness(values[:, FIT])]
+    scores += [_above(np.log(np.maximum(values[:, t], _LOWEST))) for t in (PATCHY, UNEVEN, SECOND)]
+    squares = np.square(np.maximum(np.stack(scores), 0.0))
+    return np.asarray(np.sqrt(squares.sum(0)), np.float32)
+
+
+def _emptiness(fit: Float) -> Float:
+    centre, spread = _bulk(fit)
+    if centre - _NOISE_FIT < _APART:
+        return (centre - fit) / spread
+    return EMPTY * (centre - fit) / (centre - _NOISE_FIT)
+
+
+def _above(values: Float) -> Float:
+    centre, spread = _bulk(values)
+    return (values - centre) / spread
+
+
+def _bulk(values: Float) -> tuple[float, float]:
+    """Return centre and standard deviation of the shortest interval that holds half of values."""
+    ordered = np.sort(values)
+    half = len(ordered) // 2
+    widths = ordered[half:] - ordered[: len(ordered) - half]
+    first = int(np.argmin(widths))
+    width = max(float(widths[first]), 1e-9 * max(1.0, float(np.abs(ordered).max())))
+    return float(ordered[first] + ordered[first + half]) / 2, width / 1.349
