@@ -120,7 +120,8 @@ def _with_spectrum_of(images: Tensor) -> Tensor:
     g = torch.Generator().manual_seed(len(images))
     phases = torch.fft.rfft2(torch.randn(images.shape, generator=g))
     phases = phases / phases.abs().clamp_min(1e-12)
-    return torch.fft.irfft2(torch.fft.rfft2(images).abs() * phases, s=images.shape[-2:])
+    noise: Tensor = torch.fft.irfft2(torch.fft.rfft2(images).abs() * phases, s=images.shape[-2:])
+    return noise
 
 
 @torch.no_grad()
