@@ -17,6 +17,7 @@ from tvae_core.files import write_text
 
 Normalisation = Literal["none", "unit", "image", "ring"]
 Fit = Literal["auto", "crop", "pad", "scale"]
+Range = Literal["auto", "set", "each"]
 BadPixels = Literal["refuse", "zero", "mean"]
 HotPixels = Literal["auto", "keep", "clip"]
 Likelihood = Literal["bernoulli", "gaussian", "gaussian-learned"]
@@ -80,11 +81,20 @@ class DataConfig(_Section):
     invert: bool = _field(False, "Swap dark and bright")
     normalise: Normalisation = _field(
         "unit",
-        "unit: to 0..1 by the data type or the image's range; image: zero mean and unit deviation "
-        "over the image; ring: over the corners outside the inscribed circle",
+        "unit: to 0..1 by one range for all images or each by its own (range); image: zero mean "
+        "and unit deviation over the image; ring: over the corners outside the inscribed circle",
     )
+    range: Range = _field(
+        "auto",
+        "What normalise unit takes as 0 and 1. set: black and full_scale, one range for all "
+        "images, so that bright ones stay bright; each: each image's own; auto: set, unless the "
+        "images' ranges differ widely; decided when the run starts",
+    )
+    black: float = _field(0.0, "Value that becomes 0 with one range for all images")
     full_scale: float = _field(
-        0.0, "Value of 8-bit images that becomes 1 with normalise unit; 0: 255", ge=0, le=255
+        0.0,
+        "Value that becomes 1 with one range for all images; 0: the largest of the pixel type",
+        ge=0,
     )
     mask: bool = _field(False, "Keep only the inscribed circle; pixels outside are not compared")
     validation_share: float = _field(

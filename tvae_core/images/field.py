@@ -18,6 +18,7 @@ from scipy import fft, ndimage
 from tvae_core.config import BadPixels, DataConfig
 from tvae_core.errors import ConfigError, ImageFileError
 from tvae_core.images.preprocess import FLAT_RING
+from tvae_core.images.ranges import set_range
 
 FloatImage = NDArray[np.float32]
 Float = NDArray[np.float64]
@@ -98,15 +99,16 @@ def prepare_field(
         )
     for axis, size in enumerate(shape, 1):
         values = resampled(values, size, axis)
-    eight_bit = dtype.kind == "u" and dtype.itemsize == 1
+    # whole numbers have the run's units; floats of a field seldom have those of its cut-outs
+    of_set = set_range(config, dtype) if dtype.kind in "iu" else None
     if config.invert:
         values = -values
     ground = background(values, _BLOCK_SIDES * side)
     values = values - ground
     if config.normalise == "none":
         contrast = 1.0
-    elif config.normalise == "unit" and eight_bit:
-        contrast = config.full_scale or 255.0
+    elif config.normalise == "unit" and of_set is not None:
+        contrast = of_set.high - of_set.low
     else:
         contrast = _contrast(values, ground, config.normalise, side)
     found = np.ascontiguousarray(values / np.float32(contrast), dtype=np.float32)

@@ -12,7 +12,8 @@ from tvae_core.images.opening import open_data
 from tvae_core.images.stack import ImageStack
 from tvae_core.images.values import findings, look_at_values
 
-_ASKS_NOTHING = RunConfig(data=DataConfig(bad_pixels="zero"))  # bad pixels are told by themselves
+# Bad pixels are told by themselves, and a range is chosen by a run.
+_ASKS_NOTHING = RunConfig(data=DataConfig(bad_pixels="zero", range="each"))
 
 
 def describe(path: Path | str, data: DataConfig = DataConfig()) -> dict[str, Any]:  # noqa: B008

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 SAMPLE = 16  # images that the levels are judged by
 _FLOAT32_STEP = 2.0**-24
 _LOST = 1e-4  # of the range of the values: a rounding that is more takes the offset off
-_LARGEST, _SMALLEST = 1e37, 1e-34  # ranges that float32 holds with room to spare
+# Ranges that float32 holds with room to spare, also some 1,700 of them from zero.
+_LARGEST, _SMALLEST = 1e35, 1e-34
 _ROUND = 100.0  # offsets are multiples of about so many ranges: the same for other images
 
 

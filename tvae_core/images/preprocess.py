@@ -12,6 +12,7 @@ from tvae_core.config import DataConfig
 from tvae_core.errors import ConfigError, ImageFileError
 from tvae_core.geometry import axis_px
 from tvae_core.images.fourier import fourier_crop
+from tvae_core.images.ranges import set_range
 
 FloatImages = NDArray[np.float32]
 Flip = Callable[[FloatImages, NDArray[np.int64]], FloatImages]
@@ -35,7 +36,7 @@ class Preprocessor:
     channels : int
         1 or 3.
     dtype : np.dtype
-        Pixel type in the file: 8-bit images are scaled by its range, others by their own.
+        Pixel type in the file, whose range is that of the set where none is given.
     where : str
         The file, for errors.
     flip : callable, optional
@@ -81,8 +82,7 @@ class Preprocessor:
         self.where = where
         self._flip = flip
         self._shape = (height, width)
-        self._full_scale = config.full_scale or 255.0
-        self._eight_bit = dtype.kind == "u" and dtype.itemsize == 1
+        self._set_range = set_range(config, dtype)
         self._side = config.crop_px or max(height, width)
         _check_square(self._side, height, width, where)
         self.output_side = config.downsample_px or self._side
@@ -184,11 +184,9 @@ class Preprocessor:
         return fourier_crop(images, self.output_side, self._residue)
 
     def _swapped(self, images: FloatImages) -> FloatImages:
-        """Swap dark and bright within the range of 8 bits, or within the image's own."""
-        if self._eight_bit:
-            return np.float32(self._full_scale) - images
-        low, high = _range(images)
-        return low + high - images
+        """Swap dark and bright within the range of the set, or within the image's own."""
+        low, high = self._set_range or _range(images)
+        return np.asarray(low + high - images, np.float32)
 
     def _normalised(self, images: FloatImages, constant: NDArray[np.bool_]) -> FloatImages:
         kind = self.config.normalise
@@ -201,8 +199,9 @@ class Preprocessor:
         return np.where(constant[:, None, None, None], np.float32(0), images)
 
     def _unit(self, images: FloatImages) -> FloatImages:
-        if self._eight_bit:
-            return np.asarray(np.clip(images / np.float32(self._full_scale), 0, 1), np.float32)
+        if self._set_range is not None:
+            black, white = (np.float32(value) for value in self._set_range)
+            return np.asarray(np.clip((images - black) / (white - black), 0, 1), np.float32)
         low, high = _range(images)
         spread = np.where(high > low, high - low, 1).astype(np.float32)
         return (images - low) / spread

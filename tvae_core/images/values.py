@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tvae_core import words
 from tvae_core.config import RunConfig
 from tvae_core.images.preprocess import hot_pixel_bounds
+from tvae_core.images.ranges import makes_no_difference, range_of
 from tvae_core.images.stack import ImageStack
 
 FloatImages = NDArray[np.float32]
@@ -23,6 +24,7 @@ _BYTES_A_READ = 32 << 20
 _ALL_BELOW = 256 << 20  # bytes: such a set is read whole, the engine keeps it in memory anyway
 _SAMPLE = 1000
 _DARK_BYTES = 26  # of 255: brighter images use a tenth of the range or more
+_EXACT = 2.0**24  # whole numbers below it are exact in float32
 _OUTSIDE = 0.05  # beyond 0 to 1, what resampling may add to values of a Bernoulli likelihood
 
 
@@ -41,6 +43,12 @@ class ValueFacts:
         or of no such pixel; with a few pixels that lie far outside the range of all others.
     low, high, total, pixels
         Range, sum and number of the finite pixels.
+    whole : bool
+        Pixels are whole numbers.
+    step : int
+        Their greatest common divisor, 0 where none was seen.
+    spans : list of (n, 2) float64
+        Range of each image without bad pixels, hot ones left out.
     """
 
     images: int
@@ -54,6 +62,9 @@ class ValueFacts:
     high: float = field(default=-np.inf)
     total: float = 0.0
     pixels: int = 0
+    whole: bool = False
+    step: int = 0
+    spans: list[NDArray[np.float64]] = field(default_factory=list)
 
     def add(self, images: FloatImages) -> None:
         """Take in raw images (n, H, W[, 3])."""
@@ -69,6 +80,11 @@ class ValueFacts:
         self.constant_images += int((~(highest > lowest)).sum())
         low, high = hot_pixel_bounds(sound)
         self.hot_images += int((np.isfinite(low) | np.isfinite(high)).sum())
+        if len(sound):
+            inner = np.maximum(sound.min(axis=1), low), np.minimum(sound.max(axis=1), high)
+            self.spans.append(np.stack(inner, axis=1).astype(np.float64))
+        if self.whole and sound.size and np.abs(sound).max() < _EXACT:
+            self.step = int(np.gcd(self.step, np.gcd.reduce(np.unique(sound).astype(np.int64))))
         values = flat[good]
         if values.size:
             self.low = min(self.low, float(values.min()))
@@ -108,6 +124,8 @@ class Finding:
         Nothing can be learned so.
     certain : bool
         The setting is right beyond doubt: a new run takes it by itself, and says so.
+    also : tuple of (key, value)
+        Settings that go with it.
     """
 
     what: str
@@ -117,6 +135,7 @@ class Finding:
     value: object = None
     blocks: bool = False
     certain: bool = False
+    also: tuple[tuple[str, object], ...] = ()
 
     def __str__(self) -> str:
         return f"{self.what} ({self.todo})" if self.todo else self.what
@@ -144,19 +163,23 @@ def look_at_values(stack: ImageStack, every_image: bool = False) -> ValueFacts:
 
 def facts_of(images: int, dtype: np.dtype[Any]) -> ValueFacts:
     """Return the facts of a stack of which nothing was read yet."""
-    return ValueFacts(images, eight_bit=dtype.kind == "u" and dtype.itemsize == 1)
+    eight_bit = dtype.kind == "u" and dtype.itemsize == 1
+    return ValueFacts(images, eight_bit, whole=dtype.kind in "iu")
 
 
 def findings(facts: ValueFacts, config: RunConfig) -> list[Finding]:
     """Return what speaks against training on such values with these settings."""
     found = [*_bad_pixels(facts, config), *_emptiness(facts), *_scaling(facts, config)]
+    found += _one_range(facts, config)
     return [*found, *_outside_likelihood(facts, config)]
 
 
 def settled(facts: ValueFacts, config: RunConfig) -> tuple[RunConfig, list[Finding]]:
     """Return the config with every certain setting taken, and what was found before."""
     found = findings(facts, config)
-    taken = [f"{finding.key}={finding.value}" for finding in found if finding.certain]
+    certain = [finding for finding in found if finding.certain]
+    settings = [pair for each in certain for pair in ((each.key, each.value), *each.also)]
+    taken = [f"{key}={value}" for key, value in settings]
     return (config.changed(taken) if taken else config), found
 
 
@@ -195,6 +218,29 @@ def _scaling(facts: ValueFacts, config: RunConfig) -> list[Finding]:
         todo = "they are set to the end of that range: data.hot_pixels=clip"
         return [Finding(what, todo, "Clip them", "data.hot_pixels", "clip", certain=True)]
     return []
+
+
+def _one_range(facts: ValueFacts, config: RunConfig) -> list[Finding]:
+    """Say which values become 0 and 1, where nobody has chosen and the choice is one."""
+    data = config.data
+    chosen = data.normalise != "unit" or data.range != "auto" or facts.eight_bit
+    if chosen or facts.is_constant or not facts.spans:
+        return []
+    spans = np.concatenate(facts.spans)
+    low, high = spans[spans[:, 1] > spans[:, 0]].T  # an image of one value says nothing
+    if not len(low):
+        return []
+    found = range_of(low, high, facts.whole, facts.step)
+    if found is None:
+        what = "the ranges of the images differ widely, so each is scaled by its own"
+        todo = "data.range=each; to keep how bright each is, set data.range=set and data.full_scale"
+        return [Finding(what, todo, "Scale each", "data.range", "each", certain=True)]
+    if makes_no_difference(found, low, high):
+        return []
+    what = f"one range for all images: {found.low:g} to {found.high:g} becomes 0 to 1"
+    todo = "data.range=set, so bright images stay bright; each takes each image's own"
+    also = (("data.black", found.low), ("data.full_scale", found.high))
+    return [Finding(what, todo, "Use one range", "data.range", "set", certain=True, also=also)]
 
 
 def _dark_bytes(facts: ValueFacts) -> list[Finding]:

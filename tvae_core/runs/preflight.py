@@ -66,6 +66,7 @@ class Problem:
 
     `key` and `value` are the setting that mends it; empty when there is none. `blocks` tells a
     run that cannot work from one that may disappoint; `error` is what such a run is refused with.
+    `also` are settings that go with the one.
     """
 
     what: str
@@ -74,6 +75,7 @@ class Problem:
     value: object = None
     blocks: bool = False
     error: type[TvaeError] = ConfigError
+    also: tuple[tuple[str, object], ...] = ()
 
     @property
     def advice(self) -> str:
@@ -173,7 +175,9 @@ def _epoch_seconds(
 def _value_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
     for found in findings(look.values, config):
         what = found.what[0].upper() + found.what[1:]
-        yield Problem(f"{what}.", found.remedy, found.key, found.value, found.blocks)
+        yield Problem(
+            f"{what}.", found.remedy, found.key, found.value, found.blocks, also=found.also
+        )
 
 
 def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:

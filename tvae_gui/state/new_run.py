@@ -159,7 +159,8 @@ class NewRunState:
     def mend(self, problem: Problem) -> None:
         """Take the setting that mends a problem."""
         if problem.key:
-            self.form.set(problem.key, problem.value)
+            for key, value in (*problem.also, (problem.key, problem.value)):
+                self.form.set(key, value)
 
     def _ask_for_look(self) -> None:
         self.look = self.look_error = None
