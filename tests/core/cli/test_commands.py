@@ -335,3 +335,28 @@ def test_a_packed_file_is_to_be_unpacked(
         np.save(stream, np.ones((2, 8, 8)))
     assert main(["info", str(tmp_path / "images.npy.gz")]) == 2
     assert "unpack it" in capsys.readouterr().err
+
+
+def test_commands_are_quiet_and_speak_json_when_asked(
+    run: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """One of each kind of answer: a check, facts, labels, files, figures, a list."""
+    for number, flags in enumerate((["--quiet"], ["--json"], ["--json", "--quiet"])):
+        for words in (
+            ["validate", str(run)],
+            ["info", str(run)],
+            ["cluster", str(run), "--method", "k-means", "--count", "2", "--name", "q"],
+            ["export", str(run), str(tmp_path / f"t{number}.csv")],
+            ["decode", str(run), "--z", "0,0", "-o", str(tmp_path / f"d{number}.npy")],
+            ["mirror", str(run)],
+            ["presets"],
+        ):
+            capsys.readouterr()
+            assert main([*words, *flags]) == 0
+            told = capsys.readouterr()
+            assert told.err == ""
+            if "--json" in flags:
+                assert isinstance(json.loads(told.out), (dict, list)), words
+                assert told.out.count("\n") == 1
+            else:
+                assert told.out == "", words
