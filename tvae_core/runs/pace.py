@@ -36,8 +36,8 @@ class Pace:
 
     @property
     def steps(self) -> int:
-        """Steps that the estimate rests on."""
-        return len(self._steps)
+        """Steps that the estimate can rest on: those after the first few."""
+        return max(0, self._seen - _WARMING)
 
     def begin(self) -> None:
         """Take the time from here on: the steps of an epoch begin."""
@@ -47,8 +47,9 @@ class Pace:
         """Take in a step on so many images that is done."""
         now = self._now()
         self._seen += 1
-        if self._seen > _WARMING:
-            self._steps.append((images, now - self._last))
+        if self._seen == _WARMING + 1:
+            self._steps.clear()  # until now they were all there was
+        self._steps.append((images, now - self._last))
         self._last = now
 
     def besides(self, seconds: float) -> None:

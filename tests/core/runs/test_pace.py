@@ -36,6 +36,12 @@ def test_slow_first_steps_do_not_spoil_the_estimate() -> None:
     assert pace.left_s(1000, 1) == pytest.approx(10, rel=0.3)
 
 
+def test_a_first_step_is_better_than_none() -> None:
+    pace, _ = stepped([5.0])
+    assert pace.steps == 0
+    assert pace.images_per_second == pytest.approx(2)
+
+
 def test_what_an_epoch_takes_besides_its_steps_counts_once_it_was_seen() -> None:
     pace, _ = stepped([0.1] * 30)
     pace.besides(7.0)
