@@ -20,7 +20,7 @@ QUICK = {"epochs": 1, "encoder_kernels": 8, "generator_hidden": 16, "atlas_nodes
 def main(out: Path, pictures: Path, data: Path | None, quick: bool) -> None:
     """Go from an array to a table, neighbours and decoded galaxies."""
     images: Any = draw_galaxies(40 if quick else 900) if data is None else data
-    settings: dict[str, Any] = QUICK if quick else {"epochs": 14}
+    settings: dict[str, Any] = QUICK if quick else {"epochs": 6}
     print(tvae.recommend(images))
     run = tvae.fit(
         images,  # (N, H, W, 3)
