@@ -27,6 +27,7 @@ from tvae_core.engine.lifting.fourier_conv import FourierPlan
 from tvae_core.engine.lifting.lifting_method import METHODS, Method, measure
 from tvae_core.engine.model.checkpoint import load_newest
 from tvae_core.engine.model.systems import build_model
+from tvae_core.engine.training.linear_start import Lessons, LinearModel
 from tvae_core.engine.training.step import train_step
 from tvae_core.engine.training.train import train
 from tvae_core.engine.training.trainer_state import TrainerState
@@ -216,6 +217,24 @@ def test_a_step_waits_for_the_gpu_twice_whatever_the_batch(
         assert gpu.waits.total() <= 2, gpu.waits  # the batch goes there, one figure comes back
         done.append(gpu.operations.total())
     assert done[0] == done[1]  # nothing is done image by image
+
+
+def test_a_taught_step_waits_for_the_gpu_no_more(images: Path, gpu: PretendedGpu) -> None:
+    config = small(RunConfig().changed(["model.likelihood=gaussian"]), images)
+    model = build_model(config.model, SIDE, 1).to(GPU)
+    state = TrainerState(model, config, 40)
+    rows = SIDE // 2 + 1
+    linear = LinearModel(
+        torch.rand(2, SIDE, SIDE), torch.ones(SIDE, rows), torch.tensor([1.0, 0.5])
+    )
+    lessons = Lessons(linear.to(GPU), 0.5)
+    for _ in range(2):  # the first makes what is kept
+        gpu.waits.clear()
+        batch = Batch(torch.rand(8, 1, SIDE, SIDE))
+        train_step(
+            model, state.optimizer, batch, config, state.schedule(), 0, 8, lambda: None, lessons
+        )
+    assert gpu.waits.total() <= 2, gpu.waits
 
 
 def machine(device: str) -> AbstractContextManager[object]:

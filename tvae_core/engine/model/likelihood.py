@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -40,6 +39,7 @@ def expected_pixels(raw: Tensor, model: ModelConfig) -> Tensor:
 
 
 def _log_normal(difference: Tensor, log_std: Tensor | float) -> Tensor:
-    log_std = torch.as_tensor(log_std, dtype=difference.dtype, device=difference.device)
+    if not isinstance(log_std, Tensor):
+        log_std = difference.new_full((), log_std)  # made there: a copy would wait for the device
     scaled = difference * (-log_std).exp()
     return -0.5 * scaled.square() - log_std - 0.5 * math.log(2 * math.pi)
