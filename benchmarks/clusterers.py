@@ -1,17 +1,16 @@
 """Which clusterer finds the classes people mean: the table of docs/results/clusterers.md.
 
-    python benchmarks/clusterers.py --data FOLDER --stores FOLDER [--only SET ...]
+    python benchmarks/clusterers.py --data FOLDER --stores FOLDER [--only SET ...] [--out FILE]
 
-Stores are trained once, a few CPU minutes each, and kept; so are the figures. No clusterer sees a
-label: labels count the clusters asked for, and judge. A clusterer is (where, how): a space made of
-z, and a method in it.
+Stores are trained once, one to five CPU minutes each, and kept; so are the figures. No clusterer
+sees a label: labels count the clusters asked for, and judge. A clusterer is (where, how): a space
+made of z, and a method in it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from clusterers_plan import SETS, LabelledSet
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from tvae_core.analysis.cluster_count import proposed
 from tvae_core.analysis.cluster_space import active_dimensions, parted
 from tvae_core.analysis.clustering import cluster
 from tvae_core.analysis.metrics import clustering_accuracy
@@ -33,7 +33,8 @@ from tvae_core.synthetic.write import read_truth
 
 Array = NDArray[Any]
 _NEIGHBOURS = 15
-_CORES = 2
+_UMAP_NEIGHBOURS = (10, 15, 30)
+_BEGIN, _END = "<!-- table -->", "<!-- end of the table -->"
 
 
 def trained(one: LabelledSet, data: Path, stores: Path) -> Path:
@@ -54,9 +55,8 @@ def labels_of(store: EmbeddingStore, images: Path) -> NDArray[np.int64]:
     return np.asarray(truth["label"], np.int64)[store.column("source/index")]
 
 
-def spaces(store: EmbeddingStore, seed: int) -> dict[str, Callable[[], Array]]:
-    """Return what makes each space of a store."""
-    z, std = store.z_mean, store.column("content/std")
+def spaces(z: Array, std: Array, seed: int) -> dict[str, Callable[[], Array]]:
+    """Return what makes each space of the contents of a store, mean and deviation (N, D)."""
     used = active_dimensions(std)
     return {
         "z": lambda: z,
@@ -65,7 +65,7 @@ def spaces(store: EmbeddingStore, seed: int) -> dict[str, Callable[[], Array]]:
         "averaged": lambda: averaged(z[:, used]),
         **{
             f"UMAP of {n}": lambda n=n: parted(z[:, used], seed=seed, neighbours=n)
-            for n in (10, 15, 30)
+            for n in _UMAP_NEIGHBOURS
         },
     }
 
@@ -143,27 +143,29 @@ HOW: dict[str, Callable[[Array, int, int], NDArray[np.integer]]] = {
 }
 
 
-def compared(store: EmbeddingStore, truth: NDArray[np.int64], seed: int) -> dict[str, Any]:
-    """Return accuracy and CPU seconds by space and method, and what labels would give."""
-    count = len(np.unique(truth))
-    used = active_dimensions(store.column("content/std"))
+def compared(z: Array, std: Array, truth: NDArray[np.int64], seed: int) -> dict[str, Any]:
+    """Return accuracy and CPU seconds by space and method, and what labels would give.
+
+    z, std (N, D) of q(z) of the images that have a class, truth (N,).
+    """
+    count, used = len(np.unique(truth)), active_dimensions(std)
     figures: dict[str, Any] = {
-        "images": len(truth), "classes": count, "z": store.z_dim, "active": int(used.sum()),
-        "largest": float(np.bincount(truth).max() / len(truth)),
-        "vote": vote(store.z_mean[:, used], truth),
+        "images": len(truth), "classes": count, "z": z.shape[1], "active": int(used.sum()),
+        "largest": float(np.bincount(truth).max() / len(truth)), "vote": vote(z[:, used], truth),
     }  # fmt: skip
     rows = figures["rows"] = []
-    for where, make in spaces(store, seed).items():
+    for where, make in spaces(z, std, seed).items():
         start = time.process_time()
         values = np.asarray(make(), np.float64)
         made = time.process_time() - start
+        if where == "UMAP of 15":
+            figures["proposed"] = proposed(values, z[:, used], seed).count
         for how, method in HOW.items():
             if how == "SCAN head" and where != "active z":
                 continue
             start = time.process_time()
-            labels = method(values, count, seed)
+            accuracy = clustering_accuracy(truth, np.asarray(method(values, count, seed)))
             spent = time.process_time() - start + made
-            accuracy = clustering_accuracy(truth, np.asarray(labels))
             rows.append({"where": where, "how": how, "accuracy": accuracy, "cpu_s": spent})
     return figures
 
@@ -175,29 +177,70 @@ def vote(z: Array, truth: NDArray[np.int64]) -> float:
     return float(np.mean(votes.argmax(1) == truth))
 
 
+def table(found: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the lines of the table: a column a set, a row a clusterer, the best of each bold."""
+    names = list(found)
+    rows = list(dict.fromkeys((r["where"], r["how"]) for f in found.values() for r in f["rows"]))
+    values = {
+        (name, (r["where"], r["how"])): r["accuracy"] for name in names for r in found[name]["rows"]
+    }
+    best = {name: max(v for (n, _), v in values.items() if n == name) for name in names}
+    lines = ["| where | how | " + " | ".join(names) + " | mean |", "|---" * (len(names) + 3) + "|"]
+    for row in rows:
+        mine = [values.get((name, row), float("nan")) for name in names]
+        cells = [
+            "" if np.isnan(v) else f"**{v:.3f}**" if v == best[name] else f"{v:.3f}"
+            for name, v in zip(names, mine, strict=True)
+        ]
+        mean = "" if np.isnan(mine).any() else f"{np.mean(mine):.3f}"
+        lines.append(f"| {row[0]} | {row[1]} | " + " | ".join(cells) + f" | {mean} |")
+    for words, key, form in (
+        ("vote of 15 neighbours, with labels", "vote", ".3f"),
+        ("largest class", "largest", ".3f"),
+        ("images", "images", ","),
+        ("dimensions of z that are used", "active", ""),
+        ("classes", "classes", ""),
+        ("number proposed", "proposed", ""),
+    ):
+        cells = [format(f[key], form) for f in found.values()]
+        lines.append(f"| {words} | | " + " | ".join(cells) + " | |")
+    return lines
+
+
+def figures_of(name: str, data: Path, stores: Path) -> dict[str, Any]:
+    """Return the figures of a set, made where they are not kept yet."""
+    kept = stores / f"{name}.json"
+    if not kept.exists():
+        with EmbeddingStore(trained(SETS[name], data, stores)) as store:
+            truth = labels_of(store, stores / "images" / name)
+            some = truth >= 0
+            std = store.column("content/std")[some]
+            write_text(kept, json.dumps(compared(store.z_mean[some], std, truth[some], 0)))
+    figures: dict[str, Any] = json.loads(kept.read_text())
+    return figures
+
+
 def main() -> None:
-    """Train and compare."""
+    """Train, compare, and print or write the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--stores", type=Path, required=True)
     parser.add_argument("--only", nargs="*", default=list(SETS), choices=list(SETS))
     parser.add_argument("--train", action="store_true", help="train and compare nothing")
-    parser.add_argument("--seeds", type=int, nargs="*", default=[0])
+    parser.add_argument("--out", type=Path, help="the page whose table is replaced")
     given = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", str(_CORES))
-    for name in given.only:
-        run = trained(SETS[name], given.data, given.stores)
-        for seed in () if given.train else given.seeds:
-            kept = given.stores / f"{name}-{seed}.json"
-            if not kept.exists():
-                with EmbeddingStore(run) as store:
-                    truth = labels_of(store, given.stores / "images" / name)
-                    found = compared(store, truth, seed)
-                write_text(kept, json.dumps(found, indent=1))
-            found = json.loads(kept.read_text())
-            print(name, {k: v for k, v in found.items() if k != "rows"})
-            for row in found["rows"]:
-                print(f"  {row['where']:22}{row['how']:16}{row['accuracy']:.3f}{row['cpu_s']:8.1f}")
+    if given.train:
+        for name in given.only:
+            trained(SETS[name], given.data, given.stores)
+        return
+    lines = table({name: figures_of(name, given.data, given.stores) for name in given.only})
+    lines += ["", *(f"* {name}: {SETS[name].about}" for name in given.only)]
+    if given.out is None:
+        print("\n".join(lines))
+        return
+    head, _, rest = given.out.read_text().partition(_BEGIN)
+    tail = rest.partition(_END)[2]
+    write_text(given.out, head + _BEGIN + "\n" + "\n".join(lines) + "\n" + _END + tail)
 
 
 if __name__ == "__main__":

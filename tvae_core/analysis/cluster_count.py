@@ -14,6 +14,7 @@ FEWEST = 40  # images: halves of twenty
 MOST_CLUSTERS = 24
 _COMPARED = 2_000
 _HALVINGS = 6
+_NEARLY = 0.9  # of the highest stability: what is less is not proposed however far it lies apart
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,14 @@ class Proposal:
 
     @property
     def score(self) -> Figures:
-        """What is highest for the number proposed, (k,): stability times apartness."""
+        """Stability times apartness, (k,)."""
         return self.stability * self.apartness
 
     @property
     def count(self) -> int:
-        """The number proposed."""
-        return int(self.counts[int(np.argmax(self.score))])
+        """The number proposed: of highest score among those nearly as stable as the stablest."""
+        stable = self.stability >= _NEARLY * self.stability.max()
+        return int(self.counts[int(np.argmax(np.where(stable, self.score, -1.0)))])
 
 
 def proposed(

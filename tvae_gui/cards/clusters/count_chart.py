@@ -30,7 +30,7 @@ class CountChart(QWidget):
         self.plot.hideButtons()
         self.plot.setMenuEnabled(False)
         self.plot.setFrameShape(self.plot.Shape.NoFrame)
-        self.plot.getAxis("left").setWidth(30)
+        self.plot.getAxis("left").setWidth(36)
         self.plot.setAccessibleName("Score by the number of clusters")
         self.plot.setToolTip(
             "Stability (two halves of the images agree on the clusters) times apartness\n"
