@@ -15,7 +15,7 @@ def test_a_set_and_the_rest_differ_in_what_made_the_set(window: MainWindow, qtbo
     z = window.state.values("z1")
     window.state.select({"kind": "range", "column": "z1", "low": 1.0, "high": None})
     window.state.add_set("open")
-    press(window, Qt.Key.Key_D)
+    press(window, Qt.Key.Key_D, Qt.KeyboardModifier.ShiftModifier)
     settle(qtbot, window)
     drawer = window.compare_drawer
     assert drawer.isVisible()
@@ -33,6 +33,6 @@ def test_a_set_and_the_rest_differ_in_what_made_the_set(window: MainWindow, qtbo
 
 
 def test_with_nothing_to_compare_it_says_so(window: MainWindow, qtbot: QtBot) -> None:
-    press(window, Qt.Key.Key_D)
+    press(window, Qt.Key.Key_D, Qt.KeyboardModifier.ShiftModifier)
     settle(qtbot, window)
     assert "nothing to compare" in window.compare_drawer._note.text()

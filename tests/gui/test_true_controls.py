@@ -25,7 +25,8 @@ from pytestqt.qtbot import QtBot
 from tests.factories import store_content
 from tests.gui.conftest import settle
 from tests.gui.hands import drag, send, spot
-from tests.gui.material import HingeDecoder
+from tests.gui.material import HingeDecoder, make_hinge_store
+from tvae_core.planes import PlaneChoice
 from tvae_core.store import write_store
 from tvae_gui.main_window import MainWindow
 from tvae_gui.probe.probe_presenter import with_pose
@@ -211,3 +212,37 @@ def test_points_are_as_large_on_a_fine_screen(tmp_path: Path) -> None:
         for k in (1, 2)
     ]
     assert areas[1] == pytest.approx(4 * areas[0], rel=0.25)
+
+
+def test_gallery_card_and_probe_fit_a_small_screen(window: MainWindow, qtbot: QtBot) -> None:
+    for key in ("gallery", "why", "walk"):
+        window.commands.run(key)
+        settle(qtbot, window)
+    window.state.choose_plane(PlaneChoice.of_axes("angle", "error"))
+    QApplication.processEvents()
+    assert window.minimumSizeHint().width() <= 1280
+    assert window.width() == 1280
+    inside = window.inspector.widget()
+    assert inside is not None
+    assert inside.width() <= window.inspector.viewport().width()  # no count is cut
+
+
+def test_the_images_behind_the_points_follow_the_dimensions_off_the_plane(
+    make_window: Make, tmp_path: Path, qtbot: QtBot
+) -> None:
+    window = make_window()
+    assert window.open(make_hinge_store(tmp_path / "h.h5", images=200, side=16, z_dim=4))
+    window.state.choose_plane(PlaneChoice("z", 2, 3))
+    settle(qtbot, window)
+    before = window.plane.grab().toImage()
+    slider = window.probe_panel._z[0]._slider
+    slider.setFocus()
+    QTest.keyClick(slider, Qt.Key.Key_End)  # z1 opens the hinge
+    settle(qtbot, window)
+    qtbot.wait(100)
+    settle(qtbot, window)
+    keys = list(window.plane_presenter._exact)
+    assert len(keys) >= 2
+    first, last = (window.plane_presenter._exact[k] for k in (keys[0], keys[-1]))
+    assert not np.allclose(first[0], last[0])
+    assert window.plane.grab().toImage() != before

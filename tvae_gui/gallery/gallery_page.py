@@ -191,4 +191,5 @@ def _combo(name: str, letters: int) -> QComboBox:
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(letters)
     box.setMaxVisibleItems(24)
+    box.setMinimumWidth(88)  # beside a card on a screen of 1280 pixels
     return box

@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import (
     QHeaderView,
     QMenu,
     QScrollArea,
+    QSizePolicy,
     QTreeWidget,
     QTreeWidgetItem,
     QWidget,
@@ -108,6 +109,9 @@ class Inspector(QScrollArea):
         self.x_box, self.y_box = self._combo("x axis"), self._combo("y axis")
         for box in (self.x_box, self.y_box):
             box.activated.connect(self._on_axes)
+            box.setMinimumContentsLength(2)  # two side by side do not widen the panel
+            box.setMinimumWidth(64)
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._how = muted()
         self._how.setWordWrap(True)
         self._section("Axes", self.plane_box)
@@ -195,7 +199,7 @@ class Inspector(QScrollArea):
         """Say how many images pass."""
         self._clear.setEnabled(filtered)
         self._clear.setToolTip("Remove all filters" if filtered else "No filter is set")
-        words = f"{count(shown)} of {count(total)} shown" if filtered else "all shown"
+        words = f"{count(shown)} of {count(total)}" if filtered else "all shown"
         self._filter_words.setText(words)
 
     def show_planes(

@@ -59,7 +59,7 @@ def _select(w: Rooms) -> list[Command]:
                 lambda: _no_selection(w)),
         Command("averages", "Class averages…", "Select", w.averages.open, ("Ctrl+Shift+G",),
                 lambda: _no_run(w)),
-        Command("compare", "Compare two selections…", "Select", w.comparison.open, ("D",),
+        Command("compare", "Compare two selections…", "Select", w.comparison.open, ("Shift+D",),
                 lambda: _no_run(w)),
         Command("undo", "Undo", "Select", s.undo, ("Ctrl+Z",),
                 lambda: "" if s.stack.undo_name else "Nothing to undo", separated=True,

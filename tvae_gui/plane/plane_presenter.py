@@ -53,6 +53,7 @@ class PlanePresenter:
         self._exact: dict[tuple[Any, ...], Array] = {}
         self._asked: tuple[Any, ...] | None = None
         self._near: Array | None = None
+        self._drawn_at: tuple[float, ...] = ()
 
     # --- points --------------------------------------------------------------------------------
     def show_plane(self) -> None:
@@ -78,6 +79,10 @@ class PlanePresenter:
         """Return what the axes are called; a dimension of z that says nothing says so."""
         nearness, choice = self._state.nearness, shown.choice
         titles = [shown.x_title, shown.y_title]
+        if choice.kind == "axes":
+            known = {c.key: f"{c.title} ({c.unit})" if c.unit else c.title
+                     for c in self._state.columns}  # fmt: skip
+            return known.get(choice.x, titles[0]), known.get(choice.y, titles[1])
         for side, dimension in enumerate((choice.first, choice.second)):
             if choice.kind == "z" and nearness is not None and nearness.is_unused(dimension):
                 titles[side] += " (unused by the model)"
@@ -139,10 +144,11 @@ class PlanePresenter:
         if grid is None:
             return None
         aspect = round(grid.aspect(window), 1)
-        key = (*grid.key, aspect)
-        self._ask_exact(grid, atlas)
+        held = self._held()
+        key = (*grid.key, *held, aspect)
+        self._ask_exact(grid, atlas, held)
         if key not in self._tiles:
-            values = self._exact.get(grid.key)
+            values = self._exact.get((*grid.key, *held))
             if values is None and atlas is not None:
                 values = tile_values(atlas, grid)
             if values is None:
@@ -164,16 +170,25 @@ class PlanePresenter:
         share = self._state.support_of(*self._z_of(grid))
         return sheet(values, grid, share, self._tones.colours, grid.aspect(window))
 
-    def _ask_exact(self, grid: TileGrid, atlas: Atlas | None) -> None:
+    def _held(self) -> tuple[float, ...]:
+        """Return what the dimensions off a plane of z stand at: its images depend on them."""
+        shown, probe = self._state.shown, self._state.probe
+        if shown is None or probe is None or shown.choice.kind != "z" or shown.is_line:
+            return ()
+        off = np.delete(probe.z, [shown.choice.first, shown.choice.second])
+        return tuple(np.round(off, 3).tolist())
+
+    def _ask_exact(self, grid: TileGrid, atlas: Atlas | None, held: tuple[float, ...]) -> None:
         """Ask for exact tiles where the atlas would only interpolate."""
+        key = (*grid.key, *held)
         finer = atlas is None or grid.pitch_x < 0.9 * float(atlas.x[1] - atlas.x[0])
         few = len(grid.x) * len(grid.y) <= MOST_EXACT_TILES
-        wanted = finer and few and self._decoder.is_ready and grid.key != self._asked
-        if not wanted or grid.key in self._exact:
+        wanted = finer and few and self._decoder.is_ready and key != self._asked
+        if not wanted or key in self._exact:
             return
-        self._asked = grid.key
+        self._asked = key
         _, z = self._z_of(grid)
-        self._decoder.ask_many(TILES, z, grid.key, TILE_SIDE)
+        self._decoder.ask_many(TILES, z, key, TILE_SIDE)
 
     def _z_of(self, grid: TileGrid) -> tuple[Array, Array]:
         """Return the places (n, 2) of the tiles and the z (n, D) they stand for."""
@@ -244,6 +259,9 @@ class PlanePresenter:
             self._view.probe.put(None, None, False)
         else:
             self._view.probe.put(state.probe.xy, self._near, state.shown.is_line)
+            if self._held() != self._drawn_at:
+                self._drawn_at = self._held()
+                self.show_tiles()
 
     def show_mirror(self, at: Place | None, probe: Place | None) -> None:
         """Mark the mirror image of the probe's object, or none."""

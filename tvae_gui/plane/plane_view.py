@@ -344,7 +344,8 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
             Qt.Key.Key_Down: (0, -1),
         }
         key = Qt.Key(event.key())
-        held = bool(event.modifiers() & (Modifier.ControlModifier | Modifier.AltModifier))
+        others = Modifier.ControlModifier | Modifier.AltModifier | Modifier.ShiftModifier
+        held = bool(event.modifiers() & others)
         if key in steps:
             reach = 10 if event.modifiers() & Modifier.ShiftModifier else 1
             view, size = self.box.viewRect(), self.box.rect()

@@ -81,7 +81,7 @@ class WalkPresenter:
         if not self._strip.isVisible() or self._state.probe is None or not self._way:
             return
         z = walk(self._state, self._path, self._way, self._strip.room)
-        blended = [blend_at(self._state, row) for row in z]
+        blended = [blend_at(self._state, row, strict=True) for row in z]
         if all(image is not None for image in blended):
             self._put(z, blended)
         if self._in_flight:
@@ -96,7 +96,7 @@ class WalkPresenter:
     def on_decoded(self, answer: DecodedMany) -> None:
         """Show the exact images, unless the probe has gone on and blended ones are newer."""
         self._in_flight = False
-        if self._asked is None or blend_at(self._state, answer.tag[0]) is None:
+        if self._asked is None or blend_at(self._state, answer.tag[0], strict=True) is None:
             self._put(answer.tag, list(answer.images))
         if self._asked is not None:
             self._ask(self._asked)

@@ -190,7 +190,7 @@ class ProbePresenter:
     def _preview(self) -> Array | None:
         if self._state.probe is None:
             return None
-        image = blend_at(self._state, self._state.probe.z)
+        image = blend_at(self._state, self._state.probe.z, strict=self._decoder.is_ready)
         return None if image is None else self._posed(image)
 
     def _posed(self, image: Array) -> Array:

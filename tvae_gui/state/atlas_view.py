@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.planes import to_plane
+from tvae_core.planes import ShownPlane, to_plane
 from tvae_core.store import Atlas
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.raster import Picture, Window
@@ -56,8 +56,12 @@ def blend(atlas: Atlas, x: Array, y: Array) -> Array:
     return np.asarray((below * (1 - fy) + above * fy) * scale + np.float32(atlas.low))
 
 
-def blend_at(state: ExplorerState, z: Array) -> Array | None:
-    """Return the open run's blend at z (D,), pose zero; None where its atlas has none."""
+def blend_at(state: ExplorerState, z: Array, strict: bool = False) -> Array | None:
+    """Return the open run's blend at z (D,), pose zero; None where its atlas has none.
+
+    An atlas on the principal axes is of the plane through the mean: with `strict` there is no blend
+    for a z that lies off it.
+    """
     store = state.store
     if store is None or store.atlas is None:
         return None
@@ -65,12 +69,24 @@ def blend_at(state: ExplorerState, z: Array) -> Array | None:
     if atlas.plane == "z" and store.z_dim <= 2:
         x, y = float(z[0]), float(z[1]) if store.z_dim == 2 else float(atlas.y[0])
     elif state.shown is not None and state.shown.choice.kind == atlas.plane:
+        if strict and not _on_plane(state.shown, z):
+            return None
         x, y = (float(v) for v in to_plane(state.shown, z))
     else:
         return None
     if not covers(atlas, x, y):
         return None
     return np.asarray(blend(atlas, np.array([x]), np.array([y]))[0])
+
+
+def _on_plane(shown: ShownPlane, z: Array) -> bool:
+    """Return whether z lies on the plane itself, within a fiftieth of what it spans."""
+    linear = shown.linear
+    if linear is None or linear.components is None or linear.mean is None:
+        return True
+    drawn = linear.mean + np.einsum("k,kd->d", to_plane(shown, z), linear.components)
+    span = float(np.nanmax(np.nanstd(shown.xy[:: max(1, len(shown.xy) // 10_000)], axis=0)))
+    return float(np.linalg.norm(z - drawn)) <= 0.05 * max(span, 1e-9)
 
 
 def covers(atlas: Atlas, x: float, y: float) -> bool:
