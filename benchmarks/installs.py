@@ -62,12 +62,12 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tvae-installs-") as name:
         folder = Path(name)
-        wheel = built(folder / "wheel")
+        wheel, commit = built(folder / "wheel"), commit_now()
         tried = []
         for extra in options.extras:
             tried.append(try_extra(extra, wheel, folder / "venv"))
             print(tried[-1], flush=True)
-            options.out.write_text(page(wheel, tried), encoding="utf-8")
+            options.out.write_text(page(wheel, commit, tried), encoding="utf-8")
     return 0 if all(one.works == "yes" for one in tried) else 1
 
 
@@ -146,12 +146,15 @@ def size_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in files) / 1e6
 
 
-def page(wheel: Path, tried: list[Tried]) -> str:
+def commit_now() -> str:
+    """Return what is committed here."""
+    git = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(git, capture_output=True, text=True, cwd=HOUSE, check=False)
+    return done.stdout.strip()
+
+
+def page(wheel: Path, commit: str, tried: list[Tried]) -> str:
     """Return the results as Markdown."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HOUSE,
-        check=False,
-    ).stdout.strip()  # fmt: skip
     lines = [
         "# Installing each extra into an empty environment",
         "",

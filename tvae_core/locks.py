@@ -12,13 +12,17 @@ import json
 import os
 import platform
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import filelock
+with warnings.catch_warnings():
+    # where the system has no locks, said of what this page tells at its top
+    warnings.filterwarnings("ignore", "only soft file lock is available")
+    import filelock
 
 from tvae_core.errors import BusyError, TvaeError
 from tvae_core.files import file_error

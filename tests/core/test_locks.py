@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import filelock
 import numpy as np
 import pytest
 
@@ -107,10 +106,10 @@ def test_a_disk_without_locks_works_all_the_same(
         raise OSError(number, os.strerror(number))
 
     target = tmp_path / "a.h5"
-    monkeypatch.setattr(filelock.FileLock, "acquire", fail)
+    monkeypatch.setattr(locks.filelock.FileLock, "acquire", fail)
     with held(target):
-        other = filelock.SoftFileLock(lock_file(target))
-        with pytest.raises(filelock.Timeout):
+        other = locks.filelock.SoftFileLock(lock_file(target))
+        with pytest.raises(locks.filelock.Timeout):
             other.acquire(timeout=0)
     with held(target):
         pass

@@ -31,9 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate, train, embed, draw."""
+    from tvae_core.synthetic.write import is_written
+
     folder = Path(arguments.folder)
     run_path = folder / "run"
-    if not (folder / "images" / "truth.csv").exists():
+    if not is_written(folder / "images"):
         _simulate(folder / "images", arguments)
     _train(run_path, folder / "images" / "particles.star", arguments)
     plane, grid = _draw(folder, run_path)

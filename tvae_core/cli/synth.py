@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvae_core.cli.reporting import tell
@@ -49,6 +48,7 @@ def _defaults(uses: list[tuple[str, Option]]) -> str:
 def run(arguments: argparse.Namespace) -> int:
     """Make the set."""
     from tvae_core.synthetic import KINDS, plan_set, write_set
+    from tvae_core.synthetic.write import is_written
 
     given = {
         key.removeprefix("option."): value
@@ -58,8 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     types = {option.name: option.type for option in KINDS[arguments.kind].options}
     values = {name: _parsed(name, text, types) for name, text in given.items()}
     plan = plan_set(arguments.kind, **values)
-    truth = Path(arguments.out) / "truth.csv"
-    if truth.exists() and not arguments.overwrite:
+    if is_written(arguments.out) and not arguments.overwrite:
         raise ConfigError("the folder already holds an image set", arguments.out, "add --overwrite")
     written = write_set(plan, arguments.out)
     tell(arguments, vars(written), *(str(path) for path in vars(written).values() if path))

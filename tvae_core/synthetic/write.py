@@ -17,6 +17,7 @@ from tvae_core.synthetic.star import star_text
 
 TRUTH_NAME = "truth.csv"
 _ROWS_AT_ONCE = 10_000
+_STACKS = ("images.npy", "particles.mrcs", "fields.mrcs")
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ def write_set(
     shape = (plan.count, *plan.image_shape)
     images = (part.images for part in plan.chunks(chunk))
     if plan.pixel_size_angstrom is None:
-        stack = _write_npy(folder / "images.npy", shape, images)
+        stack = _write_npy(folder / _STACKS[0], shape, images)
         return WrittenSet(stack, folder / TRUTH_NAME, None)
     is_field = "x_px" in plan.truth
-    stack = folder / ("fields.mrcs" if is_field else "particles.mrcs")
+    stack = folder / _STACKS[2 if is_field else 1]
     star = None if is_field else folder / "particles.star"
     if star is not None:
         pixel_size = plan.pixel_size_angstrom
@@ -70,6 +71,11 @@ def write_set(
     with atomic_write(stack) as part:
         write_mrcs(part, shape, images, plan.pixel_size_angstrom)
     return WrittenSet(stack, folder / TRUTH_NAME, star)
+
+
+def is_written(folder: Path | str) -> bool:
+    """Return whether a folder holds a whole set; one that was stopped halfway has no stack."""
+    return any((Path(folder) / name).exists() for name in _STACKS)
 
 
 def write_truth(truth: TrueColumns, path: Path | str) -> None:

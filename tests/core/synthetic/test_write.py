@@ -9,9 +9,10 @@ import mrcfile
 import numpy as np
 import pytest
 
+from tvae_core.cli.main import main
 from tvae_core.errors import ConfigError
 from tvae_core.synthetic import plan_set, write_set
-from tvae_core.synthetic.write import read_truth
+from tvae_core.synthetic.write import is_written, read_truth
 
 
 def test_particles_are_written_as_a_valid_stack(tmp_path: Path) -> None:
@@ -83,3 +84,13 @@ def test_a_failure_leaves_the_earlier_stack(tmp_path: Path) -> None:
         write_set(plan_set("digits-u", count=5, seed=2), tmp_path, chunk=0)
     assert written.stack.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npy", "truth.csv"]
+
+
+def test_a_set_that_was_stopped_halfway_is_made_anew(tmp_path: Path) -> None:
+    words = ["synth", "hinge", str(tmp_path), "--count", "4", "--side", "24"]
+    assert main(words) == 0
+    assert is_written(tmp_path)
+    (tmp_path / "particles.mrcs").unlink()  # it comes last
+    assert not is_written(tmp_path)
+    assert main(words) == 0
+    assert is_written(tmp_path)
