@@ -76,3 +76,22 @@ def test_presets_are_listed_in_groups_each_with_a_line(capsys: Capture) -> None:
     listed = json.loads(capsys.readouterr().out)
     assert [preset["name"] for preset in listed] == preset_names()
     assert all(len(preset["about"]) > 20 for preset in listed)
+
+
+@pytest.mark.parametrize("kind", ["noise", "ten"])
+def test_of_noise_and_of_ten_images_nothing_was_learned_and_it_is_said(
+    kind: str, tmp_path: Path, capsys: Capture
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 1, (60, 16, 16)).astype(np.float32)
+    np.save(tmp_path / "images.npy", noise if kind == "noise" else ellipses(10))
+    small = ["--epochs", "1", "--encoder-kernels", "2", "--rotations", "4"]
+    small += ["--generator-hidden", "8", "--fourier-features", "8", "--downsample-px", "16"]
+    words = ["train", str(tmp_path / "run"), "--data", str(tmp_path / "images.npy"), *small]
+    assert main([*words, "--content-start", "none", "--no-embed"]) == 0
+    assert "Nothing was learned" in capsys.readouterr().out
+
+
+def test_constant_images_are_refused_in_words(tmp_path: Path, capsys: Capture) -> None:
+    np.save(tmp_path / "images.npy", np.full((50, 16, 16), 7, np.float32))
+    assert main(["train", str(tmp_path / "run"), "--data", str(tmp_path / "images.npy")]) == 2
+    assert "nothing to learn" in capsys.readouterr().err
