@@ -54,7 +54,8 @@ class DataConfig(_Section):
         "auto",
         "How pictures of several sizes come to one. crop, pad: cut or padded about the centre with "
         "the border's own value, to the smallest or the largest; scale: each shrunk or enlarged; "
-        "auto: pad where sizes differ less than twofold, else scale; decided when the run starts",
+        "auto: pad where sizes differ less than twofold or only margins differ, else scale; "
+        "decided when the run starts",
     )
     side_px: int = _field(
         0, "Side that pictures of several sizes are fitted into; 0: chosen", "px", ge=0, le=16384

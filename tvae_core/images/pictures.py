@@ -30,6 +30,7 @@ _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
 _GREY = {"1": "u1", "L": "u1", "LA": "u1", "La": "u1", "I": "i4", "F": "f4"}
 _GREY |= {"I;16": "u2", "I;16B": "u2", "I;16L": "u2", "I;16N": "u2"}
 _EXIF_ORIENTATION = 0x0112
+_FEW = 64  # pictures that are looked at to choose how all are fitted
 _PHOTOMETRIC, _BITS_A_SAMPLE = 262, 258
 
 
@@ -139,10 +140,12 @@ def open_pictures(path: Path, wanted: Wanted, found: Pictures | None = None) -> 
     files = found.files
     forms = [_inspect(file) for file in files]
     sizes = np.asarray([(form.height, form.width) for form in forms])
-    fit = fit_of(sizes, wanted.fit, wanted.side_px, wanted.crop_px)
     dtype = np.result_type(*{form.dtype for form in forms})
     clear = [file for file, form in zip(files, forms, strict=True) if form.clear]
     transparency = behind(clear, len(clear) == len(files), _opened)
+    fit = fit_of(
+        sizes, wanted.fit, wanted.side_px, wanted.crop_px, lambda: _some(files, transparency)
+    )
     colour = max(form.channels for form in forms) == 3 and not transparency.is_image
     taken = chosen_channels(path, wanted, 3 if colour else 1) if colour else ()
     channels = 3 if colour and len(taken) != 1 else 1
@@ -155,6 +158,19 @@ def open_pictures(path: Path, wanted: Wanted, found: Pictures | None = None) -> 
     stack = StackForm(len(files), height, width, channels, dtype)
     notes = StackNotes(labels=found.labels, label_names=found.names, remarks=tuple(remarks))
     return PictureStack(path, files, stack, notes, taken, transparency, fit, found.folders)
+
+
+def _some(files: list[Path], transparency: Behind) -> list[NDArray[Any]]:
+    """Return a few pictures, spread over all, as they are read."""
+    places = np.unique(np.linspace(0, len(files) - 1, _FEW).astype(int)).tolist()
+    found = []
+    for file in (files[place] for place in places):
+        with _opened(file) as picture:
+            if transparency.is_image:
+                found.append(_alpha(file, picture))
+            else:
+                found.append(_pixels(file, picture, True, transparency.background))
+    return found
 
 
 def _said(forms: list[_Form]) -> Iterator[str]:

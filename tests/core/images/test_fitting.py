@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.core.images.makers import save_pictures
 from tvae_core.config import DataConfig, RunConfig
-from tvae_core.images.fitting import Fit, fit_of
+from tvae_core.images.fitting import Fit, fit_of, object_size
 from tvae_core.images.opening import open_data, open_stack
 from tvae_core.images.prepared import open_prepared
 from tvae_core.runs.begin import begin
@@ -97,6 +97,34 @@ def test_one_odd_picture_does_not_decide_for_all() -> None:
     assert fit_of(sizes) == Fit("pad", 60)
     assert fit_of(np.full((5, 2), 60)) is None
     assert fit_of(np.asarray([(40, 60)] * 5)) is None
+
+
+def cut_outs(folder: Path, tight: bool) -> None:
+    """Save pictures of 30 to 120 px, of discs that fill a third of them, or that are all alike."""
+    folder.mkdir()
+    noise = np.random.default_rng(0)
+    for number, side in enumerate(np.linspace(30, 120, 40).astype(int).tolist()):
+        share = 0.35 if tight else 11 / side
+        image = disc(side, share, 60, 200) + noise.normal(0, 6, (side, side))
+        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(folder / f"{number:02d}.png")
+
+
+def test_objects_of_one_size_are_padded_whatever_their_margins(tmp_path: Path) -> None:
+    cut_outs(tmp_path / "tight", True)
+    cut_outs(tmp_path / "loose", False)
+    with open_stack(tmp_path / "tight") as stack:
+        assert stack.fit == Fit("scale", 72)
+    with open_stack(tmp_path / "loose") as stack:
+        assert stack.fit == Fit("pad", 120)
+        dark = (stack.read(np.arange(40)) < 130).sum(axis=(1, 2))
+    assert np.ptp(dark) <= 0.2 * dark.mean()
+
+
+@given(st.integers(9, 40), st.floats(1.0, 4.0))
+def test_an_object_twice_as_large_is_measured_twice_as_large(width: int, times: float) -> None:
+    small = disc(80, width / 80)
+    large = np.pad(disc(round(80 * times), width / 80), 3, constant_values=230)
+    assert object_size(large) / object_size(small) == pytest.approx(times, rel=0.12)
 
 
 def test_a_run_keeps_how_its_pictures_were_fitted(tmp_path: Path) -> None:
