@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from tvae_core.analysis.class_averages import ClassAccumulator, random_halves
-from tvae_core.analysis.honest_resolution import PoseFreedom
 from tvae_core.errors import Cancelled
 from tvae_core.progress import Cancel
 from tvae_core.thumbnails import ThumbnailFile
 from tvae_gui.jobs.latest_worker import LatestWorker
+
+if TYPE_CHECKING:
+    from tvae_core.analysis.honest_resolution import PoseFreedom
 
 Array = NDArray[Any]
 AT_ONCE_S = 0.006  # of a frame of 16 ms
@@ -118,6 +119,9 @@ class TileJob(QObject):
         done: list[int] = []
 
         def work(cancelled: Cancel) -> Iterator[object]:
+            # averages bring scipy along, which the first window starts without
+            from tvae_core.analysis.honest_resolution import PoseFreedom
+
             for number in range(len(done), len(classes)):
                 if cancelled():
                     raise Cancelled("something else is wanted first")
@@ -153,6 +157,8 @@ def _class_picture(
     mean = rows.mean(axis=0, dtype=np.float32)
     resolved = np.inf
     if rows.ndim == 3 and rows.shape[1] == rows.shape[2] and len(rows) > 1:
+        from tvae_core.analysis.class_averages import ClassAccumulator, random_halves
+
         total = ClassAccumulator(rows.shape[1])
         total.add(rows.astype(np.float32), random_halves(len(rows)))
         resolved = total.result(freedom, share).resolution_px()
