@@ -32,7 +32,7 @@ def main(out: Path, pictures: Path, data: Path | None, quick: bool) -> None:
     table = store.to_dataframe()
     print(table[["z1", "z2", "angle_rad", "reconstruction_error"]].describe())
     spread = store.z.std(axis=0)
-    queries = np.linspace(0, len(store) - 1, 5).astype(int)
+    queries = range(5)
     near = [np.argsort((((store.z - store.z[q]) / spread) ** 2).sum(1))[:8] for q in queries]
     sheet(pictures / "galaxies-neighbours.png", store.images[np.concatenate(near)], 8)
     start, end = store.z[near[0][0]], store.z[near[-1][0]]
