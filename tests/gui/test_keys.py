@@ -7,12 +7,24 @@ from pathlib import Path
 
 import pytest
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QKeySequence
+from PyQt6.QtGui import QContextMenuEvent, QKeySequence
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QListWidget,
+    QMenu,
+    QScrollBar,
+    QTableView,
+)
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import settle
+from tests.gui.hands import spot
 from tvae_gui.main_window import MainWindow
 
 Make = Callable[..., MainWindow]
@@ -97,3 +109,37 @@ def test_a_menu_that_was_closed_leaves_no_key_dead(window: MainWindow) -> None:
     press(window, "Ctrl+A")
     press(window, "Ctrl+D")
     assert window.state.selection.count == 0
+
+
+def test_a_right_click_on_the_plane_puts_the_probe_there_and_offers_what_can_be_done(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    viewport = window.plane.viewport()
+    at = spot(window, 0.35, 0.9)
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, at, viewport.mapToGlobal(at))
+    QApplication.sendEvent(viewport, event)
+    assert window.state.probe is not None
+    assert window.state.probe.xy == pytest.approx((0.35, 0.9), abs=0.02)
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    grey = {a.text(): a.isEnabled() for a in menu.actions()}
+    assert grey["Why is this image here?"]
+    assert not grey["Select nothing"]
+    around = next(a for a in menu.actions() if a.text() == "Select images around the probe")
+    QTest.mouseClick(menu, Qt.MouseButton.LeftButton, pos=menu.actionGeometry(around).center())
+    assert window.state.selection.count == window.state.probe.near > 0
+    qtbot.waitUntil(lambda: window.commands.action("none").isEnabled())
+
+
+def test_every_control_has_a_name_that_a_screen_reader_can_say(window: MainWindow) -> None:
+    kinds = (QAbstractButton, QComboBox, QLineEdit, QAbstractSlider, QAbstractSpinBox, QListWidget)
+    inner = (QComboBox, QAbstractSpinBox, QTableView, QScrollBar, QMenu)
+    nameless = []
+    for kind in kinds:
+        for widget in window.findChildren(kind):
+            part = isinstance(widget, QScrollBar) or isinstance(widget.parentWidget(), inner)
+            words = widget.text() if isinstance(widget, QAbstractButton) else ""
+            own = widget.objectName().startswith("qt_")  # of Qt itself
+            if not (part or own or widget.accessibleName() or words.strip()):
+                nameless.append(f"{type(widget).__name__} in {type(widget.parent()).__name__}")
+    assert nameless == []

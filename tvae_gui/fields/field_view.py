@@ -102,6 +102,7 @@ class FieldDrawer(Drawer):
         self.threshold.setToolTip("Minimum confidence of the picks shown and saved")
         self.threshold.moved.connect(self.threshold_moved)
         self.image = QSpinBox()
+        self.image.setAccessibleName("Number of the image in the file")
         self.image.setPrefix("image ")
         self.image.valueChanged.connect(lambda number: self.image_chosen.emit(number - 1))
         self.drawn = QCheckBox("as the model reconstructs it")

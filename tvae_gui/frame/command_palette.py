@@ -34,10 +34,12 @@ class CommandPalette(QFrame):
         self.setAccessibleName("Commands")
         self._entries: list[Entry] = []
         self._field = QLineEdit()
+        self._field.setAccessibleName("Find a command")
         self._field.setPlaceholderText("Type a command")
         self._field.textChanged.connect(self._fill)
         self._field.installEventFilter(self)
         self._list = QListWidget()
+        self._list.setAccessibleName("Commands found")
         self._list.itemActivated.connect(self._on_activated)
         self._list.itemClicked.connect(self._on_activated)
         column = QVBoxLayout(self)

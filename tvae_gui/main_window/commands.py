@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject, QPoint, Qt, pyqtSignal
 from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import QMainWindow, QMenu, QPushButton
 
@@ -125,6 +125,17 @@ class Commands(QObject):
     def action(self, key: str) -> QAction:
         """Return the action of a command."""
         return self._actions[key]
+
+    def popup(self, keys: Iterable[str], at: QPoint) -> QMenu:
+        """Show a menu of some commands that goes away by itself."""
+        menu = QMenu(self._window)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.setToolTipsVisible(True)
+        menu.aboutToHide.connect(self._let_keys_through)
+        self.refresh()
+        menu.addActions([self._actions[key] for key in keys])
+        menu.popup(at)
+        return menu
 
     def table(self) -> list[Command]:
         """Return the commands in the order of the menus."""

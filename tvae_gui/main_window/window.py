@@ -17,6 +17,8 @@ from tvae_gui.state.evaluation_view import facts_of
 from tvae_gui.widgets.controls import single_shot
 from tvae_gui.widgets.wheel import WheelGuard
 
+PLANE_MENU = ("why", "nearest", "around", "walk", "reference", "copy", "all", "none", "invert",
+              "keep", "export", "fit")  # fmt: skip
 SAVE_MS = 1500
 SETTLE_MS = 120
 FIND_MS = 50  # after the first paint: reading the ends of many runs takes longer than it
@@ -128,6 +130,7 @@ class MainWindow(Rooms):
         plane.view_changed.connect(self._settle.start)
         plane.view_changed.connect(self.hover.hide)
         plane.difference_held.connect(self.probe.compare)
+        plane.menu_wanted.connect(lambda at: self.commands.popup(PLANE_MENU, at))
         plane.tool_changed.connect(self.tools.show_tool)
         plane.mode_changed.connect(self.tools.show_mode)
         self.tools.tool_chosen.connect(plane.set_tool)

@@ -41,6 +41,7 @@ class PathBar(QFrame):
         self.setObjectName("panel")
         self._play = QToolButton()
         self._play.setCheckable(True)
+        self._play.setAccessibleName("Play along the path")
         self._play.toggled.connect(self.play_toggled)
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setAccessibleName("Playhead")
@@ -49,6 +50,8 @@ class PathBar(QFrame):
         self._words.setFixedWidth(56)
         self._mode, self._speed = QComboBox(), QComboBox()
         self._mode.addItems(list(_MODES))
+        self._mode.setAccessibleName("How the path is played")
+        self._speed.setAccessibleName("Speed of the path")
         self._mode.textActivated.connect(self.mode_chosen)
         for times, words in _SPEEDS:
             self._speed.addItem(words, times)

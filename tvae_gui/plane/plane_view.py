@@ -10,7 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QWheelEvent
+from PyQt6.QtGui import QColor, QContextMenuEvent, QImage, QKeyEvent, QMouseEvent, QWheelEvent
 from PyQt6.QtWidgets import QWidget
 
 from tvae_gui.plane.plane_items import (
@@ -49,7 +49,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
     shape_drawn(kind, points (V, 2), how, finished), shape_cancelled(), path_point(x, y),
     path_drawn(points), path_ended(), hovered(x, y), left_plane(), view_changed(),
     tool_changed(name), mode_changed(how),
-    difference_held(bool), while D is down.
+    difference_held(bool), while D is down, menu_wanted(place on the screen).
     """
 
     probe_dragged = pyqtSignal(float, float)
@@ -65,6 +65,7 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
     tool_changed = pyqtSignal(str)
     mode_changed = pyqtSignal(str)
     difference_held = pyqtSignal(bool)
+    menu_wanted = pyqtSignal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._left = CountAxis("left")
@@ -257,6 +258,14 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
             self.path_ended.emit()
         else:
             self.mousePressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Put the probe where the menu is asked for, unless a key asked; then ask for the menu."""
+        event.accept()
+        self.left_plane.emit()
+        if event.reason() == QContextMenuEvent.Reason.Mouse and self.tool == PROBE:
+            self.probe_dragged.emit(*self.place_at(QPointF(event.pos())))
+        self.menu_wanted.emit(event.globalPos())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom at the cursor."""

@@ -122,6 +122,7 @@ class AverageDrawer(Drawer):
         self.realign = QCheckBox("correct the drift of the zero pose")
         self.realign.setToolTip(_REALIGN)
         self.images_at = QLineEdit()
+        self.images_at.setAccessibleName("Where the original images are now")
         self.images_at.setPlaceholderText(ORIGINAL_LOCATION)
         self.images_at.setToolTip("Only if the original images have moved: their new location")
         for name, box in (("Of", self.source), ("CTF", self.correction), ("Size", self._size)):
