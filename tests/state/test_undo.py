@@ -224,3 +224,12 @@ def test_a_step_of_a_million_images_keeps_bits(state: ExplorerState) -> None:
     for side in (back, there):
         (kept,) = side.here.values()
         assert kept.bits.bits.nbytes == -(-IMAGES // 8)
+
+
+def test_a_set_of_the_same_images_as_the_marks_is_not_lost_with_them(state: ExplorerState) -> None:
+    state.mark_images(np.array([1, 2]), "kept")
+    state.select_indices([1, 2])
+    state.add_set("two")
+    state.undo()
+    state.mark_images(np.array([7]), "kept")
+    assert [(d.named.name, d.named.count) for d in state.deleted] == [("two", 2)]

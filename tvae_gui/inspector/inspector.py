@@ -14,7 +14,6 @@ from PyQt6.QtWidgets import (
     QMenu,
     QScrollArea,
     QSizePolicy,
-    QTreeWidget,
     QTreeWidgetItem,
     QWidget,
 )
@@ -23,6 +22,7 @@ from tvae_core.columns import Column
 from tvae_core.planes import PlaneChoice
 from tvae_core.selection import NamedSet
 from tvae_core.words import count
+from tvae_gui.inspector.set_tree import SetTree
 from tvae_gui.state.scatter_frame import Legend
 from tvae_gui.theme import colour, set_role
 from tvae_gui.widgets.controls import muted, panel, row, title, tool_button
@@ -40,7 +40,7 @@ class Inspector(QScrollArea):
     Signals: colour_chosen(key), filter_column_chosen(key), filter_changed(low, high),
     filter_cleared(), plane_chosen(PlaneChoice), umap_wanted(), clusters_wanted(), poses_wanted(),
     filter_settled(), class_picked(number, adds), set_picked(name, how), set_menu(name, position),
-    deleted_wanted(position).
+    deleted_wanted(position), sets_dropped(source, target, position).
     """
 
     colour_chosen = pyqtSignal(str)
@@ -55,6 +55,7 @@ class Inspector(QScrollArea):
     set_picked = pyqtSignal(str, str)
     set_menu = pyqtSignal(str, QPoint)
     deleted_wanted = pyqtSignal(QPoint)
+    sets_dropped = pyqtSignal(str, str, QPoint)
     filter_settled = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -141,7 +142,8 @@ class Inspector(QScrollArea):
         self._column.addLayout(line)
 
     def _build_sets(self) -> None:
-        self.sets = QTreeWidget()
+        self.sets = SetTree()
+        self.sets.dropped_onto.connect(self.sets_dropped)
         self.sets.setColumnCount(2)
         self.sets.setHeaderHidden(True)
         self.sets.setRootIsDecorated(False)

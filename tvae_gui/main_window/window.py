@@ -291,6 +291,7 @@ class MainWindow(Rooms):
         i.set_picked.connect(self.sets.pick)
         i.set_menu.connect(self.sets.open_menu)
         i.deleted_wanted.connect(self.sets.open_deleted)
+        i.sets_dropped.connect(self.sets.open_combinations)
         self.gallery.save_wanted.connect(self.sets.keep)
         self.gallery.export_wanted.connect(lambda: self.export.open())
         i.umap_wanted.connect(self.data.compute_umap)

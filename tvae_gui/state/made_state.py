@@ -291,6 +291,14 @@ class MadeState:
         """Take a set away; it is kept among those recently deleted."""
         self._put_set(name, None, f"delete set “{name}”")
 
+    def keep_set(self, wanted: str, selection: Selection, words: str) -> NamedSet:
+        """Keep some images under a name that is free; `words` name the step."""
+        name = self._free_name(wanted, selection.mask)
+        colour = CLASS_COLOURS[len(self.made.sets) % len(CLASS_COLOURS)]
+        made = NamedSet(name, colour, selection.mask, selection.rule)
+        self._put_set(name, made, words)
+        return made
+
     def merge_sets(self, source: str, target: str) -> None:
         """Put the images of one set into another, whose name stays; both can be had back."""
         one, other = self.named_set(source), self.named_set(target)
@@ -452,7 +460,8 @@ def _with(sets: list[NamedSet], old: NamedSet | None, fresh: NamedSet) -> list[N
 
 def _lost(sets: tuple[DeletedSet, ...], made: Made) -> tuple[DeletedSet, ...]:
     """Return those of some sets, each once, whose images are no set and not recently deleted."""
-    known = [s.mask for s in made.sets] + [d.named.mask for d in made.deleted]
+    there = [*made.sets, *(d.named for d in made.deleted)]
+    known = [s.mask for s in there if s.rule != HAND]  # what marks hold now, the next key changes
     lost = []
     for one in sets:
         marks = one.named.rule == HAND  # each mark taken back leaves one
