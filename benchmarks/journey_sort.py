@@ -45,7 +45,6 @@ class Counted:
             self._app.processEvents()
             time.sleep(0.002)
         self.rows.append((words, clicks, keys))
-        print(words, file=sys.stderr, flush=True)
 
     def key(self, widget: QWidget, key: Qt.Key, words: str, ctrl: bool = False) -> None:
         """Press a key and count it."""
@@ -96,14 +95,15 @@ def journey(hands: Counted, window: MainWindow, target: Path) -> None:
     """Find classes, reject the junk, export both halves, and check what was written."""
     window.halves.ask = lambda proposed, _: proposed  # Enter in the dialog accepts the name
     hands.key(window.plane, Qt.Key.Key_K, "K: the card of clusters")
-    window.cluster_drawer.choose("kmeans", 8)
+    window.cluster_drawer.choose("k-means", 8)
     hands.step("choose k-means and 8 classes", clicks=2, keys=1)
     hands.click(window.cluster_drawer._run, "Find")
+    assert window.state.clusters is not None, window.cluster_drawer.note
     hands.key(window.plane, Qt.Key.Key_G, "Ctrl+G: the gallery", ctrl=True)
     hands.key(window.gallery_page.grid, Qt.Key.Key_C, "C: classes as cards")
     cards = window.gallery_page.classes
     for place in JUNK:
-        while window.class_state.current < place:
+        for _ in range(place - window.class_state.current):
             hands.key(cards, Qt.Key.Key_Right, "→: the next class")
         hands.key(cards, Qt.Key.Key_X, "X: reject the class")
     rejected = window.state.named_set("rejected")
