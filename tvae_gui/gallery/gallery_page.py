@@ -175,6 +175,7 @@ class GalleryPage(QWidget):
     def show_words(self, words: str, why_no_halves: str) -> None:
         """Say how far the pass is, and whether the halves can be exported."""
         self.words.setText(words)
+        self.words.setToolTip(words)
         self.halves.setEnabled(not why_no_halves)
         self.halves.setToolTip(
             why_no_halves or "Write the kept and the rejected particles as two tables"

@@ -72,7 +72,7 @@ class GalleryState:
         """Return what can be listed: words, what it is, and how many images."""
         state = self._state
         shown = state.images if state.visible is None else int(np.count_nonzero(state.visible))
-        words = "all images" if state.visible is None else "all images that pass the filters"
+        words = "all images" if state.visible is None else "all that pass the filters"
         found = [(words, Subject(), shown)]
         if state.present.count:
             found.append(("the selection", Subject("selection"), state.present.count))
@@ -281,7 +281,7 @@ class GalleryState:
         kept, rejected = self._state.marks_of(self.order)
         done, turned = int(np.count_nonzero(kept)), int(np.count_nonzero(rejected))
         rest = len(self.order) - done - turned
-        return f"{count(done)} kept · {count(turned)} rejected · {count(rest)} unmarked"
+        return f"{count(done)} kept · {count(turned)} rejected · {count(rest)} left"
 
     # --- looks ---------------------------------------------------------------------------------
     def set_looks(self, picture: Picture | None = None, tile_px: int | None = None) -> None:
