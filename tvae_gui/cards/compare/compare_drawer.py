@@ -79,8 +79,8 @@ class CompareDrawer(Drawer):
         side.hide()
         side.setDefaultSectionSize(26)
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for place in (1, 2, 3):
-            table.setColumnWidth(place, 62)
+        for place, width in ((1, 58), (2, 74), (3, 74)):
+            table.setColumnWidth(place, width)
         table.setMinimumHeight(8 * 26 + 34)
         table.cellClicked.connect(lambda line, _: self.column_picked.emit(self._keys[line]))
         return table
@@ -118,9 +118,10 @@ class CompareDrawer(Drawer):
         self._keys = [line[0] for line in lines]
         self.table.setRowCount(len(lines))
         for number, (_, title, effect, first, second) in enumerate(lines):
-            words = (title, f"{effect:+.2f}", figure(first), figure(second))
+            words = (title, f"{effect:+.2f}".replace("-", "−"), figure(first), figure(second))
             for place, text in enumerate(words):
                 item = QTableWidgetItem(text)
+                item.setToolTip(text)
                 if place:
                     right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
                     item.setTextAlignment(right)
