@@ -64,7 +64,7 @@ def umap_plane(
     neighbours: int = 15,
 ) -> NDArray[np.float32]:
     """Return UMAP coordinates (N, 2) float32 of latents (N, D): `umap_coordinates` to look at."""
-    shape = UmapShape(neighbours=neighbours)
+    shape = UmapShape(neighbours=neighbours, fitted=UMAP_FITTED)
     return umap_coordinates(z, shape, progress, cancelled, seed)
 
 

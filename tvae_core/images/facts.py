@@ -221,7 +221,7 @@ def _facts_of(
     deviation = corners.std(1)
     signal = grey - level[:, None, None]  # (n, w, w)
     radius = np.hypot(axis_px(width)[:, None], axis_px(width)[None])
-    centre = radius < _CENTRE * width
+    centre = radius <= max(_CENTRE * width, radius.min())
     middle = signal[:, centre].mean(1)
     error = middle.std() / np.sqrt(max(1, len(middle)))
     between = signal.var(0)
