@@ -21,6 +21,7 @@ RUN_FILES = frozenset(
     [
         "config.json", "metrics.jsonl", "progress.jsonl", "log.txt", "run.pid", "launch.pid",
         "embeddings.h5", "model.safetensors", "images.npz", "evaluation.json", "evaluation.md",
+        "chosen.json", "verdict.json",
     ]
 )  # fmt: skip
 RUN_FOLDERS = frozenset(["checkpoints", "previews"])

@@ -122,7 +122,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, images: Path) -> RunFolder
 def small(config: RunConfig, images: Path) -> RunConfig:
     """Return a config as it is, at the size of a test."""
     return config.changed([
-        f"data.path={images}", "model.kernel_px=7", "model.encoder_kernels=4",
+        f"data.path={images}", "data.downsample_px=0", "model.kernel_px=7",
+        "model.encoder_kernels=4",
         "model.generator_hidden=16", "model.fourier_features=16", "model.mlp_hidden=8",
         "train.epochs=1", "train.batch_size=16", "train.preview_images=16", "train.threads=1",
         "train.device=cuda", "embed.atlas_nodes=2",
