@@ -1,4 +1,7 @@
-"""`tvae info PATH`: describe images, a run or a store."""
+"""`tvae info PATH`: describe images, a run or a store.
+
+Of images it reads the headers and a sample; `--deep` reads every pixel.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvae_core import words
 from tvae_core.analysis.verdict import Verdict
-from tvae_core.cli.reporting import tell
+from tvae_core.cli.reporting import progress, tell
 from tvae_core.errors import StoreError
 from tvae_core.runs.folder import RunFolder
 
@@ -29,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.epilog = f"Images are read from names that end in {readable()}."
     parser.add_argument("path", help="images, a run's folder or a store")
+    parser.add_argument(
+        "--deep",
+        action="store_true",
+        help="read every pixel of every image; else, of a large set, a thousand images",
+    )
     for name in _READING:
         add_parameter(parser, "data", name, default_words(DataConfig.model_fields[name].default))
 
@@ -42,8 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
         facts = store
     else:
         from tvae_core.images.inspect import describe
+        from tvae_core.work.request import quiet
 
-        facts = describe(path, _reading(arguments))
+        with progress(arguments) as share:
+            reading = _reading(arguments)
+            told = share if arguments.deep else quiet  # a sample is read at once
+            facts = describe(path, reading, arguments.deep, told, arguments.cancelled)
     tell(arguments, facts, _lines(facts))
     trouble = _trouble(facts)
     if trouble:
@@ -124,6 +137,8 @@ def _known_by(store: EmbeddingStore) -> str:
 
 def _lines(facts: dict[str, Any]) -> str:
     shown = {k: v for k, v in facts.items() if v not in (None, [], {}, "")}
+    if "looked_at" in shown:
+        shown["looked_at"] = _looked_at(facts)
     width = max(len(key) for key in shown)
     return "\n".join(f"{key.replace('_', ' '):<{width}}  {_text(v)}" for key, v in shown.items())
 
@@ -142,12 +157,24 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+def _looked_at(facts: dict[str, Any]) -> str:
+    """Return of which images the values below are."""
+    if facts["looked_at"] == facts["count"]:
+        return "every pixel of every image"
+    return (
+        f"{facts['looked_at']:,} of {facts['count']:,} images, spread over the set "
+        "(--deep reads all)"
+    )
+
+
 def _trouble(facts: dict[str, Any]) -> str:
-    if facts.get("bad_pixels"):
-        if facts["bad_pixels"] == facts["count"] * facts["height"] * facts["width"]:
-            return "every pixel of every image is NaN or infinite (choose other images)"
-        return (
-            f"{facts['bad_pixels']:,} pixels in {facts['bad_images']:,} images are NaN or infinite "
-            "(set data.bad_pixels to zero or mean)"
-        )
-    return ""
+    if not facts.get("bad_pixels"):
+        return ""
+    whole = facts["looked_at"] == facts["count"]
+    if facts["mean"] is None:
+        what = "every image" if whole else f"all {facts['looked_at']:,} images looked at"
+        return f"every pixel of {what} is NaN or infinite (choose other images)"
+    pixels, images = (words.count(facts[f"bad_{noun}s"], noun) for noun in ("pixel", "image"))
+    of = "" if whole else f" of the {facts['looked_at']:,} looked at"
+    todo = "set data.bad_pixels to zero or mean"
+    return f"{pixels} in {images}{of} are NaN or infinite ({todo})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +17,48 @@ from tvae_core.images.values import findings, look_at_values
 _ASKS_NOTHING = RunConfig(data=DataConfig(bad_pixels="zero", range="each"))
 
 
-def describe(path: Path | str, data: DataConfig = DataConfig()) -> dict[str, Any]:  # noqa: B008
-    """Return what there is to say about a stack; every image is read once.
+def describe(
+    path: Path | str,
+    data: DataConfig = DataConfig(),  # noqa: B008
+    deep: bool = False,
+    progress: Callable[[float, str], None] = lambda share, words: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Return what there is to say about a stack, from its headers and a sample of its images.
+
+    The sample is that of `look_at_values`: all images of a small set, a thousand of a large one.
 
     Parameters
     ----------
     path : path
     data : DataConfig
         How it is to be read; its own path is not looked at.
+    deep : bool
+        Read every image instead of a sample.
+    progress, cancelled : callable
+        As for `look_at_values`.
 
     Returns
     -------
     dict
         `path`, `kind`, `count`, `height`, `width` (pixels), `channels`, `dtype`,
-        `pixel_size_angstrom` (or None), `files` (number), `label_counts` (or None), `min`, `max`
-        and `mean` (None when no pixel is finite), `bad_pixels`, `bad_images`, `constant_images`,
-        `remarks`: oddities of the file, and what a run would say of its values.
+        `pixel_size_angstrom` (or None), `files` (number), `label_counts` (or None), `looked_at`
+        (images read), of these `min`, `max` and `mean` (None when no pixel is finite),
+        `bad_pixels`, `bad_images`, `constant_images`; `remarks`: oddities of the file, and what a
+        run would say of its values.
 
     Raises
     ------
     ImageFileError
         As `open_stack`.
+    Cancelled
+        As `look_at_values`.
     """
     with open_data(data.model_copy(update={"path": str(path)})) as stack:
-        facts = look_at_values(stack, every_image=True)
+        facts = look_at_values(stack, deep, progress, cancelled)
         found = [str(finding) for finding in findings(facts, _ASKS_NOTHING)]
         return _form(stack) | {
+            "looked_at": facts.looked_at,
             "min": facts.low if facts.pixels else None,
             "max": facts.high if facts.pixels else None,
             "mean": facts.total / facts.pixels if facts.pixels else None,

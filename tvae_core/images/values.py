@@ -6,6 +6,7 @@ and `findings` says what these mean under given settings, without reading anythi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from tvae_core import words
 from tvae_core.config import RunConfig
+from tvae_core.errors import Cancelled
 from tvae_core.images.preprocess import hot_pixel_bounds
 from tvae_core.images.ranges import makes_no_difference, range_of
 from tvae_core.images.stack import ImageStack
@@ -93,15 +95,20 @@ class ValueFacts:
             self.pixels += values.size
 
     @property
+    def covers_all(self) -> bool:
+        """Whether every image of the stack was looked at."""
+        return self.looked_at >= self.images
+
+    @property
     def is_constant(self) -> bool:
         """Whether every image looked at is of one value."""
         return self.looked_at > 0 and self.constant_images == self.looked_at
 
     def of(self, count: int) -> str:
         """Return "all 60 images", "12 of 60 images" or "12 of the 1,000 images looked at"."""
-        if self.looked_at < self.images and count == self.looked_at:
+        if not self.covers_all and count == self.looked_at:
             return f"all {count:,} images looked at"
-        if self.looked_at < self.images:
+        if not self.covers_all:
             return f"{count:,} of the {self.looked_at:,} images looked at"
         if count == self.images:
             return f"all {count:,} images" if count > 1 else "the only image"
@@ -141,24 +148,57 @@ class Finding:
         return f"{self.what} ({self.todo})" if self.todo else self.what
 
 
-def look_at_values(stack: ImageStack, every_image: bool = False) -> ValueFacts:
+def look_at_values(
+    stack: ImageStack,
+    every_image: bool = False,
+    progress: Callable[[float, str], None] = lambda share, words: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> ValueFacts:
     """Return the facts of a stack: of all images, or of a thousand when there are very many.
+
+    Parameters
+    ----------
+    stack : ImageStack
+    every_image : bool
+        Read all, in the order in which they lie in their files.
+    progress : callable
+        Told the share done, 0 to 1, and of what.
+    cancelled : callable
+        Asked between two reads.
 
     Raises
     ------
     ImageFileError
         As `ImageStack.read`.
+    Cancelled
+        With what was found so far.
     """
     image_bytes = 4 * stack.height * stack.width * stack.channels
     count = len(stack)
     if not every_image and count * image_bytes > _ALL_BELOW:
         count = min(count, max(16, min(_SAMPLE, _ALL_BELOW // image_bytes)))
     chosen = np.unique(np.linspace(0, len(stack) - 1, count).astype(np.int64))
+    if every_image:
+        chosen = _as_they_lie(stack)
     facts = facts_of(len(stack), stack.dtype)
     together = max(1, _BYTES_A_READ // image_bytes)
     for first in range(0, len(chosen), together):
+        if cancelled():
+            raise Cancelled(f"stopped; {_so_far(facts)}", stack.path)
         facts.add(stack.read(chosen[first : first + together]))
+        progress(facts.looked_at / len(chosen), "reading images")
     return facts
+
+
+def _as_they_lie(stack: ImageStack) -> NDArray[np.int64]:
+    """Return all images, file by file: a table may name them in any order."""
+    sources = stack.sources()
+    return np.lexsort((sources.image_index, sources.file_index)).astype(np.int64)
+
+
+def _so_far(facts: ValueFacts) -> str:
+    found = f"{facts.bad_images:,} with NaN or infinite pixels, {facts.constant_images:,} constant"
+    return f"{facts.looked_at:,} of {words.count(facts.images, 'image')} were read: {found}"
 
 
 def facts_of(images: int, dtype: np.dtype[Any]) -> ValueFacts:

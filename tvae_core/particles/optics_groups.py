@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,21 @@ from tvae_core.particles.numbers import numbers_of
 
 _GROUP = "rlnOpticsGroup"
 _NAME = "rlnOpticsGroupName"
+
+
+class NamedGroups(NamedTuple):
+    """The optics group that each row names.
+
+    Parameters
+    ----------
+    names : list of str
+        The groups named, each once.
+    of_row : (N,) int32
+        Which of `names`.
+    """
+
+    names: list[str]
+    of_row: NDArray[np.int32]
 
 
 class OpticsGroups:
@@ -38,7 +53,7 @@ class OpticsGroups:
         return len(next(iter(self._columns.values()), []))
 
     def numbers(
-        self, name: str, rows: int, groups: Sequence[str] | None = None
+        self, name: str, rows: int, groups: NamedGroups | None = None
     ) -> NDArray[np.float64]:
         """Return a column row by row, (N,).
 
@@ -50,8 +65,8 @@ class OpticsGroups:
         name : str
         rows : int
             N.
-        groups : sequence of str, optional
-            What each row names, (N,).
+        groups : NamedGroups, optional
+            What each row names.
 
         Raises
         ------
@@ -68,11 +83,10 @@ class OpticsGroups:
         if groups is None or _GROUP not in self._columns:
             raise TableError(f"column {name} needs {_GROUP} in both blocks", self._path)
         known = self._by_group(name, values)
-        places = {text: known.get(_key(text)) for text in set(groups)}
-        missing = next((text for text in groups if places[text] is None), None)
+        missing = next((text for text in groups.names if _key(text) not in known), None)
         if missing is not None:
             raise TableError(f"optics group {missing!r} is not in data_optics", self._path)
-        return np.array([places[text] for text in groups], np.float64)
+        return np.array([known[_key(text)] for text in groups.names], np.float64)[groups.of_row]
 
     def _by_group(self, name: str, values: NDArray[np.float64]) -> dict[float | str, float]:
         names = self._columns.get(_NAME, [])

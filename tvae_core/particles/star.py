@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from tvae_core.errors import TableError
 from tvae_core.files import atomic_write
 from tvae_core.particles.numbers import is_missing, numbers_of
-from tvae_core.particles.optics_groups import OpticsGroups
+from tvae_core.particles.optics_groups import NamedGroups, OpticsGroups
 from tvae_core.particles.references import free_name, gather
 from tvae_core.particles.star_text import (
     StarBlock,
@@ -42,6 +42,7 @@ _TOMOGRAM = (
     "rlnCenteredCoordinateZAngst",
 )
 _ROWS_A_WRITE = 1 << 16
+_LONG = 19  # digits, that not every int64 holds
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class StarTable(ParticleTable):
         What the optics groups say counts before what the rows say, as in RELION.
         """
         if self._in_optics(name):
-            return self._text.optics.numbers(name, len(self), self._groups())
+            return self._text.optics.numbers(name, len(self), self._groups)
         return self._own_numbers(name)
 
     def _own_numbers(self, name: str) -> NDArray[np.float64]:
@@ -109,11 +110,13 @@ class StarTable(ParticleTable):
         named = _GROUP in self.column_names and _GROUP in optics
         return named or name not in self.column_names or len(optics) == 1
 
-    def _groups(self) -> list[str] | None:
-        """Return the optics group that each row names, None when the rows name none."""
+    @cached_property
+    def _groups(self) -> NamedGroups | None:
+        """The optics group that each row names, None when the rows name none."""
         if _GROUP not in self.column_names:
             return None
-        return [plain_text(value) for value in self._values(_GROUP)]
+        values, index = gather(self._values(_GROUP))
+        return NamedGroups([_unquoted(value) for value in values], index)
 
     def has(self, name: str) -> bool:
         """Return whether the particles or their optics groups have the column."""
@@ -131,22 +134,27 @@ class StarTable(ParticleTable):
     def _references(self) -> tuple[ImageReferences, NDArray[np.bool_]]:
         if _IMAGE not in self.column_names:
             raise self._missing(_IMAGE)
-        index = np.zeros(len(self), dtype=np.int64)
-        whole = np.zeros(len(self), dtype=np.bool_)
+        numbers: list[int] = []  # from 1, 0 where a row names a whole file
 
         def paths() -> Iterator[bytes]:
-            for row, value in enumerate(self._values(_IMAGE)):
+            for value in self._values(_IMAGE):
                 number, at, path = value.strip(b"\"'").partition(b"@")
-                if at:
-                    index[row] = self._zero_based(row, number)
-                else:
-                    whole[row], path = True, number
-                if is_missing(plain_text(path)):
-                    raise TableError(f"{self._place(row)}: {_IMAGE} names no stack", self.path)
+                if not at:
+                    numbers.append(0)
+                    yield number
+                    continue
+                numbers.append(int(number) if number.isdigit() and len(number) < _LONG else 0)
+                if not numbers[-1]:
+                    self._refuse_number(len(numbers) - 1)
                 yield path
 
         files, file_index = gather(paths())
-        return ImageReferences(files, file_index, index), whole
+        for place, file in enumerate(files):
+            if is_missing(_unquoted(file)):
+                row = int(np.flatnonzero(file_index == place)[0])
+                raise TableError(f"{self._place(row)}: {_IMAGE} names no stack", self.path)
+        index = np.asarray(numbers, dtype=np.int64)
+        return ImageReferences(files, file_index, np.maximum(index - 1, 0)), index == 0
 
     @property
     def pixel_size_angstrom(self) -> NDArray[np.float64] | None:
@@ -281,12 +289,9 @@ class StarTable(ParticleTable):
             else:
                 yield row.split(None, place + 1)[place]
 
-    def _zero_based(self, row: int, number: bytes) -> int:
-        if not number.isdigit() or int(number) < 1:
-            raise TableError(
-                f"{self._place(row)}: {_IMAGE} must read N@file with N from 1", self.path
-            )
-        return int(number) - 1
+    def _refuse_number(self, row: int) -> NoReturn:
+        what = f"{self._place(row)}: {_IMAGE} must read N@file with N from 1"
+        raise TableError(what, self.path)
 
     def _refuse_text(self, name: str, values: list[bytes]) -> NoReturn:
         for row, value in enumerate(values):
@@ -299,6 +304,10 @@ class StarTable(ParticleTable):
 
     def _place(self, row: int) -> str:
         return f"line {self._line_numbers[row] + 1}"
+
+
+def _unquoted(text: str) -> str:
+    return plain_text(text.encode("utf-8", "surrogateescape"))
 
 
 def read_star(path: Path) -> StarTable:

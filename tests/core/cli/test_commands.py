@@ -127,7 +127,24 @@ def test_info_knows_images_runs_and_stores(run: Path, tmp_path: Path, capsys: Ca
     bad[1, 2, 3] = np.nan
     np.save(tmp_path / "bad.npy", bad)
     assert main(["info", str(tmp_path / "bad.npy")]) == 2
-    assert "1 pixels in 1 images" in capsys.readouterr().err
+    assert "1 pixel in 1 image are NaN" in capsys.readouterr().err
+
+
+def test_info_says_of_which_images_it_speaks(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tvae_core.images.values._ALL_BELOW", 1 << 20)
+    images = np.random.default_rng(0).normal(size=(5000, 8, 8)).astype(np.float32)
+    images[:2, 0, 0] = np.nan
+    np.save(tmp_path / "a.npy", images)
+    assert main(["info", str(tmp_path / "a.npy")]) == 2
+    told = capsys.readouterr()
+    assert "1,000 of 5,000 images, spread over the set (--deep reads all)" in told.out
+    assert "1 pixel in 1 image of the 1,000 looked at are NaN" in told.err
+    assert main(["info", str(tmp_path / "a.npy"), "--deep"]) == 2
+    told = capsys.readouterr()
+    assert "every pixel of every image" in told.out
+    assert "2 pixels in 2 images are NaN" in told.err
 
 
 def test_validate_finds_damage(run: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -170,6 +170,14 @@ def test_a_row_that_names_no_stack_is_refused_with_its_line(tmp_path, name):
         open_stack(path)
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "x", "", "9" * 19, "9" * 5000])
+def test_a_number_of_no_image_is_refused_with_its_line(tmp_path, number):
+    path = write_star(tmp_path / "p.star", ["1@s.mrcs", f"{number}@s.mrcs"])
+    line = path.read_text().splitlines().index(f"{number}@s.mrcs 1") + 1
+    with pytest.raises(ImageFileError, match=f"line {line}: rlnImageName must read N@file"):
+        open_stack(path)
+
+
 # --- tomograms ---------------------------------------------------------------------------------
 @pytest.mark.parametrize("column", ["TomoName", "TomoVisibleFrames", "CoordinateZ", "CtfImage"])
 def test_tilt_series_and_subtomograms_are_refused_whether_or_not_they_are_there(tmp_path, column):

@@ -11,7 +11,9 @@ from tests.core.images.makers import mrc_bytes, star_text
 from tvae_core.errors import ImageFileError
 from tvae_core.images import table_stack
 from tvae_core.images.opening import open_stack
+from tvae_core.images.raw import FileBytes
 from tvae_core.images.table_stack import TableStack
+from tvae_core.images.values import look_at_values
 
 
 def numbered(first: int, count: int, side: int = 4) -> np.ndarray:
@@ -168,3 +170,16 @@ def test_the_real_tables_of_one_stack_give_one_ctf(shared_data):
         cs, cs_sizes = stack.ctf(), stack.pixel_sizes_angstrom
     np.testing.assert_allclose(cs.rows(), star.rows(), rtol=1e-6)  # .cs holds float32
     np.testing.assert_allclose(cs_sizes, star_sizes, rtol=1e-5)  # the magnification is rounded
+
+
+def test_a_deep_look_opens_each_stack_once_however_the_rows_are_mixed(project, monkeypatch):
+    table = project / "particles.star"
+    table.write_text(star_text([ROWS[0], ROWS[1]] * 20))
+    monkeypatch.setattr(table_stack, "_OPEN_AT_ONCE", 1)
+    monkeypatch.setattr("tvae_core.images.values._BYTES_A_READ", 3 * 4 * 4 * 4)
+    opened = []
+    monkeypatch.setattr(table_stack, "FileBytes", lambda p: opened.append(p) or FileBytes(p))
+    with open_stack(table) as stack:
+        opened.clear()
+        facts = look_at_values(stack, every_image=True)
+    assert (facts.looked_at, len(opened)) == (40, 2)

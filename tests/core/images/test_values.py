@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tests.core.images.makers import png16
 from tvae_core.config import DataConfig, RunConfig
+from tvae_core.errors import Cancelled
 from tvae_core.images.inspect import describe
 from tvae_core.images.levels import Levels, levels_of
 from tvae_core.images.opening import open_stack
@@ -187,7 +188,31 @@ def test_a_look_at_very_many_images_reads_a_thousand(tmp_path: Path, monkeypatch
     assert (looked.looked_at, looked.images) == (1000, 5000)
     (found,) = findings(looked, RunConfig())
     assert "all 1,000 images looked at are constant" in found.what
-    assert describe(path)["constant_images"] == 5000
+    assert describe(path)["constant_images"] == describe(path)["looked_at"] == 1000
+    assert describe(path, deep=True)["constant_images"] == 5000
+
+
+def test_a_deep_look_finds_what_the_sample_passes_over(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tvae_core.images.values._ALL_BELOW", 1 << 20)
+    images = np.random.default_rng(0).normal(size=(5000, 8, 8)).astype(np.float32)
+    images[1, 2, 3], images[4321] = np.nan, 7
+    path = saved(tmp_path, images)
+    assert (describe(path)["bad_images"], describe(path)["constant_images"]) == (0, 0)
+    shares: list[float] = []
+    found = describe(path, deep=True, progress=lambda share, words: shares.append(share))
+    assert (found["looked_at"], found["bad_images"], found["constant_images"]) == (5000, 1, 1)
+    assert found["max"] == np.nanmax(images)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_a_deep_look_that_is_stopped_says_what_it_found(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tvae_core.images.values._BYTES_A_READ", 10 * SIDE * SIDE * 4)
+    images = blobs()
+    images[3, 0, 0] = np.inf
+    answers = iter([False, True])
+    with pytest.raises(Cancelled, match=r"stopped; 10 of 30 images were read: 1 with NaN"):
+        describe(saved(tmp_path, images), deep=True, cancelled=lambda: next(answers))
 
 
 @pytest.mark.parametrize("kind", [2, 4, 6])
