@@ -278,6 +278,8 @@ def _one_range(facts: ValueFacts, config: RunConfig) -> list[Finding]:
     if makes_no_difference(found, low, high):
         return []
     what = f"one range for all images: {found.low:g} to {found.high:g} becomes 0 to 1"
+    if (found.low, found.high) == (0.0, 1.0):
+        what = "one range for all images: their values, 0 to 1, stay as they are"
     todo = "data.range=set, so bright images stay bright; each takes each image's own"
     also = (("data.black", found.low), ("data.full_scale", found.high))
     return [Finding(what, todo, "Use one range", "data.range", "set", certain=True, also=also)]

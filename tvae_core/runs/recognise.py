@@ -263,6 +263,8 @@ def _images(path: Path) -> Recognised:
         alike = None if kind is not None and kind.is_table else kind_of_content(path)
         if alike is None and (kind is None or not kind.is_table):
             return _unknown(path, f"called {path.suffix} but not a {noun}", error)
+        if path.suffix.lower() in (".h5", ".hdf5") and "data." not in error.todo:
+            return _unknown(path, f"{noun} without images, or damaged", error)  # no setting helps
         return Recognised(Kind.IMAGES, path, f"a {noun} that cannot be read", "", error=error)
 
 

@@ -196,7 +196,8 @@ def test_a_problem_is_mended_by_its_button(ready: TrainDialog) -> None:
     problem = ready.state.preflight.blocking  # type: ignore[union-attr]
     ready.preflight.mend_requested.emit(problem)
     assert ready.start.isEnabled()
-    assert ready.preflight.problems_shown() == []
+    shown = ready.preflight.problems_shown()
+    assert shown == ["One range for all images: their values, 0 to 1, stay as they are."]
 
 
 def test_a_new_run_takes_images_and_settings_of_an_earlier_one(
