@@ -116,7 +116,7 @@ def cut_off(injector: Injector, stage: Stage, every: int = 1) -> Iterator[Trying
                     name = f"{stage.work.name}: power cut after operation {count}"
                     yield (
                         f"{name}, names {'at once' if at_once else 'late'}",
-                        _found_later(injector, stage, folder, state),
+                        partial(_found_later, injector, stage, folder, state),
                     )
 
 
