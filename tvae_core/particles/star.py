@@ -283,11 +283,16 @@ class StarTable(ParticleTable):
         if name not in self.column_names:
             raise self._missing(name)
         place = self.column_names.index(name)
-        for row in self._rows:
-            if b'"' in row or b"'" in row:
-                yield split_row(row)[place]
-            else:
-                yield row.split(None, place + 1)[place]
+        if self._holds_quotes:
+            return (split_row(row)[place] for row in self._rows)
+        return (row.split(None, place + 1)[place] for row in self._rows)
+
+    @cached_property
+    def _holds_quotes(self) -> bool:
+        """Whether a value of any row may be quoted, so that a space need not end it."""
+        starts = range(0, len(self), _ROWS_A_WRITE)
+        parts = (b"".join(self._rows[start : start + _ROWS_A_WRITE]) for start in starts)
+        return any(b'"' in part or b"'" in part for part in parts)
 
     def _refuse_number(self, row: int) -> NoReturn:
         what = f"{self._place(row)}: {_IMAGE} must read N@file with N from 1"
