@@ -28,6 +28,21 @@ def figure(value: float | None, unit: str = "") -> str:
     return f"{text} {unit}" if unit else text
 
 
+def signed(value: float, decimals: int = 2) -> str:
+    """Return a value with its sign, `+0.52` or `−0.52`, by the minus that figures have."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def share(part: int, whole: int) -> str:
+    """Return a part in per cent; what is there is never said to be nothing, nor less to be all."""
+    percent = 100 * part / max(whole, 1)
+    if part and percent < 0.05:
+        return "under 0.1 %"
+    if part < whole and percent >= 99.95:
+        return "over 99.9 %"
+    return f"{percent:.1f} %"
+
+
 def degrees(angle_rad: float) -> str:
     """Return an angle in whole degrees."""
     return f"{math.degrees(angle_rad):.0f}°".replace("-", "−")

@@ -168,6 +168,7 @@ QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit {{ background: {t.control}; 
   selection-color: {t.on_accent}; }}
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus {{ border: 1px solid {t.muted};
   padding: 4px 7px; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QCheckBox, QRadioButton {{ spacing: 8px; font-size: {SMALL_PX}px; }}
 QCheckBox::indicator {{ width: 14px; height: 14px; border-radius: 4px; background: {t.control}; }}
 QCheckBox::indicator:hover {{ background: {t.hover}; }}

@@ -119,3 +119,18 @@ def test_a_recommendation_waits_while_a_preset_is_chosen() -> None:
     form.forget_recommendation()
     form.choose_preset(RECOMMENDED)
     assert form.config() == load_preset("fast-cells")  # until the next look
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [("0,0005", 0.0005), ("5e-4", 0.0005), ("5,5e-4", 0.00055), ("0,125", 0.125)],
+)
+def test_a_decimal_comma_is_a_point(form: FormState, typed: str, value: float) -> None:
+    form.set("train.learning_rate", typed)
+    assert form.problem("train.learning_rate") == ""
+    assert form.value("train.learning_rate") == value
+
+
+def test_a_comma_that_may_part_thousands_is_asked_about(form: FormState) -> None:
+    form.set("train.learning_rate", "1,000")
+    assert form.problem("train.learning_rate")

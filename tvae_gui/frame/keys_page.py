@@ -11,19 +11,19 @@ from tvae_gui.theme import GRID, set_role
 from tvae_gui.widgets.controls import muted, title
 
 GESTURES = (
-    ("Drag", "with the probe: move it and see the object there"),
-    ("Arrows", "move the probe by a pixel, with Shift by ten"),
-    ("Hold D", "while dragging: what changes from the reference (B keeps one)"),
-    ("Wheel", "zoom at the cursor"),
-    ("Space + drag", "pan; or drag with the middle button"),
-    ("Drag", "with lasso, rectangle, circle: select"),
-    ("Shift + drag", "add to the selection"),
-    ("Ctrl+Shift + drag", "take away from the selection"),
-    ("Esc", "give up the shape, then the tool"),
-    ("Click", "with the path tool: add a point; drag draws freehand"),
-    ("Double-click", "end a path; on a slider: back to zero"),
-    ("Point at an image", "see it raw, upright, decoded and as residual"),
-    ("Click a small image", "put the probe on it"),
+    ("Drag", "With the probe: move it and see the object there"),
+    ("Arrows", "Move the probe by a pixel, with Shift by ten"),
+    ("Hold D", "While dragging: what changes from the reference (B keeps one)"),
+    ("Wheel", "Zoom at the cursor"),
+    ("Space + drag", "Pan; or drag with the middle button"),
+    ("Drag", "With lasso, rectangle, circle: select"),
+    ("Shift + drag", "Add to the selection"),
+    ("Ctrl+Shift + drag", "Take away from the selection"),
+    ("Esc", "Give up the shape, then the tool"),
+    ("Click", "With the path tool: add a point; drag draws freehand"),
+    ("Double-click", "End a path; on a slider: back to zero"),
+    ("Point at an image", "See it raw, upright, decoded and as residual"),
+    ("Click a small image", "Put the probe on it"),
 )
 _COLUMN_PX = 330
 
@@ -56,9 +56,9 @@ class KeysPage(QDialog):
             grid.addLayout(column, 0, place)
             sides.append(column)
         heights = [0, 0]
-        for part in parts:
+        for part in sorted(parts, key=_height, reverse=True):  # the columns end about evenly
             side = heights.index(min(heights))
-            heights[side] += part.sizeHint().height()
+            heights[side] += _height(part) + 2 * GRID
             sides[side].addWidget(part)
         for column in sides:
             column.addStretch(1)
@@ -68,6 +68,10 @@ class KeysPage(QDialog):
         self.resize(2 * _COLUMN_PX + 8 * GRID, min(max(heights) + 8 * GRID, most))
         self.show()
         self.raise_()
+
+
+def _height(part: QFrame) -> int:
+    return part.heightForWidth(_COLUMN_PX)
 
 
 def _part(name: str, rows: Iterable[tuple[str, str]]) -> QFrame:

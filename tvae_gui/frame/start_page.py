@@ -70,7 +70,11 @@ class StartPage(QWidget):
         column.addLayout(lists)
         whole = QVBoxLayout(self)
         whole.addStretch(2)
-        whole.addWidget(frame, 0, Qt.AlignmentFlag.AlignHCenter)
+        middle = QHBoxLayout()  # not an alignment, which forgets how high wrapped words are
+        middle.addStretch(1)
+        middle.addWidget(frame)
+        middle.addStretch(1)
+        whole.addLayout(middle)
         whole.addStretch(3)
         self.show_recent([])
         self.show_runs([])

@@ -9,7 +9,7 @@ from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QImage, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from tvae_core.words import count
+from tvae_core.words import count, share
 from tvae_gui.theme import GRID, SMALL_PX, colour, font, set_role
 from tvae_gui.widgets.controls import muted, panel, row, title
 from tvae_gui.widgets.image_panel import PictureRow
@@ -122,10 +122,8 @@ class Gallery(QWidget):
         """Say how many of all images are selected."""
         some = selected > 0
         self._count.setText(count(selected) if some else "none")
-        share = 100 * selected / max(total, 1)
-        self._of.setText(
-            f"of {count(total, 'image')} · {share:.1f} %" if some else "Draw around images (L)"
-        )
+        of = f"of {count(total, 'image')} · {share(selected, total)}"
+        self._of.setText(of if some else "Draw around images (L)")
         self.save.setEnabled(some)
         self.save.setToolTip("Save the selection under a name (Ctrl+S)" if some else _WHY)
         self.export.setEnabled(total > 0)

@@ -60,7 +60,8 @@ class SelectionPresenter:
             return
         self._mean = self._to_values(answer.mean)
         low, high = np.percentile(answer.std, [1, 99])
-        spread = picture_of(answer.std, min(low, 0.5 * high), high)
+        one = answer.summed == 1  # which has no spread
+        spread = None if one else picture_of(answer.std, min(low, 0.5 * high), high)
         self._gallery.show_average(self._tones.decoded(self._mean), spread)
         if not self._state.selection.count:
             self._gallery.residual.set_image(None)

@@ -8,6 +8,7 @@ from PyQt6.QtGui import QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import (
     QApplication,
     QFileDialog,
+    QGridLayout,
     QMainWindow,
     QStackedWidget,
     QVBoxLayout,
@@ -72,10 +73,14 @@ from tvae_gui.state.class_state import ClassState
 from tvae_gui.state.evaluation_view import evaluation_of
 from tvae_gui.state.gallery_state import GalleryState
 from tvae_gui.state.path_state import PathState
-from tvae_gui.theme import GRID, apply_theme, named_theme
+from tvae_gui.theme import GRID, apply_theme, named_theme, set_role
 from tvae_gui.training.training import Training
+from tvae_gui.widgets.controls import ElidedLabel
 from tvae_gui.widgets.drawer import Drawer
 from tvae_gui.widgets.file_filters import image_filters
+
+PLANE_HINT = "wheel: zoom · Space and drag: pan · Ctrl+G: gallery · ?: all keys"
+GALLERY_HINT = "K: keep · X: reject · U: take back · arrows: move · Ctrl+G: back to the plane"
 
 
 class Rooms(QMainWindow):
@@ -155,8 +160,13 @@ class Rooms(QMainWindow):
         column.setSpacing(GRID)
         column.addWidget(self.top_bar)
         column.addWidget(self.pages, 1)
-        self.message_bar = MessageBar()
-        column.addWidget(self.message_bar)
+        self.hint, self.message_bar = ElidedLabel(), MessageBar()
+        set_role(self.hint, "muted")
+        self.hint.setContentsMargins(12, 0, 12, 0)  # in line with the panels above
+        foot = QGridLayout()  # the room of the messages: while there is none, what hands can do
+        foot.addWidget(self.hint, 0, 0)
+        foot.addWidget(self.message_bar, 0, 0)
+        column.addLayout(foot)
         self.setCentralWidget(whole)
         self.palette_view = CommandPalette(self)
         self.keys_page = KeysPage(self)
@@ -253,6 +263,16 @@ class Rooms(QMainWindow):
         else:
             self.sorting.leave()
             self.plane.setFocus()
+        self.say_hint()
+
+    def say_hint(self) -> None:
+        """Say what hands can do here: in the gallery, or with the tool of the plane."""
+        if self.state.store is None:
+            self.hint.setText("")
+        elif self.gallery_page.isVisibleTo(self.stage) and self.stage.gallery_open:
+            self.hint.setText(GALLERY_HINT)
+        else:
+            self.hint.setText(f"{self.plane.statusTip()} · {PLANE_HINT}")
 
     def use_tool(self, name: str) -> None:
         """Take a tool of the plane."""

@@ -132,6 +132,7 @@ class MainWindow(Rooms):
         plane.difference_held.connect(self.probe.compare)
         plane.menu_wanted.connect(lambda at: self.commands.popup(PLANE_MENU, at))
         plane.tool_changed.connect(self.tools.show_tool)
+        plane.tool_changed.connect(lambda _: self.say_hint())
         plane.mode_changed.connect(self.tools.show_mode)
         self.tools.tool_chosen.connect(plane.set_tool)
         self.tools.mode_chosen.connect(plane.set_mode)
@@ -397,6 +398,7 @@ class MainWindow(Rooms):
         self.start_page.show_recent(self.recent.paths())
         self._find_runs.start()
         self.start_page.set_reasons("", why_no_demo())
+        self.say_hint()
         self.top_bar.show_run("", "")
         self.setWindowTitle("TARGET-VAE")
         self.commands.refresh_buttons()
@@ -410,6 +412,7 @@ class MainWindow(Rooms):
         self.pages.setCurrentIndex(1)
         name = store.path.parent.name if store.path.name == "embeddings.h5" else store.path.stem
         self.inspector_presenter.show_store()
+        self.say_hint()
         self.top_bar.show_run(name, facts_of(store))
         self.evaluation_drawer.close_drawer()
         self.setWindowTitle(f"{name} – TARGET-VAE")

@@ -81,13 +81,14 @@ class _Item(pg.GraphicsObject):  # type: ignore[misc]
 
 
 class CountAxis(pg.AxisItem):  # type: ignore[misc]
-    """An axis that, while it `counts`, leaves out what cannot be counted."""
+    """An axis with the minus of all figures; while it `counts`, only with what can be counted."""
 
     counts = False
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         """Return the words at the ticks."""
-        words: list[str] = super().tickStrings(values, scale, spacing)
+        plain: list[str] = super().tickStrings(values, scale, spacing)
+        words = [word.replace("-", "−") for word in plain]
         if not self.counts:
             return words
         whole = [value >= 0 and float(value).is_integer() for value in values]

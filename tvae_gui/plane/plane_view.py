@@ -69,7 +69,8 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._left = CountAxis("left")
-        super().__init__(parent, enableMenu=False, axisItems={"left": self._left})
+        axes = {"left": self._left, "bottom": CountAxis("bottom")}
+        super().__init__(parent, enableMenu=False, axisItems=axes)
         self.setAccessibleName("Latent plane")
         self.setMinimumSize(QSize(240, 200))
         self.hideButtons()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
@@ -188,6 +189,9 @@ class FormState:
         try:
             model = SECTIONS[section].model_validate(values)
         except ValidationError as error:
+            if (pointed := _with_point(value)) != value:
+                self.set(key, pointed)
+                return
             self._typed[key] = value
             self._problems[key] = self._problem_words(key, value, error)
         else:
@@ -330,3 +334,12 @@ def _written(key: str, value: object) -> str:
 
 def _flat(config: BaseModel) -> dict[str, Any]:
     return {f"{s}.{n}": v for s, values in config.model_dump().items() for n, v in values.items()}
+
+
+def _with_point(value: object) -> object:
+    """Return a number typed with a decimal comma with a point; 1,000 could be either and is not."""
+    text = str(value).strip()
+    number = re.fullmatch(r"[+-]?\d+,\d+(e[+-]?\d+)?", text)
+    if not isinstance(value, str) or not number or re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text):
+        return value
+    return text.replace(",", ".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from PyQt6.QtCore import QObject, QPointF, QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
@@ -26,10 +27,15 @@ _STEPS = 1000
 
 def title(text: str) -> QLabel:
     """Return the title of a section."""
-    label = QLabel(text.upper())
+    label = QLabel(_capitals(text))
     set_role(label, "title")
     label.setFont(font(SMALL_PX, strong=True))
     return label
+
+
+def _capitals(text: str) -> str:
+    """Return words in capitals, symbols such as z, z1 or q(t, r) as they are."""
+    return re.sub(r"(?!\b[b-z]\d*\b)[^\W\d]\w*", lambda word: word[0].upper(), text)
 
 
 def muted(text: str = "") -> QLabel:
@@ -52,17 +58,19 @@ class ElidedLabel(QLabel):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Say all of it in the tool tip where it is cut."""
         super().resizeEvent(event)
-        cut = self.fontMetrics().horizontalAdvance(self.text()) > self.width()
+        room = self.contentsRect().width()
+        cut = self.fontMetrics().horizontalAdvance(self.text()) > room
         self.setToolTip(self.text() if cut else "")
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw as much as there is room for."""
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
+        room = self.contentsRect()
         words = self.fontMetrics().elidedText(
-            self.text(), Qt.TextElideMode.ElideMiddle, self.width()
+            self.text(), Qt.TextElideMode.ElideMiddle, room.width()
         )
-        painter.drawText(self.rect(), int(self.alignment()), words)
+        painter.drawText(room, int(self.alignment()), words)
 
 
 def panel(*, margins: int = 2 * GRID, spacing: int = GRID) -> tuple[QFrame, QVBoxLayout]:

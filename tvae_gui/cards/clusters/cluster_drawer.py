@@ -44,6 +44,10 @@ UNASSIGNED_NUMBER = -1
 _DECODED, _AVERAGE, _NAME, _SIZE = range(4)
 
 
+_LEFT, _RIGHT = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
+_ALIGNED = (_LEFT, _LEFT, _LEFT, _RIGHT)  # as what stands below
+
+
 class ClusterDrawer(Drawer):
     """Method, number and space; then each cluster with decoded centre, average, name and size.
 
@@ -131,6 +135,7 @@ class ClusterDrawer(Drawer):
         for column, tip in enumerate(tips):
             if (item := table.horizontalHeaderItem(column)) is not None:
                 item.setToolTip(tip)
+                item.setTextAlignment(_ALIGNED[column] | Qt.AlignmentFlag.AlignVCenter)
         table.setAccessibleName("Clusters found")
         table.setShowGrid(False)
         table.setIconSize(QSize(_PICTURE, _PICTURE))
@@ -141,9 +146,8 @@ class ClusterDrawer(Drawer):
         side.hide()
         side.setDefaultSectionSize(_PICTURE + 6)
         head.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
-        for column in (_DECODED, _AVERAGE):
-            table.setColumnWidth(column, _PICTURE + 20)
-        table.setColumnWidth(_SIZE, 64)
+        for column in (_DECODED, _AVERAGE, _SIZE):  # neither a head nor a count is cut
+            head.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         table.itemChanged.connect(self._on_item_changed)
         table.itemSelectionChanged.connect(self._on_picked)
         return table

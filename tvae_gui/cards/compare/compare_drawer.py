@@ -17,7 +17,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from tvae_core.words import count, figure
+from tvae_core.words import count, figure, signed
 from tvae_gui.state.comparison import REST, Group
 from tvae_gui.theme import GRID
 from tvae_gui.widgets.controls import muted, row
@@ -79,8 +79,9 @@ class CompareDrawer(Drawer):
         side.hide()
         side.setDefaultSectionSize(26)
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for place, width in ((1, 58), (2, 74), (3, 74)):
-            table.setColumnWidth(place, width)
+        for place in (1, 2, 3):  # a number is never cut; a name may be
+            head.setSectionResizeMode(place, QHeaderView.ResizeMode.ResizeToContents)
+        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         table.setMinimumHeight(8 * 26 + 34)
         table.cellClicked.connect(lambda line, _: self.column_picked.emit(self._keys[line]))
         return table
@@ -118,7 +119,7 @@ class CompareDrawer(Drawer):
         self._keys = [line[0] for line in lines]
         self.table.setRowCount(len(lines))
         for number, (_, title, effect, first, second) in enumerate(lines):
-            words = (title, f"{effect:+.2f}".replace("-", "−"), figure(first), figure(second))
+            words = (title, signed(effect), figure(first), figure(second))
             for place, text in enumerate(words):
                 item = QTableWidgetItem(text)
                 item.setToolTip(text)

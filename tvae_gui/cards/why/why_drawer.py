@@ -131,7 +131,7 @@ class Picture(QWidget):
 
 
 class RotationStrip(QWidget):
-    """q(r) as bars, one a rotation, the most likely one in the accent colour."""
+    """q(r) as bars, one a rotation, the most likely one in the colour of text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -154,10 +154,12 @@ class RotationStrip(QWidget):
         if not len(self._share):
             return
         pitch, top = self.width() / len(self._share), max(float(self._share.max()), 1e-9)
+        painter.setPen(colour("line"))
+        painter.drawLine(0, 38, self.width(), 38)
         painter.setPen(Qt.PenStyle.NoPen)
         for k, share in enumerate(self._share):
             height = 36 * share / top
-            painter.setBrush(colour("accent" if share == top else "muted"))
+            painter.setBrush(colour("text" if share == top else "muted"))
             painter.drawRect(QRectF(k * pitch + 1, 38 - height, max(pitch - 2, 1), height))
         painter.setFont(font(SMALL_PX))
         painter.setPen(colour("muted"))
