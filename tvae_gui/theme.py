@@ -134,6 +134,7 @@ QLabel[role="muted"] {{ font-size: {SMALL_PX}px; color: {t.muted}; }}
 QLabel[role="small"] {{ font-size: {SMALL_PX}px; }}
 QLabel[role="strong"] {{ font-weight: 600; }}
 QLabel[role="accent"] {{ font-size: {SMALL_PX}px; font-weight: 600; color: {t.accent}; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QPushButton, QToolButton {{ background: {t.control}; border: none; border-radius: 6px;
   padding: 6px 12px; color: {t.text}; }}
 QToolButton {{ padding: 5px 8px; }}
@@ -168,7 +169,6 @@ QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit {{ background: {t.control}; 
   selection-color: {t.on_accent}; }}
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus {{ border: 1px solid {t.muted};
   padding: 4px 7px; }}
-QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QCheckBox, QRadioButton {{ spacing: 8px; font-size: {SMALL_PX}px; }}
 QCheckBox::indicator {{ width: 14px; height: 14px; border-radius: 4px; background: {t.control}; }}
 QCheckBox::indicator:hover {{ background: {t.hover}; }}
