@@ -91,7 +91,9 @@ def test_the_foot_says_what_hands_can_do_until_there_is_a_message(
     press(window, Qt.Key.Key_G, Qt.KeyboardModifier.ControlModifier)
     assert window.hint.text().startswith("K: keep")
     window.message_bar.show_message("notice", "Written")
-    assert window.message_bar.geometry() == window.hint.geometry()
+    assert not window.hint.isVisible()
+    window.message_bar.hide()
+    assert window.hint.isVisible()
     window.close_run()
     assert window.hint.text() == ""
 

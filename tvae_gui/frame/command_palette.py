@@ -40,6 +40,7 @@ class CommandPalette(QFrame):
         self._field.installEventFilter(self)
         self._list = QListWidget()
         self._list.setAccessibleName("Commands found")
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.itemActivated.connect(self._on_activated)
         self._list.itemClicked.connect(self._on_activated)
         column = QVBoxLayout(self)

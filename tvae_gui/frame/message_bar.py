@@ -18,6 +18,7 @@ class MessageBar(QWidget):
     NOTICE_MS = 6000
 
     def __init__(self, parent: QWidget | None = None) -> None:
+        self._other: QWidget | None = None
         super().__init__(parent)
         self.setObjectName("messageBar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -52,6 +53,17 @@ class MessageBar(QWidget):
     def text(self) -> str:
         """The message shown."""
         return self._text.text().replace(_MAY_BREAK, "")
+
+    def stand_for(self, other: QWidget) -> None:
+        """Take the place of another widget while a message is shown."""
+        self._other = other
+        other.setVisible(self.isHidden())
+
+    def setVisible(self, visible: bool) -> None:
+        """Show or hide the bar, and what it stands for the other way round."""
+        super().setVisible(visible)
+        if self._other is not None:
+            self._other.setVisible(not visible)
 
     def show_message(self, level: str, sentence: str, details: str = "") -> None:
         """Show a message; a notice waits until an error on show has been read."""

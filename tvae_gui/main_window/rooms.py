@@ -166,6 +166,7 @@ class Rooms(QMainWindow):
         foot = QGridLayout()  # the room of the messages: while there is none, what hands can do
         foot.addWidget(self.hint, 0, 0)
         foot.addWidget(self.message_bar, 0, 0)
+        self.message_bar.stand_for(self.hint)
         column.addLayout(foot)
         self.setCentralWidget(whole)
         self.palette_view = CommandPalette(self)
