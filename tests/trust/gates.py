@@ -123,9 +123,8 @@ def cut_off(injector: Injector, stage: Stage, every: int = 1) -> Iterator[Trying
 def _found_later(
     injector: Injector, stage: Stage, root: Path, state: dict[str, bytes | None]
 ) -> list[str]:
-    target = stage.scratch / "later"
-    shutil.rmtree(target, ignore_errors=True)
-    lay_out(state, root, target)
+    shutil.rmtree(root, ignore_errors=True)
+    lay_out(state, root, root)  # where it was: a run keeps the absolute path of its images
     trial = Trial(None, None, late=False, told="", operations=0)
-    wrong = broken(NOTHING, trial, contents(target), stage.old, stage.new)
-    return wrong + stage.mended(injector, target)
+    wrong = broken(NOTHING, trial, contents(root), stage.old, stage.new)
+    return wrong + stage.mended(injector, root)
