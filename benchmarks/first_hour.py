@@ -224,7 +224,8 @@ def _line(name: str, rows: dict[str, dict[str, Any]]) -> str:
     figures = {row: values.get("figure") for row, values in rows.items()}
     best = max((f for f in figures.values() if f is not None), default=None)
     mine = figures["recommended"]
-    share = f"{100 * mine / best:.0f} %" if mine is not None and best else ""
+    compared = mine is not None and best and figures["by-hand"] is not None
+    share = f"{100 * mine / best:.0f} %" if compared else ""
     first = rows["recommended"]
     cells = (
         name, first.get("of", ""), mine, figures["by-hand"], share, figures["blindly"],
