@@ -115,6 +115,8 @@ def open_moved(data: DataConfig) -> ImageStack:
     """
     from tvae_core.images.opening import open_data  # every reader: not before it is needed
 
+    if not data.path:  # an empty path would be the folder that the program was started in
+        raise ImageFileError("nothing says where the images are", "", NAME_THEM)
     try:
         return open_data(data)
     except ImageFileError as error:

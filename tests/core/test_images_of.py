@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.factories import store_content
+from tvae_core.config import DataConfig
 from tvae_core.errors import ImageFileError
+from tvae_core.images.opening import open_data
 from tvae_core.images_of import open_images_of, open_prepared_of
 from tvae_core.store import EmbeddingStore, write_store
 from tvae_core.synthetic import plan_set, write_set
@@ -79,3 +82,20 @@ def test_images_of_another_size_are_refused_as_the_models(
     np.save(tmp_path / "large.npy", np.zeros((COUNT, 2 * SIDE, 2 * SIDE), np.float32))
     with pytest.raises(ImageFileError, match="32 px"):
         open_prepared_of(store, str(tmp_path / "large.npy"))
+
+
+def test_a_store_that_names_no_images_does_not_take_those_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = tmp_path / "elsewhere"
+    pictures.mkdir()
+    for number in range(COUNT):
+        Image.fromarray(np.full((SIDE, SIDE), number, np.uint8)).save(pictures / f"{number}.png")
+    monkeypatch.chdir(pictures)
+    write_store(tmp_path / "a.h5", store_content(images=COUNT, side=SIDE))
+    with EmbeddingStore(tmp_path / "a.h5") as store:
+        assert store.header.config.data.path == ""
+        with pytest.raises(ImageFileError, match="nothing says where the images are"):
+            open_images_of(store)
+    with pytest.raises(ImageFileError, match="no images are named"):
+        open_data(DataConfig())

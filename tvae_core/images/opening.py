@@ -16,7 +16,15 @@ from tvae_core.images.stack_folder import open_folder_of_stacks
 
 
 def open_data(data: DataConfig) -> ImageStack:
-    """Open the images that a run's settings name, as they are in their files."""
+    """Open the images that a run's settings name, as they are in their files.
+
+    Raises
+    ------
+    ImageFileError
+        They name none, or as `open_stack`.
+    """
+    if not data.path:  # it would be the folder that the program was started in
+        raise ImageFileError("no images are named", "", "name them: --data PATH")
     return open_stack(
         data.path,
         dataset=data.dataset,
