@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.hdf5_files import read_hdf5
+from tvae_core.errors import StoreError
+from tvae_core.hdf5_files import leads_elsewhere, read_hdf5
 from tvae_core.progress import Cancel
 
 Array = NDArray[Any]
@@ -33,6 +34,11 @@ class ThumbnailFile:
     kind : str
         `raw` or `upright`.
 
+    Raises
+    ------
+    StoreError
+        The rows do not lie in the file as they are; when read, the file ends early.
+
     Attributes
     ----------
     shape : (h, w) or (h, w, 3)
@@ -40,11 +46,12 @@ class ThumbnailFile:
     """
 
     def __init__(self, path: Path, kind: str) -> None:
+        self.path = path
         with read_hdf5(path) as file:
             dataset = file[f"thumbnails/{kind}"]
             self.images = int(dataset.shape[0])
             self.shape: tuple[int, ...] = tuple(int(n) for n in dataset.shape[1:])
-            self._starts, self._rows = _chunks(dataset)
+            self._starts, self._rows = _chunks(dataset, path)
         self._bytes = int(np.prod(self.shape))
         self._lock = threading.Lock()
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by `close`
@@ -89,21 +96,25 @@ class ThumbnailFile:
 
     def _read_at(self, place: int, line: memoryview) -> None:
         if hasattr(os, "preadv"):
-            os.preadv(self._file.fileno(), [line], place)
+            found = os.preadv(self._file.fileno(), [line], place)
         else:  # Windows
             with self._lock:
                 self._file.seek(place)
-                self._file.readinto(line)
+                found = self._file.readinto(line) or 0
+        if found != len(line):
+            raise StoreError("the thumbnails end early", self.path, "embed the run again")
 
     def _places(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
         chunk, row = np.divmod(chosen, self._rows)
         return np.asarray(self._starts[chunk] + row * self._bytes)
 
 
-def _chunks(dataset: h5py.Dataset) -> tuple[NDArray[np.int64], int]:
+def _chunks(dataset: h5py.Dataset, path: Path) -> tuple[NDArray[np.int64], int]:
     """Return where in the file each chunk of rows begins, and how many rows it has."""
-    if dataset.chunks is None or dataset.chunks[1:] != dataset.shape[1:]:
-        raise ValueError("these thumbnails do not lie row by row")
+    by_row = dataset.chunks is not None and dataset.chunks[1:] == dataset.shape[1:]
+    packed = dataset.id.get_create_plist().get_nfilters() > 0
+    if not by_row or packed or leads_elsewhere(dataset) or dataset.dtype != np.uint8:
+        raise StoreError("the thumbnails do not lie row by row", path, "embed the run again")
     rows = int(dataset.chunks[0])
     starts = np.zeros(-(-dataset.shape[0] // rows), np.int64)
 

@@ -8,22 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from common import run, sheet, tvae
+from common import QUICK, run, sheet, tvae
 from numpy.typing import NDArray
 from PIL import Image
 
 import tvae_core as tvae_py
-
-QUICK = [
-    "--epochs",
-    "1",
-    "--encoder-kernels",
-    "8",
-    "--generator-hidden",
-    "16",
-    "--atlas-nodes",
-    "4",
-]
 
 
 def main(out: Path, pictures: Path, data: Path | None, quick: bool) -> None:

@@ -17,6 +17,8 @@ from tvae_core.cli.main import main as tvae_command
 from tvae_core.figures import montage
 
 HERE = Path(__file__).resolve().parent
+_TINY = "--epochs 1 --encoder-kernels 8 --generator-hidden 16 --atlas-nodes 4"
+QUICK = _TINY.split(" ")  # options of a run that takes a second
 
 
 def tvae(*words: object) -> None:

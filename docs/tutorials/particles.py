@@ -8,22 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from common import along, run, sheet, tvae
+from common import QUICK, along, run, sheet, tvae
 
 import tvae_core as tvae_py
 from tvae_core.images.opening import open_stack
 from tvae_core.particles import read_table
-
-QUICK = [
-    "--epochs",
-    "1",
-    "--encoder-kernels",
-    "8",
-    "--generator-hidden",
-    "16",
-    "--atlas-nodes",
-    "4",
-]
 
 
 def main(out: Path, pictures: Path, data: Path | None, quick: bool) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import h5py
 import numpy as np
+import pytest
 
 from tests.factories import make_store
+from tvae_core.errors import StoreError
 from tvae_core.store import EmbeddingStore
 from tvae_core.thumbnails import ThumbnailFile
 
@@ -32,3 +36,22 @@ def test_reading_stops_when_its_time_is_up(tmp_path: Path) -> None:
     assert not rows[~there].any()
     file.warm(np.arange(200), lambda: False)
     file.close()
+
+
+def test_a_file_that_ends_early_is_told_and_never_zeros(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "s.h5", images=200, side=12)
+    file = ThumbnailFile(path, "raw")
+    os.truncate(path, 4096)
+    with pytest.raises(StoreError, match="end early"):
+        file.read(np.arange(200))
+    file.close()
+
+
+def test_packed_thumbnails_are_refused_and_not_shown_as_they_lie(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "s.h5", images=200, side=12)
+    with h5py.File(path, "r+") as file:
+        rows = file["thumbnails/raw"][()]
+        del file["thumbnails/raw"]
+        file.create_dataset("thumbnails/raw", data=rows, chunks=(50, 12, 12), compression="gzip")
+    with pytest.raises(StoreError, match="row by row"):
+        ThumbnailFile(path, "raw")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,3 +170,14 @@ def test_both_halves_go_out_with_two_clicks(
     assert said == [
         f"2 kept → {target}; 3 rejected → {beside}, verified; 195 unmarked are in neither."
     ]
+
+
+def test_damaged_thumbnails_are_told_and_the_window_lives(
+    make_window: Callable[..., MainWindow], own_store: Path, qtbot: QtBot
+) -> None:
+    window = make_window()
+    assert window.open(own_store)
+    os.truncate(own_store, 4096)
+    press(window, Key.Key_G, CTRL)
+    qtbot.waitUntil(lambda: "end early" in window.message_bar.text, timeout=10_000)
+    assert window.isVisible()

@@ -177,4 +177,5 @@ def _trouble(facts: dict[str, Any]) -> str:
     pixels, images = (words.count(facts[f"bad_{noun}s"], noun) for noun in ("pixel", "image"))
     of = "" if whole else f" of the {facts['looked_at']:,} looked at"
     todo = "set data.bad_pixels to zero or mean"
-    return f"{pixels} in {images}{of} are NaN or infinite ({todo})"
+    verb = "is" if pixels == words.count(1, "pixel") else "are"
+    return f"{pixels} in {images}{of} {verb} NaN or infinite ({todo})"

@@ -306,15 +306,15 @@ class _Chooser:
             yield Choice("data.crop_px", max(wanted, 16), reason)
         cut = self.config.data.crop_px or side
         if cut > 1.1 * SIDE:
-            reason = f"{SIDE} px learn the same shapes as {cut} px in a fraction of the time"
+            reason = f"{SIDE} px show the same shapes as {cut} px and train far faster"
             yield Choice("data.downsample_px", SIDE, reason)
         else:
-            yield Choice("data.downsample_px", 0, f"{cut} px are few already")
+            yield Choice("data.downsample_px", 0, f"{cut} px is small enough already")
 
     def _values(self) -> Iterator[Choice]:
         facts = self.facts
         if facts.is_noisy:
-            reason = "the corners hold noise alone: it is the unit of every image"
+            reason = "the corners hold only noise, so each image is scaled by it"
             yield Choice("data.normalise", "ring", reason)
             return
         reason = "the corners are empty"
@@ -334,10 +334,10 @@ class _Chooser:
             yield Choice("model.likelihood", "gaussian", "the images are full of noise")
             return
         if facts.shows_shapes and data.normalise == "unit":
-            reason = "bright shapes on an empty ground"
+            reason = "bright shapes on an empty background"
             yield Choice("model.likelihood", "bernoulli", reason)
             return
-        reason = "grey values on a ground of their own, not shapes of 0 and 1"
+        reason = "shades of grey on a background, not plain black and white shapes"
         yield Choice("model.likelihood", "gaussian", reason)
 
     def _noise(self) -> Iterator[Choice]:
@@ -354,7 +354,7 @@ class _Chooser:
             between = between[:, prepared.mask]
         deviation = 0.6 * math.sqrt(float(between.mean()))
         rounded = float(f"{max(deviation, 1e-3):.2g}")
-        reason = "0.6 of the deviation between images, as a model can draw about so much"
+        reason = "0.6 times how much the images differ: about what stays undrawn"
         yield Choice("model.noise_std", rounded, reason)
 
     def _kernel(self) -> Iterator[Choice]:
@@ -389,12 +389,12 @@ class _Chooser:
     def _content(self) -> Iterator[Choice]:
         images, noisy = training_images(self.config, self.look), self.facts.is_noisy
         if noisy:
-            reason = "noise leaves little to tell: a plane that can be looked at whole"
+            reason = "noisy images show few differences, and two dimensions are easy to explore"
             yield Choice("model.z_dim", 2, reason)
-            reason = "content dies in strong noise, unless a linear model shows it first"
+            reason = "in strong noise the content is lost unless a linear model teaches it first"
             yield Choice("train.content_start", "auto", reason)
         elif images >= _MANY_IMAGES:
-            reason = f"{words.count(images, 'image')} fill more dimensions than a plane has"
+            reason = f"{words.count(images, 'image')} are enough for more than two dimensions"
             yield Choice("model.z_dim", _LARGE_Z, reason)
         else:
             reason = f"{words.count(images, 'image')} fill a plane"

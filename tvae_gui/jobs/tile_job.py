@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
-from tvae_core.errors import Cancelled
+from tvae_core.errors import Cancelled, StoreError
 from tvae_core.progress import Cancel
 from tvae_core.thumbnails import ThumbnailFile
 from tvae_gui.jobs.latest_worker import LatestWorker
@@ -45,17 +45,19 @@ class TileJob(QObject):
     """Reads the thumbnails of one store on the window's own thread while that is quick.
 
     Signals: arrived() when rows that were not there can now be read at once,
-    class_ready(ClassPicture).
+    class_ready(ClassPicture), failed(error) when thumbnails are damaged: nothing is drawn then.
     """
 
     arrived = pyqtSignal()
     class_ready = pyqtSignal(object)
+    failed = pyqtSignal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._files: dict[str, ThumbnailFile] = {}
         self._worker = LatestWorker("tiles", self)
         self._worker.answered.connect(self._on_answered)
+        self._worker.failed.connect(lambda _, error: self._give_up(error))
 
     @property
     def side(self) -> int:
@@ -72,7 +74,10 @@ class TileJob(QObject):
         """Read from another store from now on."""
         self.close()
         if has_thumbnails:
-            self._files = {kind: ThumbnailFile(path, kind) for kind in KINDS}
+            try:
+                self._files = {kind: ThumbnailFile(path, kind) for kind in KINDS}
+            except StoreError as error:
+                self._give_up(error)
 
     def close(self) -> None:
         """Forget the store."""
@@ -88,7 +93,11 @@ class TileJob(QObject):
         file = self._files.get(kind)
         if file is None:
             return np.zeros((len(numbers), 1, 1), np.uint8), np.zeros(len(numbers), dtype=bool)
-        rows, there = file.read(numbers, AT_ONCE_S)
+        try:
+            rows, there = file.read(numbers, AT_ONCE_S)
+        except StoreError as error:
+            self._give_up(error)
+            return self.tiles(kind, numbers)
         if not there.all():
             missing = np.asarray(numbers)[~there]
 
@@ -134,6 +143,11 @@ class TileJob(QObject):
                 done.append(number)
 
         self._worker.ask(_CLASSES, work, patient=True)
+
+    def _give_up(self, error: Exception) -> None:
+        self._files.clear()
+        error.__traceback__ = None  # it would keep the painter of a half painted page
+        QTimer.singleShot(0, lambda: self.failed.emit(error))  # not while a page is painted
 
     def _on_answered(self, slot: str, answer: object) -> None:
         if slot == _CLASSES:

@@ -191,6 +191,7 @@ class MainWindow(Rooms):
         self.pictures.hover_ready.connect(shows.on_hovered_on_plane)
         self.plane.left_plane.connect(shows.light_none)
         self.tiles.arrived.connect(page.grid.repaint_all)
+        self.tiles.failed.connect(self.messages.error)
         self.decoder.gallery_decoded.connect(shows.on_decoded)
 
     def _connect_grid(self) -> None:
