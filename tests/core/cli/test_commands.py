@@ -127,7 +127,7 @@ def test_info_knows_images_runs_and_stores(run: Path, tmp_path: Path, capsys: Ca
     bad[1, 2, 3] = np.nan
     np.save(tmp_path / "bad.npy", bad)
     assert main(["info", str(tmp_path / "bad.npy")]) == 2
-    assert "1 pixel in 1 image are NaN" in capsys.readouterr().err
+    assert "1 pixel in 1 image is NaN" in capsys.readouterr().err
 
 
 def test_info_says_of_which_images_it_speaks(
@@ -140,7 +140,7 @@ def test_info_says_of_which_images_it_speaks(
     assert main(["info", str(tmp_path / "a.npy")]) == 2
     told = capsys.readouterr()
     assert "1,000 of 5,000 images, spread over the set (--deep reads all)" in told.out
-    assert "1 pixel in 1 image of the 1,000 looked at are NaN" in told.err
+    assert "1 pixel in 1 image of the 1,000 looked at is NaN" in told.err
     assert main(["info", str(tmp_path / "a.npy"), "--deep"]) == 2
     told = capsys.readouterr()
     assert "every pixel of every image" in told.out
