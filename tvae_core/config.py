@@ -18,6 +18,7 @@ from tvae_core.files import write_text
 Normalisation = Literal["none", "unit", "image", "ring"]
 Fit = Literal["auto", "crop", "pad", "scale"]
 Range = Literal["auto", "set", "each"]
+Pick = Literal["auto", "yes", "no"]
 BadPixels = Literal["refuse", "zero", "mean"]
 HotPixels = Literal["auto", "keep", "clip"]
 Likelihood = Literal["bernoulli", "gaussian", "gaussian-learned"]
@@ -60,6 +61,16 @@ class DataConfig(_Section):
     side_px: int = _field(
         0, "Side that pictures of several sizes are fitted into; 0: chosen", "px", ge=0, le=16384
     )
+    pick: Pick = _field(
+        "auto",
+        "Large images of many objects: find the objects and take a box about each. yes, no, or "
+        "auto: where there is a single image, or where several large ones hold many objects each; "
+        "decided when the run starts",
+    )
+    box_px: int = _field(
+        0, "Side of the box about each object found in large images; 0: chosen", "px", ge=0,
+        le=16384,
+    )  # fmt: skip
     bad_pixels: BadPixels = _field(
         "refuse", "NaN and infinite pixels: refuse the image, set to zero or to the image's mean"
     )
@@ -104,6 +115,14 @@ class DataConfig(_Section):
     test_share: float = _field(
         0.0, "Share of images never used for training or selection", ge=0, le=0.5
     )
+
+
+OPENED_BY = (
+    *("path", "dataset", "axes", "channel", "image_root", "fit", "side_px", "pick", "box_px"),
+)
+"""The settings of `DataConfig` that say which images there are, before anything is done to them."""
+OBJECTS = "objects"
+"""Folder of a run that holds what was cut out of large images."""
 
 
 class ModelConfig(_Section):

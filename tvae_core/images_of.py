@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tvae_core.config import DataConfig
+from tvae_core.config import OBJECTS, DataConfig
 from tvae_core.errors import ImageFileError, StoreError, TvaeError
 from tvae_core.images.identity import NAME_THEM, KnownImages
 from tvae_core.images.stack import ImageStack
@@ -50,7 +50,17 @@ def open_images_of(store: EmbeddingStore, images_at: str = "") -> KnownImages:
 
 def data_of(store: EmbeddingStore, images_at: str = "") -> DataConfig:
     """Return how to open a store's images: at `images_at`, else where they were found last."""
-    return moved(store.header.config.data, images_at or remembered(store))
+    data = in_run(store.header.config.data, Path(store.path).parent)
+    return moved(data, images_at or remembered(store))
+
+
+def in_run(data: DataConfig, run: Path) -> DataConfig:
+    """Return how to open images that a run keeps itself, wherever its folder lies now."""
+    path = Path(data.path)
+    here = run / OBJECTS / path.name
+    if path.parent.name != OBJECTS or path.exists() or not here.exists():
+        return data
+    return data.model_copy(update={"path": str(here.absolute())})
 
 
 def remembered(store: EmbeddingStore) -> str:

@@ -66,6 +66,37 @@ def test_dropped_images_fill_in_a_new_run(
     dialog.close()
 
 
+def test_a_dropped_field_fills_in_a_new_run_with_the_objects_in_it(
+    qtbot: QtBot, make_window: Make, tmp_path: Path
+) -> None:
+    row, column = np.mgrid[:600, :700]
+    ripples = np.sin(row / 15) * np.sin(column / 15)
+    np.save(tmp_path / "field.npy", np.clip(200 * ripples - 100, 0, 255).astype(np.uint8))
+    window = make_window()
+    drop(window, tmp_path / "field.npy")
+    (dialog,) = window.training._dialogs
+    state = dialog.state
+    qtbot.waitUntil(lambda: state.recommendation is not None, timeout=20_000)
+    assert state.look is not None
+    assert state.look.images > 50
+    assert state.form.config().data.box_px == state.look.side
+    assert "objects about" in state.recommendation.reason("data.pick")
+    assert state.why_not == ""
+    dialog.close()
+
+
+def test_of_an_empty_field_a_new_run_says_that_there_are_no_objects(
+    qtbot: QtBot, make_window: Make, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "field.npy", np.zeros((600, 700), np.uint8))
+    window = make_window()
+    drop(window, tmp_path / "field.npy")
+    (dialog,) = window.training._dialogs
+    qtbot.waitUntil(lambda: dialog.state.look_error is not None, timeout=20_000)
+    assert "no objects found" in str(dialog.state.look_error)
+    dialog.close()
+
+
 def test_a_run_that_is_not_finished_shows_how_it_goes(make_window: Make, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.create(RunConfig())
@@ -88,11 +119,8 @@ def test_folders_and_several_runs_lead_to_the_list(make_window: Make, tmp_path: 
 
 
 def test_what_needs_an_open_run_says_so(make_window: Make, tmp_path: Path, own_store: Path) -> None:
-    np.save(tmp_path / "field.npy", np.zeros((600, 700), np.uint8))
     (tmp_path / "t.csv").write_text("image,x\n1,2\n")
     window = make_window()
-    drop(window, tmp_path / "field.npy")
-    assert "open a run that knows them" in window.message_bar.text
     drop(window, tmp_path / "t.csv")
     assert "Open the run that this table belongs to" in window.message_bar.text
     drop(window, own_store)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tvae_core import words
 from tvae_core.analysis.verdict import Verdict
 from tvae_core.cli.reporting import progress, tell
+from tvae_core.config import OPENED_BY
 from tvae_core.errors import StoreError
 from tvae_core.runs.folder import RunFolder
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tvae_core.store import EmbeddingStore
 
 
-_READING = ("dataset", "image_root", "axes", "channel", "fit", "side_px")
+_READING = tuple(name for name in OPENED_BY if name not in ("path", "pick", "box_px"))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

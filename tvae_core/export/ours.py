@@ -24,7 +24,7 @@ RUN_FILES = frozenset(
         "chosen.json", "verdict.json",
     ]
 )  # fmt: skip
-RUN_FOLDERS = frozenset(["checkpoints", "previews"])
+RUN_FOLDERS = frozenset(["checkpoints", "previews", "objects"])
 
 
 def write_manifest(folder: Path) -> None:

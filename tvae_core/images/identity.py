@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tvae_core.ctf import Ctf
 from tvae_core.errors import ImageFileError, TvaeError
+from tvae_core.images.boxes import Picked
 from tvae_core.images.fitting import Fit
 from tvae_core.images.levels import Levels
 from tvae_core.images.stack import ImageStack, Sources, StackNotes
@@ -195,6 +196,11 @@ class KnownImages(ImageStack):
     def fit(self) -> Fit | None:
         """How the stack brought pictures of several sizes to one."""
         return self.stack.fit
+
+    @property
+    def picked(self) -> Picked | None:
+        """What was found in large images of many objects."""
+        return self.stack.picked
 
     @property
     def table(self) -> ParticleTable | None:

@@ -54,7 +54,8 @@ def describe(
     Cancelled
         As `look_at_values`.
     """
-    with open_data(data.model_copy(update={"path": str(path)})) as stack:
+    as_is = {"path": str(path), "pick": "no"}  # a large image is one image
+    with open_data(data.model_copy(update=as_is)) as stack:
         facts = look_at_values(stack, deep, progress, cancelled)
         found = [str(finding) for finding in findings(facts, _ASKS_NOTHING)]
         return _form(stack) | {

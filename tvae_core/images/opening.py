@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tvae_core.config import DataConfig
-from tvae_core.errors import ImageFileError
+from tvae_core.errors import ImageFileError, TvaeError
 from tvae_core.files import file_error
+from tvae_core.images.boxes import boxes_of
 from tvae_core.images.fitting import FitChoice
 from tvae_core.images.picture_folder import pictures_of
 from tvae_core.images.pictures import have_pages, open_pictures
@@ -18,6 +19,9 @@ from tvae_core.images.stack_folder import open_folder_of_stacks
 def open_data(data: DataConfig) -> ImageStack:
     """Open the images that a run's settings name, as they are in their files.
 
+    Of large images of many objects these are boxes about the objects; see
+    `tvae_core.images.boxes`.
+
     Raises
     ------
     ImageFileError
@@ -25,7 +29,7 @@ def open_data(data: DataConfig) -> ImageStack:
     """
     if not data.path:  # it would be the folder that the program was started in
         raise ImageFileError("no images are named", "", "name them: --data PATH")
-    return open_stack(
+    stack = open_stack(
         data.path,
         dataset=data.dataset,
         image_root=data.image_root,
@@ -35,6 +39,11 @@ def open_data(data: DataConfig) -> ImageStack:
         side_px=data.side_px,
         crop_px=data.crop_px,
     )
+    try:
+        return boxes_of(stack, data)
+    except TvaeError:
+        stack.close()
+        raise
 
 
 def open_stack(

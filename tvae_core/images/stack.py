@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,9 @@ from tvae_core.images.levels import SAMPLE, Levels, levels_of, needs_levels
 from tvae_core.images.limits import check_size
 from tvae_core.particles.described import Categories
 from tvae_core.particles.table import ParticleTable
+
+if TYPE_CHECKING:
+    from tvae_core.images.boxes import Picked
 
 FloatImages = NDArray[np.float32]
 
@@ -233,6 +236,11 @@ class ImageStack(ABC):
     @property
     def fit(self) -> Fit | None:
         """How pictures of several sizes were brought to one, None where they had one."""
+        return None
+
+    @property
+    def picked(self) -> Picked | None:
+        """What was found in large images of many objects, None where images are taken whole."""
         return None
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 from tvae_core.config import RunConfig
 from tvae_core.errors import ConfigError, ImageFileError, TrainingError
 from tvae_core.files import shown
+from tvae_core.images.identity import ImageIdentity
 from tvae_core.images.look import look_at
 from tvae_core.images.prepared import PreparedStack, open_prepared
 from tvae_core.images.stack import ImageStack
@@ -18,6 +19,7 @@ from tvae_core.particles import Categories
 from tvae_core.progress import Remark
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images
+from tvae_core.runs.objects import with_objects
 from tvae_core.runs.preflight import other_problems, this_machine
 
 _WAIT_S = 1.0  # for a window that is about to start the run's process
@@ -57,22 +59,33 @@ def begin(
             if finding.blocks:
                 raise ImageFileError(finding.what, config.data.path, finding.todo)
         _refuse_blank(images)
-        remarks, identity = images.stack.remarks, images.stack.identity
-    problems = other_problems(config, look, this_machine(run.path))
-    for problem in problems:
-        if problem.blocks and not anyway:
-            raise problem.error(_plain(problem.what), run.path, f"{problem.advice}, or --anyway")
-    with ExitStack() as own:
-        run.path.mkdir(parents=True, exist_ok=True)
-        (held or own).enter_context(run.locked(wait_s=_WAIT_S))
-        if run.begun:
-            raise TrainingError("the run was already started", run.path, "choose another folder")
-        run.create(config)
-        keep_run_images(run, identity)
+        remarks = images.stack.remarks
+        problems = other_problems(config, look, this_machine(run.path))
+        for problem in problems:
+            if problem.blocks and not anyway:
+                todo = f"{problem.advice}, or --anyway"
+                raise problem.error(_plain(problem.what), run.path, todo)
+        with ExitStack() as own:
+            run.path.mkdir(parents=True, exist_ok=True)
+            (held or own).enter_context(run.locked(wait_s=_WAIT_S))
+            if run.begun:
+                raise TrainingError(
+                    "the run was already started", run.path, "choose another folder"
+                )
+            config = with_objects(run, config, images.stack.stack)
+            identity = _identity(config) if images.stack.picked else images.stack.identity
+            run.create(config)
+            keep_run_images(run, identity)
     for what in (*remarks, *found):
         yield Remark(str(what))
     for problem in problems:
         yield Remark(f"{_plain(problem.what)} ({problem.advice})")
+
+
+def _identity(config: RunConfig) -> ImageIdentity:
+    """Return what the images are known by that were written for the run."""
+    with open_prepared(config.data) as images:
+        return images.stack.identity
 
 
 def _fitted(stack: ImageStack, config: RunConfig) -> RunConfig:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
 
-from tvae_core.config import RunConfig, load_config
+from tvae_core.config import OBJECTS, RunConfig, load_config
 from tvae_core.errors import ConfigError, TrainingError, TvaeError
 from tvae_core.files import write_text
 from tvae_core.locks import held
@@ -50,6 +50,11 @@ class RunFolder:
     def previews(self) -> Path:
         """Folder of the pictures made each epoch."""
         return self.path / "previews"
+
+    @property
+    def objects(self) -> Path:
+        """Folder of the objects that were cut out of large images."""
+        return self.path / OBJECTS
 
     @property
     def metrics(self) -> Path:

@@ -24,7 +24,7 @@ from tvae_core.images.identity import (
     has_names,
 )
 from tvae_core.images.stack import Sources
-from tvae_core.images_of import moved, open_moved, remembered
+from tvae_core.images_of import in_run, moved, open_moved, remembered
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore
 
@@ -86,7 +86,7 @@ def open_images_of_run(run: RunFolder, data: DataConfig, with_ctf: bool = False)
 
 def place_of_images(run: RunFolder, data: DataConfig, images_at: str = "") -> DataConfig:
     """Return how to open the images of a run: at `images_at`, else where they were found last."""
-    return moved(data, images_at or _last_place(run))
+    return moved(in_run(data, run.path), images_at or _last_place(run))
 
 
 def missing_images(run: RunFolder) -> str:

@@ -274,8 +274,7 @@ def _of_stack(path: Path, stack: ImageStack) -> Recognised:
     few_large = count <= _FEW_FIELDS and side > _LARGE_FIELD
     if stack.table is None and ((count == 1 and side > _FIELD_SIDE) or few_large):
         noun = f"{words.count(count, 'field')} of many objects" if count > 1 else "a field"
-        command = f"tvae detect STORE {shlex.quote(str(path))} -o picks.star"
-        return Recognised(Kind.FIELD, path, f"{noun}, {size}", command)
+        return Recognised(Kind.FIELD, path, f"{noun}, {size}", _train(path))
     colour = ", in colour" if stack.channels == 3 else ""
     what = f"{words.count(count, 'image')} of {size}{colour} ({stack.kind})"
     return Recognised(Kind.IMAGES, path, what, _train(path))

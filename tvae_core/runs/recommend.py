@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from tvae_core import words
-from tvae_core.config import DataConfig, RunConfig
+from tvae_core.config import OPENED_BY, DataConfig, RunConfig
 from tvae_core.errors import ConfigError
 from tvae_core.files import write_text
+from tvae_core.images.boxes import CHANGE_BOX
 from tvae_core.images.facts import ImageFacts, drawn, measure
 from tvae_core.images.look import ImageLook, look_at
 from tvae_core.images.opening import open_data
@@ -40,12 +41,12 @@ _MOST_EPOCHS = 200
 _MANY_IMAGES = 1000  # from here on classes are told apart better by more dimensions of z
 _LARGE_Z = 8
 _NOISE_IMAGES = 256
-_DECIDE = {"crop_px", "dataset", "axes", "channel", "image_root", "fit", "side_px"}
+_DECIDE = {"crop_px", *OPENED_BY} - {"path"}
 STARTS = ("fast-particles", "fast-cpu", "fast-cells")  # the presets that a choice changes
 DECIDES = frozenset(
     {
         "data.bad_pixels", "data.channel", "data.phase_flip", "data.invert", "data.crop_px",
-        "data.fit", "data.side_px",
+        "data.fit", "data.side_px", "data.pick", "data.box_px",
         "data.downsample_px", "data.mask", "data.normalise", "model.likelihood",
         "model.noise_std", "model.kernel_px", "model.shift_prior_std_px", "model.rotation_prior",
         "model.rotation_prior_std_rad", "model.z_dim", "train.content_start", "train.epochs",
@@ -172,7 +173,7 @@ def recommend(
     if isinstance(images, ImageStack):
         return _recommend(images, data or DataConfig(path=str(images.path)), given, machine)
     data = (data or DataConfig()).model_copy(update={"path": str(Path(images).absolute())})
-    with open_data(data) as stack:
+    with open_data(RunConfig(data=data).changed(list(given)).data) as stack:
         return _recommend(stack, data, given, machine)
 
 
@@ -285,6 +286,10 @@ class _Chooser:
             said = next((line for line in self.stack.remarks if "every" in line), "several sizes")
             yield Choice("data.fit", self.stack.fit.how, said)
             yield Choice("data.side_px", self.stack.fit.side, "so all pictures have one size")
+        if (picked := self.stack.picked) is not None:
+            yield Choice("data.pick", "yes", picked.words)
+            reason = f"half as much again as an object, to turn and move in; {CHANGE_BOX}"
+            yield Choice("data.box_px", picked.box_px, reason)
         if facts.values.bad_pixels:
             bad = words.count(facts.values.bad_pixels, "pixel")
             reason = f"{bad} of those looked at are NaN or infinite"
@@ -381,7 +386,8 @@ class _Chooser:
 
     def _rotation(self) -> Iterator[Choice]:
         facts = self.facts
-        if facts.upright > 0.05 and not facts.is_noisy:
+        chance = 2 / max(1, facts.images)  # so much is left of few images however they are turned
+        if facts.upright > 0.05 + chance and not facts.is_noisy:
             reason = "the objects stand the same way up in most images"
             yield Choice("model.rotation_prior", "normal", reason)
             yield Choice("model.rotation_prior_std_rad", 0.5, reason)
@@ -435,5 +441,4 @@ def _preset_for(facts: ImageFacts) -> str:
 
 def _opened_so(base: DataConfig, data: DataConfig) -> DataConfig:
     """Return `base` with where and how the images are opened taken from `data`."""
-    opened = ("path", "dataset", "axes", "channel", "image_root", "fit", "side_px")
-    return base.model_copy(update={name: getattr(data, name) for name in opened})
+    return base.model_copy(update={name: getattr(data, name) for name in OPENED_BY})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from tvae_core.config import DataConfig
+from tvae_core.config import OPENED_BY, DataConfig
 from tvae_core.errors import TvaeError
 from tvae_core.files import file_error
 from tvae_core.images.look import ImageLook, Images, look_at
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 Loader = Callable[[DataConfig], Images]
 Adviser = Callable[[DataConfig], "Recommendation"]
-_OPENED_BY = {"path", "dataset", "axes", "channel", "image_root", "fit", "side_px"}
 
 
 def open_raw(data: DataConfig) -> Images:
@@ -32,7 +31,7 @@ def advise(data: DataConfig) -> Recommendation:
     """Return the settings recommended for the images of `data`, however they are cut now."""
     from tvae_core.runs.recommend import recommend  # every reader: not before it is needed
 
-    return recommend(data.path, DataConfig(**data.model_dump(include=_OPENED_BY)))
+    return recommend(data.path, DataConfig(**data.model_dump(include=set(OPENED_BY))))
 
 
 class LookJob(QObject):

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 _JOINED = (".csv", ".tsv", ".star", ".cs")
 NO_RUN_FOR_TABLE = "Open the run that this table belongs to, then drop the table again."
-NO_RUN_FOR_FIELD = (
-    "This is an image of many objects: open a run that knows them, then drop the image again."
-)
 
 
 class Door:
@@ -67,9 +64,9 @@ class Door:
         return True
 
     def _field(self, found: Recognised) -> bool:
-        if self._rooms.state.store is None:
-            self._rooms.messages.notice(NO_RUN_FOR_FIELD)
-            return False
+        if self._rooms.state.store is None:  # no run knows its objects yet: they are found first
+            self._rooms.training.open_dialog(found.path)
+            return True
         self._rooms.fields.open()
         self._rooms.fields.search(found.path)
         return True

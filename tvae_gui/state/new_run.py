@@ -8,7 +8,7 @@ from pathlib import Path
 
 from psygnal import Signal
 
-from tvae_core.config import RunConfig
+from tvae_core.config import OPENED_BY, RunConfig
 from tvae_core.errors import TvaeError
 from tvae_core.images.look import ImageLook
 from tvae_core.presets import presets
@@ -27,10 +27,7 @@ from tvae_core.work.train import TrainRequest
 from tvae_gui.state.config_form import RECOMMENDED, FormState
 
 _PLAIN_NAMES = {"images", "particles", "stack", "data"}
-_LOADING_KEYS = (
-    *("data.dataset", "data.image_root", "data.axes", "data.channel"),
-    *("data.fit", "data.side_px"),
-)
+_LOADING_KEYS = tuple(f"data.{name}" for name in OPENED_BY if name != "path")
 
 
 class NewRunState:
