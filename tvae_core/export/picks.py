@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from tvae_core.analysis.picks import Picks
 from tvae_core.errors import TableError
+from tvae_core.export.registry import endings_of
 from tvae_core.export.tables import export_table
 from tvae_core.export.target import Exported, new_file, refuse_existing, verify
 from tvae_core.particles.star import read_star
 
-SUFFIXES = (".star", ".box", ".csv")
 _STAR = (
     "rlnMicrographName",
     "rlnCoordinateX",
@@ -90,9 +90,10 @@ def pick_files(path: Path | str, images: int) -> list[Path]:
     """
     path = Path(path)
     kind = path.suffix.lower()
-    if kind not in SUFFIXES:
+    if kind not in endings_of("picks"):
+        *known, last = endings_of("picks")
         raise TableError(
-            f"picks cannot be written as {path.suffix!r}", path, "use .star, .box or .csv"
+            f"picks cannot be written as {path.suffix!r}", path, f"use {', '.join(known)} or {last}"
         )
     if kind != ".box" or images == 1:
         return [path]

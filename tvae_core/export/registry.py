@@ -15,7 +15,7 @@ from tvae_core.export.frames import H5AD
 from tvae_core.export.stack_files import HDF5, MRC, NPY, PNG, TIFF, StackForm
 from tvae_core.export.table_files import CSV, PARQUET, TableForm
 
-What = Literal["images", "table", "figure", "particles", "other"]
+What = Literal["images", "table", "figure", "particles", "picks", "other"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class ExportKind:
         How names of such files end, in small letters, the usual one first; empty for a folder.
     what : str
         What is written, and so which options apply: images, a table of what was inferred, a figure
-        of the plane, rows of the run's particle table, or something of its own.
+        of the plane, rows of the run's particle table, objects found in a larger image, or
+        something of its own.
     form : StackForm, TableForm or FileForm, optional
         How such a file is written and read back: of images, a table, or something of its own.
         Figures are matplotlib's, and particle tables are written as they were read.
@@ -64,10 +65,17 @@ KINDS: tuple[ExportKind, ...] = (
     ExportKind("particles, cryoSPARC group (.csg)", (".csg",), "particles"),
 )
 
+# What `tvae detect` and the card of fields write: the endings say other things than in `KINDS`.
+PICKS: tuple[ExportKind, ...] = (
+    ExportKind("RELION coordinates (.star)", (".star",), "picks"),
+    ExportKind("EMAN boxes (.box)", (".box",), "picks"),
+    ExportKind("table, CSV", (".csv",), "picks"),
+)
+
 
 def endings_of(what: What) -> list[str]:
     """Return how the names of all files with such content end; that of a folder is empty."""
-    return [ending for kind in KINDS if kind.what == what for ending in kind.endings]
+    return [e for kind in (*KINDS, *PICKS) if kind.what == what for e in kind.endings]
 
 
 def kind_of(path: Path) -> ExportKind:

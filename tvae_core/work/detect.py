@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from numpy.typing import NDArray
 from pydantic import Field
 
 from tvae_core.errors import ConfigError
@@ -36,6 +37,15 @@ class Detected:
 
         every = Picks.joined([one.picks for one in self.fields])
         return every.chosen(every.confidence >= threshold)
+
+
+@dataclass(frozen=True)
+class FieldPixels:
+    """The pixels (H, W[, 3]) of one image of a file, and how large one is where it says so."""
+
+    image: int
+    values: NDArray[Any]
+    pixel_size_angstrom: float | None
 
 
 class DetectRequest(Request):
@@ -121,6 +131,23 @@ class DetectRequest(Request):
                 for one in detect(detector, self.image, lambda share: progress(share, "fields"))
             )
         return Detected(self.image, detector.calibration, fields)
+
+    def look(self, field: FieldPicks, places_px: NDArray[Any]) -> Picks:
+        """Return what the encoder sees at places (n, 2) of an image that `find` returned.
+
+        Places are (x, y) from the image centre, pixels of the file, y up; raises as `run`.
+        """
+        from tvae_core.engine.detection.by_hand import looked_at
+
+        with EmbeddingStore(self.store) as store:
+            return looked_at(store, field, places_px, self.device)
+
+    def pixels(self, image: int) -> FieldPixels:
+        """Return an image of the file as it lies there; raises as `run`."""
+        from tvae_core.images.opening import open_stack
+
+        with open_stack(self.image) as stack:
+            return FieldPixels(image, stack.read([image])[0], stack.pixel_size_angstrom)
 
     def lowest(self, found: Detected) -> float:
         """Return the lowest confidence of the picks that are written."""

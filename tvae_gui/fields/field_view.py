@@ -1,90 +1,46 @@
-"""A field of many objects with its picks: the card over the plane, and the picture on it."""
+"""The card of a field of many objects; the field itself is shown large beside it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from PyQt6.QtCore import QPointF, QRectF, QSignalBlocker, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPen
-from PyQt6.QtWidgets import QCheckBox, QProgressBar, QPushButton, QSizePolicy, QSpinBox, QWidget
+from numpy.typing import NDArray
+from PyQt6.QtCore import QSignalBlocker, pyqtSignal
+from PyQt6.QtWidgets import QComboBox, QProgressBar, QPushButton, QSpinBox, QWidget
 
-from tvae_gui.theme import colour, set_role
-from tvae_gui.widgets.controls import ValueSlider, muted, row
+from tvae_gui.state.field_state import LOOKS
+from tvae_gui.state.scatter_frame import Legend
+from tvae_gui.theme import set_role
+from tvae_gui.widgets.controls import ValueSlider, muted, title
 from tvae_gui.widgets.drawer import Drawer
+from tvae_gui.widgets.histogram import RangeHistogram
+from tvae_gui.widgets.legend import LegendView
 
-_HEIGHT = 320
-
-
-class FieldPicture(QWidget):
-    """The field with a circle around each pick.
-
-    Signals: clicked(column, row), as shares of the field's width.
-    """
-
-    clicked = pyqtSignal(float, float)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setAccessibleName("Field")
-        self.setMinimumSize(QSize(160, _HEIGHT))
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self._image = QImage()
-        self._circles: Any = ()
-        self._chosen: int | None = None
-
-    def show_field(self, image: QImage, circles: Any, chosen: int | None) -> None:
-        """Show an image with circles (n, 3) in shares of its width, one of them chosen."""
-        self._image, self._circles, self._chosen = image, circles, chosen
-        self.update()
-
-    def place(self) -> QRectF:
-        """Return where the image is drawn."""
-        size = self._image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
-        rect = QRectF(0, 0, size.width(), size.height())
-        rect.moveCenter(QRectF(self.rect()).center())
-        return rect
-
-    def spot(self, column: float, line: float) -> QPointF:
-        """Return where a place, in shares of the width, is on the widget."""
-        rect = self.place()
-        return QPointF(rect.x() + column * rect.width(), rect.y() + line * rect.width())
-
-    def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draw."""
-        if self._image.isNull():
-            return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        rect = self.place()
-        painter.drawImage(rect, self._image)
-        for number, (column, line, radius) in enumerate(self._circles):
-            painter.setPen(QPen(colour("accent"), 3.0 if number == self._chosen else 1.2))
-            size = radius * rect.width()
-            painter.drawEllipse(self.spot(column, line), size, size)
-
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        """Say where it was clicked."""
-        rect = self.place()
-        if event is not None and rect.width() > 0:
-            at = event.position()
-            width = rect.width()
-            self.clicked.emit((at.x() - rect.x()) / width, (at.y() - rect.y()) / width)
+Array = NDArray[Any]
+ONE_COLOUR = "one colour"
+HANDS = (
+    "Click a pick to see it on the plane. Drag it to move it, Shift and click to add one, Delete "
+    "to take it away. The wheel zooms, dragging beside the picks moves the image."
+)
 
 
 class FieldDrawer(Drawer):
     """The card of fields.
 
     Signals: open_wanted(), cancel_wanted(), threshold_moved(confidence), image_chosen(number),
-    drawn_toggled(on), save_wanted().
+    look_chosen(words), contrast_chosen(low, high), contrast_reset(), colour_chosen(key or ""),
+    save_wanted().
     """
 
     open_wanted = pyqtSignal()
     cancel_wanted = pyqtSignal()
     threshold_moved = pyqtSignal(float)
     image_chosen = pyqtSignal(int)
-    drawn_toggled = pyqtSignal(bool)
+    look_chosen = pyqtSignal(str)
+    contrast_chosen = pyqtSignal(float, float)
+    contrast_reset = pyqtSignal()
+    colour_chosen = pyqtSignal(str)
     save_wanted = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -95,27 +51,49 @@ class FieldDrawer(Drawer):
         self.button.clicked.connect(self._on_button)
         self._progress = QProgressBar()
         self._progress.setRange(0, 1000)
-        self.picture = FieldPicture()
         self._words = muted()
         self._words.setWordWrap(True)
-        self.threshold = ValueSlider("≥", 0.0, 1.0)
-        self.threshold.setToolTip("Minimum confidence of the picks shown and saved")
-        self.threshold.moved.connect(self.threshold_moved)
+        self._make_image_part()
+        self._make_picks_part()
+        hands = muted(HANDS)
+        hands.setWordWrap(True)
+        self.save = QPushButton("Save the picks…")
+        self.save.clicked.connect(self.save_wanted)
+        self._of_field: tuple[QWidget, ...] = (
+            *self._image_part, *self._picks_part, hands, self.save,
+        )  # fmt: skip
+        for widget in (self.button, self._progress, self._words, self.image, *self._of_field):
+            self.column.addWidget(widget)
+        self.show_running(False)
+        self.show_fields(0, 0.5)
+
+    def _make_image_part(self) -> None:
         self.image = QSpinBox()
         self.image.setAccessibleName("Number of the image in the file")
         self.image.setPrefix("image ")
         self.image.valueChanged.connect(lambda number: self.image_chosen.emit(number - 1))
-        self.drawn = QCheckBox("as the model reconstructs it")
-        self.drawn.toggled.connect(self.drawn_toggled)
-        self.save = QPushButton("Save the picks…")
-        self.save.clicked.connect(self.save_wanted)
-        for widget in (self.button, self._progress, self.picture, self.threshold):
-            self.column.addWidget(widget)
-        self.column.addLayout(row(self.image, self.drawn))
-        self.column.addWidget(self._words)
-        self.column.addWidget(self.save)
-        self.show_running(False)
-        self.show_fields(0, 0.5)
+        self.look = QComboBox()
+        self.look.setAccessibleName("What is shown of the field")
+        self.look.addItems(LOOKS)
+        self.look.textActivated.connect(self.look_chosen)
+        self.contrast = RangeHistogram()
+        self.contrast.setAccessibleName("Contrast of the field")
+        self.contrast.setToolTip("Drag to set black and white; double-click to fit the image")
+        self.contrast.range_changed.connect(self.contrast_chosen)
+        self.contrast.range_cleared.connect(self.contrast_reset)
+        self._image_part = (title("Image"), self.look, self.contrast)
+
+    def _make_picks_part(self) -> None:
+        self.threshold = ValueSlider("≥", 0.0, 1.0)
+        self.threshold.setToolTip("Minimum confidence of the picks shown and saved")
+        self.threshold.moved.connect(self.threshold_moved)
+        self.colours = QComboBox()
+        self.colours.setAccessibleName("Colour of the picks")
+        self.colours.activated.connect(
+            lambda number: self.colour_chosen.emit(self.colours.itemData(number))
+        )
+        self.legend = LegendView()
+        self._picks_part = (title("Picks"), self.threshold, self.colours, self.legend)
 
     def show_running(self, running: bool, words: str = "") -> None:
         """Show that it is looked, or that it ended."""
@@ -131,20 +109,44 @@ class FieldDrawer(Drawer):
 
     def show_fields(self, count: int, threshold: float) -> None:
         """Make ready for a file of `count` images; none hides what belongs to one."""
-        parts: tuple[QWidget, ...] = (self.picture, self.threshold, self.drawn, self.save)
-        for part in parts:
+        for part in self._of_field:
             part.setVisible(count > 0)
         self.image.setVisible(count > 1)
-        with QSignalBlocker(self.drawn), QSignalBlocker(self.image):
-            self.drawn.setChecked(False)
+        with QSignalBlocker(self.image):
             self.image.setRange(1, max(1, count))
             self.image.setValue(1)
         self.threshold.set_value(threshold)
+        self.legend.hide()
         self.place()
+
+    def show_image(self, number: int, look: str) -> None:
+        """Show which image it is, from 0, and what is shown of it."""
+        with QSignalBlocker(self.image):
+            self.image.setValue(number + 1)
+        self.look.setCurrentText(look)
+
+    def show_contrast(self, values: Array, bounds: tuple[float, float]) -> None:
+        """Show the histogram of some values, and which are black and white."""
+        self.contrast.set_values(values, "")
+        self.contrast.set_range(bounds)
+
+    def show_columns(self, columns: Sequence[tuple[str, str]], chosen: str) -> None:
+        """List what picks can be coloured by: (title, key)."""
+        self.colours.clear()
+        for words, key in ((ONE_COLOUR, ""), *columns):
+            self.colours.addItem(words, key)
+        self.colours.setCurrentIndex(max(0, self.colours.findData(chosen)))
+
+    def show_legend(self, legend: Legend | None) -> None:
+        """Say what the colours mean; nothing where there is one."""
+        if legend is not None:
+            self.legend.show_legend(legend)
+        self.legend.setVisible(legend is not None)
 
     def show_words(self, words: str) -> None:
         """Say what is shown."""
         self._words.setText(words)
+        self._words.setVisible(bool(words))
         self.place()
 
     @property

@@ -1,46 +1,51 @@
-"""The plane and the gallery: one at a time, or side by side where there is room."""
+"""The plane and a page beside it: one at a time, or both where there is room."""
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QSplitter, QWidget
 
 from tvae_gui.theme import GRID
 
 BOTH_PX = 1100  # beside the panels: a window of about 1,700
+GALLERY, FIELD = "gallery", "field"
 
 
 class Stage(QSplitter):
-    """Shows the plane, and the gallery when it is called for.
+    """Shows the plane, and the page that is called for: the gallery, or a field.
 
-    Signals: none.
+    Signals: turned(), when another page is called for.
     """
 
-    def __init__(self, plane: QWidget, gallery: QWidget) -> None:
+    turned = pyqtSignal()
+
+    def __init__(self, plane: QWidget, gallery: QWidget, field: QWidget) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self.setHandleWidth(GRID)
         self.setChildrenCollapsible(False)
-        self._plane, self._gallery = plane, gallery
-        for widget in (plane, gallery):
+        self._plane, self._pages = plane, {GALLERY: gallery, FIELD: field}
+        for widget in (plane, gallery, field):
             self.addWidget(widget)
-        self._open = False
-        gallery.hide()
+        self._open = ""
+        self._share_out()
 
     @property
-    def gallery_open(self) -> bool:
-        """Whether the gallery is called for."""
+    def page(self) -> str:
+        """The page that is called for; empty when it is the plane alone."""
         return self._open
 
-    def show_gallery(self, on: bool) -> None:
-        """Call for the gallery, or for the plane alone."""
-        self._open = on
-        self._share_out()
+    def show_page(self, name: str) -> None:
+        """Call for a page, or with an empty name for the plane alone."""
+        if name != self._open:
+            self._open = name
+            self._share_out()
+            self.turned.emit()
 
     def show_plane(self) -> None:
         """Make sure that the plane is seen."""
         if not self._plane.isVisible():
-            self.show_gallery(False)
+            self.show_page("")
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Show both where there is room."""
@@ -50,4 +55,5 @@ class Stage(QSplitter):
     def _share_out(self) -> None:
         both = self.width() >= BOTH_PX
         self._plane.setVisible(not self._open or both)
-        self._gallery.setVisible(self._open)
+        for name, page in self._pages.items():
+            page.setVisible(name == self._open)

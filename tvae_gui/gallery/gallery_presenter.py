@@ -129,6 +129,10 @@ class GalleryPresenter:
         if 0 <= place < len(self._gallery.order):
             self._state.go_to_image(int(self._gallery.order[place]))
 
+    def go_to_image(self, number: int) -> None:
+        """Put the keyboard on an image where the gallery lists it."""
+        self._gallery.go_to_image(number)
+
     def on_hovered(self, place: int) -> None:
         """Point to the image under the cursor on the plane, else to the current one."""
         order = self._gallery.order

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from tvae_core.export.movies import why_no_mp4
+from tvae_gui.fields.field_presenter import NO_FIELD
 from tvae_gui.frame.explorer_page import LAYOUTS
 from tvae_gui.main_window.commands import Command, always
 from tvae_gui.main_window.rooms import Rooms
@@ -74,6 +75,8 @@ def _view(w: Rooms) -> list[Command]:
     s = w.state
     made = [
         Command("gallery", "Gallery", "View", w.toggle_gallery, ("Ctrl+G",), lambda: _no_run(w)),
+        Command("field page", "Field with its picks", "View", w.toggle_field, ("Ctrl+Shift+F",),
+                lambda: _no_run(w) or ("" if w.fields.state.fields else NO_FIELD)),
         Command("fit", "Zoom to fit", "View", w.plane.fit, ("F",), lambda: _no_run(w)),
         Command("zoom in", "Zoom in", "View", lambda: w.plane.zoom(0.7), ("+", "="),
                 lambda: _no_run(w)),

@@ -30,6 +30,7 @@ from tvae_gui.cards.poses.pose_presenter import PosePresenter
 from tvae_gui.cards.why.why_drawer import WhyDrawer
 from tvae_gui.cards.why.why_presenter import WhyPresenter
 from tvae_gui.context import Context
+from tvae_gui.fields.field_picture import FieldPicture
 from tvae_gui.fields.field_presenter import FieldPresenter
 from tvae_gui.fields.field_view import FieldDrawer
 from tvae_gui.frame.command_palette import CommandPalette
@@ -37,7 +38,7 @@ from tvae_gui.frame.explorer_page import ExplorerPage
 from tvae_gui.frame.job_bar import JobBar
 from tvae_gui.frame.keys_page import KeysPage
 from tvae_gui.frame.message_bar import MessageBar
-from tvae_gui.frame.stage import Stage
+from tvae_gui.frame.stage import FIELD, GALLERY, Stage
 from tvae_gui.frame.start_page import StartPage
 from tvae_gui.frame.top_bar import TopBar
 from tvae_gui.gallery.class_presenter import ClassPresenter
@@ -80,6 +81,10 @@ from tvae_gui.widgets.drawer import Drawer
 from tvae_gui.widgets.file_filters import image_filters
 
 PLANE_HINT = "wheel: zoom · Space and drag: pan · Ctrl+G: gallery · ?: all keys"
+FIELD_HINT = (
+    "Shift+click: add a pick · drag: move it · Delete: take it away · N: next · wheel: zoom · "
+    "Esc: back to the plane"
+)
 GALLERY_HINT = "K: keep · X: reject · U: take back · arrows: move · Ctrl+G: back to the plane"
 
 
@@ -142,7 +147,8 @@ class Rooms(QMainWindow):
         self.probe_panel = ProbePanel()
         self.gallery = Gallery()
         self.gallery_page = GalleryPage()
-        self.stage = Stage(self.plane, self.gallery_page)
+        self.field_picture = FieldPicture()
+        self.stage = Stage(self.plane, self.gallery_page, self.field_picture)
         self.start_page = StartPage()
         self.top_bar = TopBar()
 
@@ -195,7 +201,7 @@ class Rooms(QMainWindow):
         self.averages = AveragePresenter(c, self.average_drawer)
         self.sets = SetPresenter(c, self.export.open, self.averages.open_set)
         self.poses = PosePresenter(c, self.pose_drawer)
-        self.fields = FieldPresenter(c, self.field_drawer)
+        self.fields = FieldPresenter(c, self.field_drawer, self.field_picture)
         self.why = WhyPresenter(c, self.why_drawer)
 
     # --- in and out of a run ------------------------------------------------------------------
@@ -220,6 +226,8 @@ class Rooms(QMainWindow):
         kept = self.state.remembered
         if kept.get("poses"):
             self.poses.restore(kept["poses"])
+        if kept.get("picks"):
+            self.fields.restore(kept["picks"])
         for key in kept.get("cards", []):
             if key in self.cards:
                 self.commands.run(key)
@@ -228,7 +236,8 @@ class Rooms(QMainWindow):
         """Note which cards are open and what is known of the poses, to be kept with the view."""
         if self.state.store is None:
             return
-        now = {"cards": self.page.open_cards, "poses": self.poses.kept()}
+        now = {"cards": self.page.open_cards, "poses": self.poses.kept(),
+               "picks": self.fields.kept()}  # fmt: skip
         if self.state.remembered != {k: v for k, v in now.items() if v}:
             self.state.remembered = {k: v for k, v in now.items() if v}
             self.session.touch()
@@ -257,21 +266,37 @@ class Rooms(QMainWindow):
     # --- what concerns several rooms ------------------------------------------------------------
     def toggle_gallery(self) -> None:
         """Show the gallery, or the plane alone."""
-        opens = not self.stage.gallery_open
-        self.stage.show_gallery(opens)
-        if opens:
-            self.sorting.open()
+        if self.stage.page == GALLERY:
+            self.show_plane_alone()
         else:
+            self.stage.show_page(GALLERY)
+            self.sorting.open()
+
+    def toggle_field(self) -> None:
+        """Show the field with its picks, or the plane alone."""
+        if self.stage.page == FIELD:
+            self.show_plane_alone()
+        else:
+            self.stage.show_page(FIELD)
+            self.field_picture.setFocus()
+
+    def show_plane_alone(self) -> None:
+        """Put the page beside the plane away."""
+        self.stage.show_page("")
+        self.plane.setFocus()
+
+    def on_page_turned(self) -> None:
+        """Point to no image any more where the gallery was put away, and say what hands can do."""
+        if self.stage.page != GALLERY:
             self.sorting.leave()
-            self.plane.setFocus()
         self.say_hint()
 
     def say_hint(self) -> None:
-        """Say what hands can do here: in the gallery, or with the tool of the plane."""
+        """Say what hands can do here: in the gallery, on a field, or with the plane's tool."""
         if self.state.store is None:
             self.hint.setText("")
-        elif self.gallery_page.isVisibleTo(self.stage) and self.stage.gallery_open:
-            self.hint.setText(GALLERY_HINT)
+        elif self.stage.page:
+            self.hint.setText(GALLERY_HINT if self.stage.page == GALLERY else FIELD_HINT)
         else:
             self.hint.setText(f"{self.plane.statusTip()} · {PLANE_HINT}")
 

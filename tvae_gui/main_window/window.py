@@ -7,6 +7,7 @@ from pathlib import Path
 from PyQt6.QtGui import QCloseEvent
 
 from tvae_gui.cards.average.average_presenter import CLUSTERS
+from tvae_gui.frame.stage import FIELD
 from tvae_gui.jobs.decode_job import DecoderFactory, engine_decoder
 from tvae_gui.main_window.command_table import command_table
 from tvae_gui.main_window.rooms import Rooms
@@ -70,6 +71,7 @@ class MainWindow(Rooms):
         self._connect_comparison()  # two selections compared
         self._connect_paths()  # paths
         self._connect_walk()  # the film strip
+        self._connect_fields()  # larger images and their picks
         self._connect_why()  # the card of one image
         self._connect_window()  # the window
 
@@ -333,6 +335,16 @@ class MainWindow(Rooms):
         self.why_drawer.another_wanted.connect(self.why.open)
         self.state.store_changed.connect(self.why_drawer.close_drawer)
 
+    def _connect_fields(self) -> None:
+        s, f = self.state, self.fields
+        f.found.connect(lambda: self.stage.show_page(FIELD))
+        f.image_met.connect(self.sorting.go_to_image)
+        f.edited.connect(self._on_arranged)
+        s.columns_changed.connect(f.on_columns)
+        s.options_changed.connect(f.repaint)
+        self.field_picture.left.connect(self.show_plane_alone)
+        self.stage.turned.connect(self.on_page_turned)
+
     def _connect_walk(self) -> None:
         s, strip, walk = self.state, self.film_strip, self.walk
         s.store_changed.connect(walk.forget)
@@ -394,7 +406,7 @@ class MainWindow(Rooms):
         self.decoder.close()
         self.pictures.close()
         self.tiles.close()
-        self.stage.show_gallery(False)
+        self.stage.show_page("")
         self.pages.setCurrentIndex(0)
         self.start_page.show_recent(self.recent.paths())
         self._find_runs.start()

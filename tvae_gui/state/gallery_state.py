@@ -212,6 +212,13 @@ class GalleryState:
         self.current = place
         self.moved.emit()
 
+    def go_to_image(self, number: int) -> None:
+        """Put the keyboard on an image by its number where it is listed; what is chosen stays."""
+        place = self._place_of(number)
+        if place >= 0:
+            self.current = self._anchor = place
+            self.moved.emit()
+
     def choose_all(self) -> None:
         """Choose all images listed."""
         self.chosen[self.order] = True

@@ -23,6 +23,7 @@ _ENOUGH = 0.12  # of the crowd around a typical image: full support
 _SOME = 20_000
 _PROBES = 256
 _SAMPLE_STEP = 64
+_AT_ONCE = 20_000
 
 
 class Nearness:
@@ -81,6 +82,24 @@ class Nearness:
         nearest = _smallest(squared, how_many)
         near = int(np.count_nonzero(squared <= self.radius**2))
         return near, nearest, np.sqrt(squared[nearest])
+
+    def nearest_each(self, z: Array) -> NDArray[np.int64]:
+        """Return the image nearest to each of many places z (n, D), (n,); -1 where z is unknown."""
+        places = self.whiten(z)
+        found = np.full(len(places), -1, np.int64)
+        best = np.full(len(places), np.inf)
+        known = np.isfinite(places).all(axis=1)
+        for start in range(0, len(self._points), _AT_ONCE):
+            some = self._points[start : start + _AT_ONCE]
+            squared = _between(places[known], some)
+            squared[:, ~np.isfinite(some).all(axis=1)] = np.inf
+            nearest = squared.argmin(axis=1) if len(some) else np.empty(0, np.int64)
+            least = squared[np.arange(len(squared)), nearest]
+            better = np.zeros(len(places), bool)
+            better[known] = least < best[known]
+            found[better] = start + nearest[better[known]]
+            best[better] = least[better[known]]
+        return found
 
     def support(self, near: int) -> float:
         """Return 0..1: how well `near` images support a place; 0 where there are none."""

@@ -40,7 +40,7 @@ class Legend:
 
 def scatter_frame(state: ExplorerState, dark: bool) -> ScatterFrame:
     """Return how the points of `state` are drawn on a dark or light ground."""
-    table, levels = _table(state, dark), _levels(state)
+    table, levels = table_of(state, state.colour, dark), _levels(state)
     order = state.index.order
     selection = state.selection
     visible = state.visible
@@ -58,10 +58,13 @@ def scatter_frame(state: ExplorerState, dark: bool) -> ScatterFrame:
 def legend(state: ExplorerState, dark: bool) -> Legend:
     """Return what the colours of `state` mean."""
     column = state.colour
-    table = _table(state, dark)
     if column.kind == "density":
-        return Legend(column, table=table)
-    values = state.values(column.key)
+        return Legend(column, table=table_of(state, column, dark))
+    return legend_of(column, state.values(column.key), table_of(state, column, dark))
+
+
+def legend_of(column: Column, values: Array, table: Bytes) -> Legend:
+    """Return what the colours of values (n,) of a column mean."""
     if column.kind == "class":
         return Legend(column, classes=_rows(column, np.asarray(values).astype(np.int64), table))
     low, high = colour_range(values, column)
@@ -94,8 +97,8 @@ def colour_range(values: Array, column: Column) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1.0)
 
 
-def _table(state: ExplorerState, dark: bool) -> Bytes:
-    column = state.colour
+def table_of(state: ExplorerState, column: Column, dark: bool) -> Bytes:
+    """Return the colours of a column, (256, 3)."""
     if column.kind == "cyclic":
         return colour_map(CYCLIC_MAP)
     if column.key == SETS_KEY:
@@ -114,11 +117,14 @@ def _levels(state: ExplorerState) -> Bytes:
         if state.crowding is None:
             state.crowding = _density_levels(state)
         return state.crowding
-    values = state.values(column.key)
+    return levels_of(column, state.values(column.key))
+
+
+def levels_of(column: Column, values: Array) -> Bytes:
+    """Return the places in the colour table of values (n,) of a column."""
     if column.kind == "class":
-        return class_levels(values)
-    low, high = colour_range(values, column)
-    return to_bytes(values, low, high)
+        return class_levels(np.asarray(values).astype(np.int64, copy=False))
+    return to_bytes(values, *colour_range(values, column))
 
 
 def _density_levels(state: ExplorerState) -> Bytes:
