@@ -21,6 +21,7 @@ Range = Literal["auto", "set", "each"]
 Pick = Literal["auto", "yes", "no"]
 BadPixels = Literal["refuse", "zero", "mean"]
 HotPixels = Literal["auto", "keep", "clip"]
+KeptAs = Literal["auto", "uint8", "float16", "float32", "none"]
 Likelihood = Literal["bernoulli", "gaussian", "gaussian-learned"]
 System = Literal["target-vae", "vae", "beta-vae", "spatial-vae"]
 
@@ -109,6 +110,12 @@ class DataConfig(_Section):
         ge=0,
     )
     mask: bool = _field(False, "Keep only the inscribed circle; pixels outside are not compared")
+    kept_as: KeptAs = _field(
+        "auto",
+        "Pixel type in which prepared images that are too many for memory are kept on disk from "
+        "one epoch to the next (`tvae cache`). auto: the smallest whose rounding costs less than "
+        "0.1 nat an image, measured when the run starts; none: they are prepared in each epoch",
+    )
     validation_share: float = _field(
         0.1, "Share of images held out to choose the best model", ge=0, le=0.5
     )

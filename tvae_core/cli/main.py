@@ -25,6 +25,7 @@ COMMANDS = {
     "look": "look at images and say which settings suit them, and why",
     "presets": "list the presets, each in a line",
     "train": "train a run, or resume one",
+    "prepare": "prepare the images of a run ahead of its training",
     "embed": "embed images with a trained run",
     "evaluate": "evaluate a run on held-out images: tables and figures as in the paper",
     "decode": "draw contents at any pose and size",
@@ -36,6 +37,7 @@ COMMANDS = {
     "selftest": "turn and shift a run's images: can its poses be trusted?",
     "symmetry": "find which rotations leave decoded objects unchanged",
     "mirror": "find latent regions that are each other's mirror image",
+    "cache": "list, limit, check or clear the prepared images that are kept",
     "info": "describe images, a run or a store",
     "validate": "check a store for damage",
 }

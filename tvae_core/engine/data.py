@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tvae_core.config import DataConfig
 from tvae_core.errors import ConfigError
-from tvae_core.runs.costs import CACHE_BYTES
+from tvae_core.runs.costs import fits_in_memory
 
 Indices = NDArray[np.int64]
 _AHEAD = 3
@@ -124,14 +124,17 @@ def epoch_batches(train: Indices, batch_size: int, seed: int, epoch: int) -> lis
 
 
 class CachedImages:
-    """Prepared images kept in memory when all of them fit in 256 MB, else read each time."""
+    """Prepared images kept in memory when all of them fit in 256 MB, else read each time.
+
+    From where they are kept on disk, if they are (`tvae_core.runs.preparing`).
+    """
 
     def __init__(self, images: PreparedImages) -> None:
         self._images = images
         self.side, self.channels = images.side, images.channels
         self.ctf_rows = getattr(images, "ctf_rows", None)
         self._cache: NDArray[np.float32] | None = None
-        if len(images) * self.channels * self.side**2 * 4 <= CACHE_BYTES:
+        if fits_in_memory(len(images), self.channels, self.side):
             blocks = [images.read(block) for block in blocks_of(len(images), 1024)]
             self._cache = np.concatenate(blocks)
 

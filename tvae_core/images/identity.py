@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -217,6 +218,10 @@ class KnownImages(ImageStack):
         """Return the row of each image in the table, which is its place in the stack, (N,)."""
         return np.maximum(self._places, 0)  # one that is missing is refused when it is read
 
+    def pixel_files(self) -> list[Path]:
+        """Return the files of the stack."""
+        return self.stack.pixel_files()
+
     def sources(self) -> Sources:
         """Return where the images are now."""
         now = self.stack.sources()
@@ -252,6 +257,23 @@ class KnownImages(ImageStack):
         """
         for some in self._few(indices[~self._checked[indices]]):
             self.read(some)
+
+    def told(self, indices: NDArray[np.int64], prints: Prints) -> None:
+        """Note fingerprints that were found when images were read before; check those known.
+
+        Raises
+        ------
+        ImageFileError
+            An image is known by another fingerprint.
+        """
+        fresh = ~self._checked[indices]
+        which, seen = indices[fresh], prints[fresh]
+        before = self.prints[which]
+        wrong = which[(before != UNKNOWN) & (before != seen)]
+        if wrong.size:
+            raise self._gone(wrong, "has changed since")
+        self.prints[which] = seen
+        self._checked[which] = True
 
     def close(self) -> None:
         """Close the stack."""

@@ -86,6 +86,10 @@ class PictureStack(ImageStack):
         """Return the folder of each picture, where it says more than its label."""
         return {} if self._folders is None else {"folder": self._folders}
 
+    def pixel_files(self) -> list[Path]:
+        """Return the pictures."""
+        return list(self._files)
+
     def sources(self) -> Sources:
         """Return each picture's path within the folder."""
         count = len(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,8 @@ from tvae_core.errors import ConfigError, TvaeError
 from tvae_core.images.identity import ImageIdentity, KnownImages
 from tvae_core.images.opening import open_data
 from tvae_core.images.optics import PhaseFlip, optics_of
+from tvae_core.images.pixel_forms import Form, rounded
+from tvae_core.images.prepared_file import PreparedFile
 from tvae_core.images.preprocess import Preprocessor
 from tvae_core.images.stack import ImageStack
 
@@ -39,6 +42,11 @@ class PreparedStack:
     ------
     ConfigError
         The config does not fit the images, or asks for a CTF that they do not have.
+
+    Notes
+    -----
+    With `keep_in` images are read from a file of prepared ones as far as it is filled. All then
+    come rounded to the file's pixel type, so it makes no difference which are there already.
     """
 
     def __init__(self, stack: ImageStack, config: DataConfig, with_ctf: bool = False) -> None:
@@ -48,6 +56,8 @@ class PreparedStack:
         self.preprocessor = Preprocessor(
             config, stack.height, stack.width, stack.channels, stack.dtype, str(stack.path), flip
         )
+        self.form: Form = "float32"
+        self.file: PreparedFile | None = None
         self.ctf_rows: NDArray[np.float64] | None = None
         if with_ctf:
             optics = optics_of(stack, "model.ctf")
@@ -86,12 +96,45 @@ class PreparedStack:
         ImageFileError
             As `ImageStack.read`, or bad pixels that are refused.
         """
-        raw = self.stack.read(indices)
-        return self.preprocessor(raw, np.asarray(indices))
+        chosen = np.asarray(indices)
+        if self.file is None or not chosen.size or chosen.min() < 0 or chosen.max() >= len(self):
+            return self._made(chosen)
+        there = self.file.there(chosen)
+        images = np.empty((len(chosen), self.channels, self.side, self.side), np.float32)
+        if there.any():
+            places = np.flatnonzero(there)
+            images[places], sound = self.file.read(chosen[places])
+            there[places[~sound]] = False
+            self.stack.told(chosen[there], self.file.prints(chosen[there]))
+        if not there.all():
+            images[~there] = self._made(chosen[~there])
+        return images
+
+    def keep_in(self, form: Form, file: PreparedFile | None) -> None:
+        """Round all images to a form from now on, and read those that a file of it has from there.
+
+        The file is closed with the stack.
+        """
+        self.form, self.file = form, file
+
+    def optics_digest(self) -> bytes:
+        """Return a digest of the CTF that the phases are corrected by; empty where none is."""
+        if not self.preprocessor.config.phase_flip:
+            return b""
+        optics = optics_of(self.stack, "data.phase_flip")
+        digest = hashlib.sha256(np.ascontiguousarray(optics.ctf.rows()).data)
+        digest.update(np.ascontiguousarray(optics.pixel_size_angstrom).data)
+        return digest.digest()
 
     def close(self) -> None:
         """Close the stack."""
+        if self.file is not None:
+            self.file.close()
         self.stack.close()
+
+    def _made(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return images made of the raw ones."""
+        return rounded(self.preprocessor(self.stack.read(indices), indices), self.form)
 
     def __enter__(self) -> Self:
         return self

@@ -227,6 +227,10 @@ class ImageStack(ABC):
         with np.errstate(over="ignore", invalid="ignore"):
             return self.levels.applied(self._read(chosen))
 
+    def pixel_files(self) -> list[Path]:
+        """Return every file that the pixels are read from, and the table that names them."""
+        return [self.path]
+
     def sources(self) -> Sources:
         """Return the key of each image's source."""
         count = len(self)

@@ -59,6 +59,10 @@ class FolderOfStacks(ImageStack):
         sources = self.sources()
         return {"file": Categories(sources.file_index, tuple(sources.files))}
 
+    def pixel_files(self) -> list[Path]:
+        """Return the stacks."""
+        return list(self._files)
+
     def sources(self) -> Sources:
         """Return each image's file within the folder and its place there."""
         which, place = self._places(np.arange(len(self)))

@@ -65,6 +65,10 @@ class TableStack(ImageStack):
         """The table itself, with every column."""
         return self._table
 
+    def pixel_files(self) -> list[Path]:
+        """Return the table and its stacks."""
+        return [self.path, *self._paths]
+
     def sources(self) -> Sources:
         """Return the stacks and places as the table writes them."""
         return Sources(*self._references)

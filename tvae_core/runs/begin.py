@@ -10,8 +10,9 @@ import numpy as np
 from tvae_core.config import RunConfig
 from tvae_core.errors import ConfigError, ImageFileError, TrainingError
 from tvae_core.files import shown
-from tvae_core.images.identity import ImageIdentity
+from tvae_core.images.identity import ImageIdentity, KnownImages
 from tvae_core.images.look import look_at
+from tvae_core.images.pixel_forms import choose_form
 from tvae_core.images.prepared import PreparedStack, open_prepared
 from tvae_core.images.stack import ImageStack
 from tvae_core.images.values import look_at_values, settled
@@ -21,9 +22,11 @@ from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images
 from tvae_core.runs.objects import with_objects
 from tvae_core.runs.preflight import other_problems, this_machine
+from tvae_core.runs.preparing import is_kept
 
 _WAIT_S = 1.0  # for a window that is about to start the run's process
 _LOOKED_AT = 64  # images as the model sees them
+_SAMPLED, _SAMPLE_PIXELS = 256, 1 << 24  # images that rounding is measured on
 
 
 def begin(
@@ -59,6 +62,7 @@ def begin(
             if finding.blocks:
                 raise ImageFileError(finding.what, config.data.path, finding.todo)
         _refuse_blank(images)
+        config, kept = _kept(images.stack, config)
         remarks = images.stack.remarks
         problems = other_problems(config, look, this_machine(run.path))
         for problem in problems:
@@ -76,7 +80,7 @@ def begin(
             identity = _identity(config) if images.stack.picked else images.stack.identity
             run.create(config)
             keep_run_images(run, identity)
-    for what in (*remarks, *found):
+    for what in (*remarks, *found, *kept):
         yield Remark(str(what))
     for problem in problems:
         yield Remark(f"{_plain(problem.what)} ({problem.advice})")
@@ -93,6 +97,18 @@ def _fitted(stack: ImageStack, config: RunConfig) -> RunConfig:
     if stack.fit is None:
         return config
     return config.changed([f"data.fit={stack.fit.how}", f"data.side_px={stack.fit.side}"])
+
+
+def _kept(stack: KnownImages, config: RunConfig) -> tuple[RunConfig, list[str]]:
+    """Return the config with how prepared images are kept on disk, where memory is too small."""
+    images = PreparedStack(stack, config.data)
+    if config.data.kept_as != "auto" or not is_kept(images, config.data):
+        return config, []
+    most = _SAMPLE_PIXELS // max(stack.height * stack.width, images.side**2)
+    some = np.linspace(0, len(stack) - 1, max(16, min(_SAMPLED, most))).astype(np.int64)
+    form, loss = choose_form(images.read(np.unique(some)), config.data)
+    said = f"prepared images are kept on disk as {form}: its rounding costs {loss:.2g} nat an image"
+    return config.changed([f"data.kept_as={form}"]), [said]
 
 
 def _refuse_blank(images: PreparedStack) -> None:

@@ -24,6 +24,11 @@ def training_images(config: RunConfig, look: ImageLook) -> int:
     return look.images - round(look.images * held_out)
 
 
+def fits_in_memory(count: int, channels: int, side: int) -> bool:
+    """Return whether a set of prepared images is kept in memory."""
+    return 4 * count * channels * side**2 <= CACHE_BYTES
+
+
 def memory_estimate(config: RunConfig, look: ImageLook) -> float:
     """Return the bytes that training holds on a CPU: torch, images, weights, one micro-batch."""
     side = model_side(config, look)
@@ -32,7 +37,7 @@ def memory_estimate(config: RunConfig, look: ImageLook) -> float:
     at_once = micro_batch_size(config.model, config.train, pixels, cells, CPU_WORKING_SET)
     step = at_once * image_bytes(config.model, config.train, pixels, cells)
     images = 4.0 * look.images * look.channels * pixels
-    kept = images if images <= CACHE_BYTES else 0.0
+    kept = images if fits_in_memory(look.images, look.channels, side) else 0.0
     return _TORCH_BYTES + kept + 4 * 4 * _weights(config, side) + step
 
 

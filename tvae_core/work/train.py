@@ -81,10 +81,9 @@ class EmbedRequest(SettingsRequest):
         )
 
 
-class TrainRequest(SettingsRequest):
-    """Which run to begin, with which images and settings, or to resume."""
+class NewRunRequest(SettingsRequest):
+    """Which run to begin, with which images and settings, or to go on with."""
 
-    name: ClassVar[str] = "train"
     sections: ClassVar[tuple[str, ...]] = ("data", "model", "train", "embed")
     defaults_from: ClassVar[str] = (
         "the defaults without --preset and --config, which bring their own; `tvae look PATH` shows"
@@ -93,12 +92,15 @@ class TrainRequest(SettingsRequest):
 
     folder: Annotated[Path, Place("folder of the run; created if it does not exist")]
     data: Annotated[str | None, Option("images: a stack, table or folder", metavar="PATH")] = None
-    resume: Annotated[bool, Option("continue where the run stopped")] = False
     images_at: Annotated[str, Option(IMAGES_AT, metavar="PATH")] = ""
-    no_embed: Annotated[bool, Option("do not embed at the end")] = False
     anyway: Annotated[
         bool, Option("train despite problems with the settings, the images or the machine")
     ] = False
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a run is to go on."""
+        return False
 
     @classmethod
     def default_of(cls, section: str, name: str) -> str | None:
@@ -107,19 +109,6 @@ class TrainRequest(SettingsRequest):
             return FROM_IMAGES
         values = {getattr(getattr(load_preset(one), section), name) for one in STARTS}
         return default_words(values.pop()) if len(values) == 1 else FROM_IMAGES
-
-    def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Path:
-        """Train, then embed; return what was written last; see `Request.run`."""
-        return _path_at_the_end(self.records(cancelled), progress)
-
-    def records(self, cancelled: Cancel = never) -> Iterator[Record]:
-        """Train and embed, yielding records of how far it is; raises as `run`."""
-        config, chosen = self._config_and_choice()
-        images_at = self.images_at or ((self.data or "") if config is None else "")
-        how = Beginning(self.resume, images_at, self.anyway, chosen)
-        yield from train_and_embed(
-            RunFolder(self.folder), config, how, not self.no_embed, cancelled
-        )
 
     def new_config(self) -> RunConfig | None:
         """Return the config of a new run, None for one that was begun.
@@ -139,7 +128,7 @@ class TrainRequest(SettingsRequest):
 
     def _config_and_choice(self) -> tuple[RunConfig | None, Recommendation | None]:
         folder = RunFolder(self.folder)
-        is_moved = self.resume and folder.begun  # then --data says where the images are now
+        is_moved = self.resumes and folder.begun  # then --data says where the images are now
         asks = self.asks_for_settings or (self.data is not None and not is_moved)
         if folder.config_file.exists() and (folder.begun or not asks):
             self._keep_place(folder, asks)
@@ -147,7 +136,7 @@ class TrainRequest(SettingsRequest):
                 return None, None
             config = folder.config()
             return config.model_copy(update={"data": moved(config.data, self.images_at)}), None
-        if self.resume:
+        if self.resumes:
             raise ConfigError("no run here to resume", self.folder)
         config = self.settings_on()
         config.data.path = self.data or config.data.path
@@ -163,7 +152,7 @@ class TrainRequest(SettingsRequest):
         """Write where a resumed run is to work and how long; refuse any other setting."""
         if not asks:
             return
-        if not (self.resume and self.may_resume):
+        if not (self.resumes and self.may_resume):
             todo = (
                 "resume it unchanged (only --epochs, --device and --threads may differ), or choose "
                 "another folder"
@@ -174,6 +163,33 @@ class TrainRequest(SettingsRequest):
             what = f"train.epochs={config.train.epochs}, but {done} epochs are done already"
             raise ConfigError(what, self.folder, "ask for more")
         config.save(folder.config_file)
+
+
+class TrainRequest(NewRunRequest):
+    """Which run to begin, with which images and settings, or to resume."""
+
+    name: ClassVar[str] = "train"
+
+    resume: Annotated[bool, Option("continue where the run stopped")] = False
+    no_embed: Annotated[bool, Option("do not embed at the end")] = False
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a run is to go on."""
+        return self.resume
+
+    def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Path:
+        """Train, then embed; return what was written last; see `Request.run`."""
+        return _path_at_the_end(self.records(cancelled), progress)
+
+    def records(self, cancelled: Cancel = never) -> Iterator[Record]:
+        """Train and embed, yielding records of how far it is; raises as `run`."""
+        config, chosen = self._config_and_choice()
+        images_at = self.images_at or ((self.data or "") if config is None else "")
+        how = Beginning(self.resume, images_at, self.anyway, chosen)
+        yield from train_and_embed(
+            RunFolder(self.folder), config, how, not self.no_embed, cancelled
+        )
 
 
 class Beginning(NamedTuple):

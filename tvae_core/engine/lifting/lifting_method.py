@@ -7,17 +7,16 @@ takes the method of its checkpoint, and one begun anew the same as before, to th
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tvae_core.caches import cache_folder
 from tvae_core.engine.lifting.fourier_conv import FourierPlan
 from tvae_core.files import write_text
 
@@ -102,8 +101,7 @@ def _key(shape: Shape, turns: int, plan: FourierPlan, device: torch.device, trai
 
 
 def _file() -> Path:
-    folder = os.environ.get("TVAE_CACHE") or platformdirs.user_cache_dir("target-vae")
-    return Path(folder) / "lifting.json"
+    return cache_folder() / "lifting.json"
 
 
 def _read() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import numpy as np
 
@@ -39,6 +40,7 @@ from tvae_core.runs.advice import command_again, try_again
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images, more_images, open_images_of_run, place_of_images
 from tvae_core.runs.pace import TOLD_AFTER, Pace, shorter
+from tvae_core.runs.preparing import Preparation
 
 _STEP_REPORT_S = 0.5
 _MOST_SKIPPED = 20  # steps in a row, each on other images: the weights are past help
@@ -96,9 +98,14 @@ def train(
             def keep() -> None:
                 keep_run_images(run, known.identity, images_at)
 
-            trainer = Trainer(run, config, images, cancelled, keep)
             keep()
-            yield from trainer.records()
+            with closing(Preparation(run, images, data)) as preparation:
+                yield from preparation.begin()
+                trainer = Trainer(run, config, images, cancelled, keep)
+                keep()
+                for record in trainer.records():
+                    yield record
+                    yield from preparation.look()
             keep()
 
 

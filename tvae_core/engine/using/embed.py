@@ -48,6 +48,7 @@ from tvae_core.runs.images import (
     open_images_of_run,
     place_of_images,
 )
+from tvae_core.runs.preparing import attach
 from tvae_core.sidecar import keep_notes, put_notes_aside, sidecar_path
 from tvae_core.store import Atlas, EmbeddingStore, Plane, StoreContent, write_store
 from tvae_core.store_header import StoreHeader
@@ -113,6 +114,8 @@ def embed(
     with _alone(target), opener(config.data, through_ctf) as images:
         images.stack.require_all()
         _check_fit(model, images)
+        if own:
+            attach(run, images, config.data)
         if said := more_images(images.stack) if own else _other_pixel(run, images):
             yield Remark(said)
         aside = _notes_to_put_aside(target, images, new_notes)
