@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tvae_core.analysis.averages import upright
 from tvae_core.analysis.junk import FEWEST, junk_score
 from tvae_core.analysis.projection import pca
-from tvae_core.config import RunConfig
+from tvae_core.config import DataConfig, RunConfig
 from tvae_core.engine.data import blocks_of, prefetch
 from tvae_core.engine.device import choose_device, set_threads
 from tvae_core.engine.model.checkpoint import model_from_bytes
@@ -33,7 +33,14 @@ from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.inference import Inferred, images_at_once, infer
 from tvae_core.engine.using.junk_terms import JunkTerms
 from tvae_core.engine.using.weights import weights_of_run
-from tvae_core.errors import Cancelled, CheckpointError, ConfigError, ImageFileError, StoreError
+from tvae_core.errors import (
+    Cancelled,
+    CheckpointError,
+    ConfigError,
+    ImageFileError,
+    StoreError,
+    TvaeError,
+)
 from tvae_core.files import sha256_of_bytes, told_of, write_bytes
 from tvae_core.images.identity import FINGERPRINT, KnownImages
 from tvae_core.images.prepared import PreparedStack, open_prepared
@@ -110,12 +117,10 @@ def embed(
         data = place_of_images(run, config.data, images_at)
         config = config.model_copy(update={"data": data})
     through_ctf = model.model.ctf == "likelihood"
-    opener = partial(open_images_of_run, run) if own else open_prepared
+    opener = partial(_open_own, run) if own else open_prepared
     with _alone(target), opener(config.data, through_ctf) as images:
         images.stack.require_all()
         _check_fit(model, images)
-        if own:
-            attach(run, images, config.data)
         if said := more_images(images.stack) if own else _other_pixel(run, images):
             yield Remark(said)
         aside = _notes_to_put_aside(target, images, new_notes)
@@ -125,6 +130,18 @@ def embed(
         if own:
             keep_run_images(run, images.stack.identity, images_at)
     yield Finished(str(target), "embedded", time.monotonic() - began)
+
+
+def _open_own(run: RunFolder, data: DataConfig, through_ctf: bool) -> PreparedStack:
+    """Open the images of a run; those that its training has kept on disk are read from there."""
+    images = open_images_of_run(run, data, through_ctf)
+    try:
+        images.stack.require_all()
+        attach(run, images, data)
+    except TvaeError:
+        images.close()
+        raise
+    return images
 
 
 @contextmanager
