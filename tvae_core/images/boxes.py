@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,6 +120,10 @@ class BoxedStack(ImageStack):
         if self._held is None or self._held[0] != number:
             self._held = (number, self.fields.read([number])[0])
         return self._held[1]
+
+    def pixel_files(self) -> list[Path]:
+        """Return the files of the large images."""
+        return self.fields.pixel_files()
 
     def sources(self) -> Sources:
         """Return the file of each object's image, and its number among all objects."""
