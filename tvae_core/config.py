@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tvae_core.contradictions import Contradiction, contradictions
 from tvae_core.errors import ConfigError, did_you_mean
 from tvae_core.files import write_text
 
@@ -345,15 +346,6 @@ class EmbedConfig(_Section):
     atlas_nodes: int = _field(24, "Atlas nodes along each axis of the plane; 0: none", ge=0, le=64)
 
 
-class Contradiction(NamedTuple):
-    """Two settings that exclude each other, and the setting `key` whose `value` mends it."""
-
-    what: str
-    remedy: str
-    key: str
-    value: object
-
-
 class RunConfig(_Section):
     """Everything that defines a run."""
 
@@ -368,53 +360,7 @@ class RunConfig(_Section):
 
     def contradictions(self) -> list[Contradiction]:
         """Return which settings of different kinds exclude each other, or train nothing."""
-        return [*self._without_gradient(), *self._against_the_ctf()]
-
-    def _without_gradient(self) -> list[Contradiction]:
-        found = []
-        train, data, several_cells = self.train, self.data, self.model.system == "target-vae"
-        if several_cells and self.model.group_conv and self.model.kernel_px == 1:
-            what = "A kernel of one pixel looks the same however it is turned."
-            remedy = "Let the image size choose it"
-            found.append(Contradiction(what, remedy, "model.kernel_px", 0))
-        if several_cells and train.sampler == "cells" and train.samples == 1:
-            what = (
-                "With one cell per image rotation and shift have nothing to learn from: cells are"
-                " compared with each other."
-            )
-            found.append(Contradiction(what, "Draw 4 cells per image", "train.samples", 4))
-        if train.content_start == "linear" and (
-            self.model.likelihood == "bernoulli" or not several_cells
-        ):
-            what = (
-                "The linear start draws images with Gaussian noise for a TARGET-VAE: other systems "
-                "and the Bernoulli likelihood learn nothing from them."
-            )
-            remedy = "Start without it"
-            found.append(Contradiction(what, remedy, "train.content_start", "none"))
-        if data.validation_share + data.test_share >= 1:
-            what = "All images are held out: none is left for training."
-            found.append(Contradiction(what, "Hold out fewer", "data.test_share", 0.1))
-        return found
-
-    def _against_the_ctf(self) -> list[Contradiction]:
-        if self.model.ctf == "none":
-            return []
-        found = []
-        if self.data.phase_flip:
-            what = "The CTF is corrected in the images and applied in the likelihood as well."
-            found.append(Contradiction(what, "Do not flip phases", "data.phase_flip", False))
-        if self.model.likelihood == "bernoulli":
-            what = (
-                "A CTF can take the mean of a pixel outside 0 to 1, which the Bernoulli "
-                "likelihood does not allow."
-            )
-            remedy = "Use the Gaussian likelihood"
-            found.append(Contradiction(what, remedy, "model.likelihood", "gaussian"))
-        if self.train.pixel_share < 1:
-            what = "A CTF mixes pixels, so a share of them cannot be compared."
-            found.append(Contradiction(what, "Compare all pixels", "train.pixel_share", 1.0))
-        return found
+        return contradictions(self)
 
     def changed(self, settings: list[str]) -> RunConfig:
         """Return a copy with `section.name=value` settings applied.
