@@ -65,9 +65,8 @@ class DataConfig(_Section):
     )
     pick: Pick = _field(
         "auto",
-        "Large images of many objects: find the objects and take a box about each. yes, no, or "
-        "auto: where there is a single image, or where several large ones hold many objects each; "
-        "decided when the run starts",
+        "Large images of many objects: find these and take a box about each. yes, no, or auto: of "
+        "a single image, and where several large ones hold many each; decided when the run starts",
     )
     box_px: int = _field(
         0, "Side of the box about each object found in large images; 0: chosen", "px", ge=0,
@@ -90,8 +89,9 @@ class DataConfig(_Section):
         0, "Crop or pad to this square about the centre; 0 keeps all", "px", ge=0, le=16384
     )
     downsample_px: int = _field(
-        0, "Downsample to this side by Fourier cropping; 0 keeps the size", "px", ge=0, le=16384
-    )
+        0, "Downsample larger images to this side by Fourier cropping; 0 keeps the size", "px",
+        ge=0, le=16384,
+    )  # fmt: skip
     invert: bool = _field(False, "Swap dark and bright")
     normalise: Normalisation = _field(
         "unit",
@@ -125,9 +125,7 @@ class DataConfig(_Section):
     )
 
 
-OPENED_BY = (
-    *("path", "dataset", "axes", "channel", "image_root", "fit", "side_px", "pick", "box_px"),
-)
+OPENED_BY = ("path", "dataset", "axes", "channel", "image_root", "fit", "side_px", "pick", "box_px")
 """The settings of `DataConfig` that say which images there are, before anything is done to them."""
 OBJECTS = "objects"
 """Folder of a run that holds what was cut out of large images."""

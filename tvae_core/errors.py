@@ -41,6 +41,10 @@ class ImageFileError(TvaeError):
     """Images cannot be read."""
 
 
+class UnclearImagesError(ImageFileError):
+    """Images cannot be read until a setting says how; the advice names it."""
+
+
 class TableError(TvaeError):
     """A particle table cannot be read or written."""
 

@@ -164,7 +164,7 @@ def test_a_ctf_needs_a_table_and_all_pixels_and_is_corrected_once() -> None:
     config = RunConfig().changed(["data.normalise=image", "model.likelihood=gaussian"])
     config.model.ctf = "likelihood"
     assert "without a table" in check(config).problems[0].what
-    particles = look(path="particles.star")
+    particles = look(has_table=True)
     assert check(config, particles).blocking is None
     config.train.pixel_share = 0.5
     config.data.phase_flip = True

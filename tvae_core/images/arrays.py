@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tvae_core.errors import ImageFileError
+from tvae_core.errors import ImageFileError, UnclearImagesError
 from tvae_core.images import labels
 
 
@@ -38,9 +38,8 @@ def pick_images(where: Path, shapes: dict[str, tuple[int, ...]], wanted: str) ->
     if not found:
         raise ImageFileError("holds no images", where, f"has {known or 'no arrays'}")
     if len(found) > 1:
-        raise ImageFileError(
-            "several data sets may be the images", where, f"choose one of {', '.join(found)}"
-        )
+        todo = f"choose one with data.dataset: {', '.join(found)}"
+        raise UnclearImagesError("several data sets may be the images", where, todo)
     return found[0]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.errors import ImageFileError
+from tvae_core.errors import ImageFileError, UnclearImagesError
 from tvae_core.images.limits import check_pixels
 from tvae_core.images.stack import StackForm, Wanted
 
@@ -135,7 +135,7 @@ def too_many_channels(where: Path, there: int, axes: str) -> ImageFileError:
     """Return the error of images with other than one or three channels."""
     what = f"its images have {there} channels (axes {axes}), and 1 or 3 are read"
     todo = "set data.channel to one, such as 1, or to three as red, green, blue, such as 1,2,3"
-    return ImageFileError(what, where, todo)
+    return UnclearImagesError(what, where, todo)
 
 
 def _channels(where: Path, there: int, axes: str, wanted: Wanted) -> tuple[int, ...]:
@@ -172,7 +172,7 @@ def _guessed(where: Path, shape: tuple[int, ...], wanted: Wanted, labelled: int)
         if shape[2] != 3 and not wanted.channel:
             what = f"an array of shape {shape} looks like one picture with channels last"
             todo = "set data.axes=YXC and data.channel, or data.axes=NYX if it is many images"
-            raise ImageFileError(what, where, todo)
+            raise UnclearImagesError(what, where, todo)
         return "YXC"
     if len(shape) == 3:
         return "NYX"
@@ -182,7 +182,7 @@ def _guessed(where: Path, shape: tuple[int, ...], wanted: Wanted, labelled: int)
         return "NCYX"
     if len(shape) == 4 and (shape[3] in _FEW) != (shape[1] in _FEW):
         return "NYXC" if shape[3] in _FEW else "NCYX"
-    raise ImageFileError(
+    raise UnclearImagesError(
         f"an array of shape {shape} is not a stack of images",
         where,
         "save it as (N, H, W) or (N, H, W, 3), or name its axes, such as data.axes=NTYX",
@@ -195,7 +195,7 @@ def _two(where: Path, shape: tuple[int, ...], labelled: int) -> str:
     if _is_square(width) and (of_rows or width > _LONG * height > _LONG or height > _LONG * width):
         return "NP"
     if of_rows or width > _LONG * _LONG * height > _LONG * _LONG:
-        raise ImageFileError(
+        raise UnclearImagesError(
             f"{height:,} rows of {width:,} values look like flattened images",
             where,
             "reshape them to (N, H, W), or set data.axes=YX if it is one picture",

@@ -56,6 +56,8 @@ class ImageLook:
         Rough width of what differs from image to image; None when it cannot be told.
     values : ValueFacts
         What the sampled values are like.
+    has_table : bool
+        Whether a particle table says more of each image, such as its CTF.
     """
 
     path: str
@@ -75,6 +77,7 @@ class ImageLook:
     object_px: int | None = None
     pixel_size_angstrom: float | None = None
     remarks: tuple[str, ...] = ()
+    has_table: bool = False
 
     @property
     def side(self) -> int:
@@ -127,6 +130,7 @@ def look_at(stack: Images, path: str) -> ImageLook:
         object_px=object_width(_grey(pixels)),
         pixel_size_angstrom=stack.pixel_size_angstrom,
         remarks=tuple(stack.remarks),
+        has_table=getattr(stack, "table", None) is not None,  # arrays of Python callers have none
     )
 
 

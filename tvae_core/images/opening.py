@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tvae_core.config import DataConfig
@@ -88,6 +89,17 @@ def open_stack(
         raise file_error(error, path, "cannot be opened") from error
 
 
+def named_by(path: Path) -> Path:
+    """Return what a path stands for: of a folder whose only images are those of a table, that."""
+    if not path.is_dir():
+        return path
+    try:
+        found = pictures_of(path, _stack_kind)
+    except ImageFileError:
+        return path  # whoever opens it is told
+    return found.files[0] if found.is_table else path
+
+
 def _open(path: Path, wanted: Wanted) -> ImageStack:
     if not path.exists():
         raise ImageFileError("no such file or folder", path)
@@ -105,9 +117,19 @@ def _open(path: Path, wanted: Wanted) -> ImageStack:
 
 def _open_folder(path: Path, wanted: Wanted) -> ImageStack:
     found = pictures_of(path, _stack_kind)
+    if found.is_table:
+        return _table_of_folder(path, found.files[0], wanted)
     if not found.are_stacks and not have_pages(found.files):
         return open_pictures(path, wanted, found)
     return open_folder_of_stacks(path, found, wanted, lambda file: _open(file, wanted))
+
+
+def _table_of_folder(folder: Path, table: Path, wanted: Wanted) -> ImageStack:
+    """Open the only table of a folder, and say so."""
+    stack = _open(table, wanted)
+    said = f"the folder's only table is read: {table.relative_to(folder)}"
+    stack.notes = replace(stack.notes, remarks=(said, *stack.notes.remarks))
+    return stack
 
 
 def _stack_kind(name: str) -> str:

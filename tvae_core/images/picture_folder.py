@@ -52,8 +52,8 @@ class Pictures:
         The whole path of each picture's folder, where it says more than the label.
     left_out : Counter
         How many files were not read, by reason.
-    are_stacks : bool
-        The files are stacks: there are no pictures.
+    are_stacks, is_table : bool
+        The files are stacks: there are no pictures. The only file is a table, which names stacks.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -62,6 +62,7 @@ class Pictures:
     folders: Categories | None = None
     left_out: Counter[str] = field(default_factory=Counter)
     are_stacks: bool = False
+    is_table: bool = False
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ class Pictures:
 def pictures_of(folder: Path, stack_kind: Callable[[str], str]) -> Pictures:
     """Return the pictures of a folder and of the folders in it, any levels down.
 
-    Where there are none, its stacks are returned.
+    Where there are none, its only table is returned, or its stacks.
 
     Where folders tell pictures apart, the first level that does so names their classes; a level
     that only says train or test is passed over. Hidden folders and those of runs are left out.
@@ -85,7 +86,7 @@ def pictures_of(folder: Path, stack_kind: Callable[[str], str]) -> Pictures:
     Raises
     ------
     ImageFileError
-        There is neither, or a table that names the stacks beside it.
+        There is neither, or several tables that name stacks.
     """
     found = Pictures()
     pictures, stacks, tables = _Files(), _Files(), _Files()
@@ -94,8 +95,10 @@ def pictures_of(folder: Path, stack_kind: Callable[[str], str]) -> Pictures:
         for file in (Path(folder, *place, name) for name in names if not name.startswith(".")):
             if (kind := _kind(file, found.left_out, stack_kind)) in kinds:
                 kinds[kind].append((file, place))
-    if tables and not pictures:
+    if len(tables) > 1 and not pictures:
         raise _has_tables(folder, [file for file, _ in tables])
+    if tables and not pictures:
+        return Pictures([tables[0][0]], left_out=found.left_out, is_table=True)
     for file, _ in (*stacks, *tables) if pictures else ():
         found.left_out[_beside(file)] += 1
     found.are_stacks = not pictures

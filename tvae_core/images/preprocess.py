@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.config import DataConfig
-from tvae_core.errors import ConfigError, ImageFileError
+from tvae_core.errors import ImageFileError
 from tvae_core.geometry import axis_px
 from tvae_core.images.fourier import fourier_crop
 from tvae_core.images.ranges import set_range
@@ -61,8 +61,6 @@ class Preprocessor:
 
     Raises
     ------
-    ConfigError
-        `downsample_px` is larger than the image.
     ImageFileError
         The images are strips whose square is absurdly large.
     """
@@ -85,12 +83,7 @@ class Preprocessor:
         self._set_range = set_range(config, dtype)
         self._side = config.crop_px or max(height, width)
         _check_square(self._side, height, width, where)
-        self.output_side = config.downsample_px or self._side
-        if self.output_side > self._side:
-            raise ConfigError(
-                f"data.downsample_px: {self.output_side} is larger than the images, {self._side}",
-                where,
-            )
+        self.output_side = min(config.downsample_px or self._side, self._side)
         self.scale = self._side / self.output_side
         self.mask = inscribed_circle(self.output_side) if config.mask else None
         self._ring = ~inscribed_circle(self.output_side)

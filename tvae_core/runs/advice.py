@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from tvae_core.analysis.verdict import Verdict
 from tvae_core.config import RunConfig
 from tvae_core.errors import TvaeError
+from tvae_core.files import write_text
 from tvae_core.images.stack import ImageStack
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.recommend import recommend, words_of
 
+_AGAIN = "again"
 _MOST_EPOCHS = 2000
 _MOST_ROTATIONS = 16
 _LONG_WARMUP = 0.5
@@ -44,6 +47,30 @@ def try_again(verdict: Verdict, config: RunConfig, stack: ImageStack | None) -> 
     if verdict.learned == "pose" and config.train.content_warmup < _LONG_WARMUP:
         return {"train.content_warmup": str(_LONG_WARMUP), **longer}
     return longer
+
+
+def keep_verdict(run: RunFolder, verdict: Verdict, settings: dict[str, str]) -> None:
+    """Write a verdict into its run, with the settings to try again with."""
+    text = json.dumps(json.loads(verdict.to_json()) | {_AGAIN: settings})
+    write_text(run.verdict_file, f"{text}\n")
+
+
+def settings_again(run: RunFolder) -> dict[str, str]:
+    """Return the settings to try again with that a run keeps, empty for none.
+
+    A run of an older program keeps none beside its verdict: they are chosen without its images.
+    """
+    text = run.verdict_text()
+    verdict = Verdict.from_json(text)
+    if verdict is None:
+        return {}
+    kept = json.loads(text).get(_AGAIN)
+    if isinstance(kept, dict):
+        return {str(key): str(value) for key, value in kept.items()}
+    try:
+        return try_again(verdict, run.config(), None)
+    except TvaeError:
+        return {}
 
 
 def command_again(run: RunFolder, settings: dict[str, str]) -> str:

@@ -93,7 +93,11 @@ def _identity(config: RunConfig) -> ImageIdentity:
 
 
 def _fitted(stack: ImageStack, config: RunConfig) -> RunConfig:
-    """Return the config with how the pictures were brought to one size, for all time to come."""
+    """Return the config with what opening the images decided, for all time to come."""
+    if stack.table is not None:  # of a folder, its only table: others may come to lie there
+        config = config.model_copy(
+            update={"data": config.data.model_copy(update={"path": str(stack.path)})}
+        )
     if stack.fit is None:
         return config
     return config.changed([f"data.fit={stack.fit.how}", f"data.side_px={stack.fit.side}"])

@@ -15,7 +15,8 @@ _TORCH_BYTES = 480e6  # with Python, NumPy and the rest; four presets peak at 0.
 
 def model_side(config: RunConfig, look: ImageLook) -> int:
     """Return the side in pixels of the images as the model sees them."""
-    return config.data.downsample_px or config.data.crop_px or look.side
+    cut = config.data.crop_px or look.side
+    return min(config.data.downsample_px or cut, cut)
 
 
 def training_images(config: RunConfig, look: ImageLook) -> int:

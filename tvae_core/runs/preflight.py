@@ -183,7 +183,7 @@ def _value_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
 def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
     data = config.data
     asks_ctf = data.phase_flip or config.model.ctf != "none"
-    if asks_ctf and Path(look.path).suffix.lower() not in (".star", ".cs"):
+    if asks_ctf and not look.has_table:
         yield Problem(
             "CTF correction is on, but these images come without a table that gives the CTF.",
             "Choose their .star or .cs table.",
@@ -198,13 +198,8 @@ def _image_problems(config: RunConfig, look: ImageLook) -> Iterator[Problem]:
         )
     before = data.crop_px or look.side
     if data.downsample_px > before:
-        yield Problem(
-            f"Downsampling to {data.downsample_px} px enlarges images of {before} px.",
-            "Keep their size",
-            "data.downsample_px",
-            0,
-            blocks=True,
-        )
+        what = f"Images of {before} px are not enlarged to {data.downsample_px} px."
+        yield Problem(what, "Say that they keep their size", "data.downsample_px", 0)
     if look.images < 2:
         what = "There is one image: nothing can be compared with it."
         remedy = "Choose a set of images; of a micrograph, the particles cut out of it."

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvae_core import words
-from tvae_core.errors import ImageFileError, TvaeError
+from tvae_core.errors import ImageFileError, TvaeError, UnclearImagesError
 from tvae_core.files import file_error
 from tvae_core.hdf5_files import read_hdf5
 from tvae_core.images.seems import seems_to_be
@@ -263,7 +263,8 @@ def _images(path: Path) -> Recognised:
         alike = None if kind is not None and kind.is_table else kind_of_content(path)
         if alike is None and (kind is None or not kind.is_table):
             return _unknown(path, f"called {path.suffix} but not a {noun}", error)
-        if path.suffix.lower() in (".h5", ".hdf5") and "data." not in error.todo:
+        unclear = isinstance(error, UnclearImagesError)
+        if path.suffix.lower() in (".h5", ".hdf5") and not unclear:
             return _unknown(path, f"{noun} without images, or damaged", error)  # no setting helps
         return Recognised(Kind.IMAGES, path, f"a {noun} that cannot be read", "", error=error)
 

@@ -65,11 +65,12 @@ class EmbedRequest(SettingsRequest):
     def records(self, cancelled: Cancel = never) -> Iterator[Record]:
         """Embed, yielding records of how far it is; raises as `run`."""
         from tvae_core.engine.using.embed import embed
+        from tvae_core.images.opening import named_by
 
         folder = RunFolder(self.folder)
         config = self.settings_on(folder.config())
         if self.data:
-            config.data.path = str(Path(self.data).absolute())
+            config.data.path = str(named_by(Path(self.data).absolute()))
         yield from embed(
             folder,
             self.output,

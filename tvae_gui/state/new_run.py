@@ -12,6 +12,7 @@ from tvae_core.config import OPENED_BY, RunConfig
 from tvae_core.errors import TvaeError
 from tvae_core.images.look import ImageLook
 from tvae_core.presets import presets
+from tvae_core.runs.costs import model_side
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.preflight import (
     Machine,
@@ -190,7 +191,7 @@ class NewRunState:
 
     def _tell_form_the_side(self, config: RunConfig) -> None:
         look, form = self.look, self.form
-        side = config.data.downsample_px or config.data.crop_px or (look.side if look else 0)
+        side = model_side(config, look) if look else config.data.downsample_px
         if side != form.image_side:
             form.image_side = side
             form.value_changed.emit("model.kernel_px")

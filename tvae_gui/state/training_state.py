@@ -24,6 +24,7 @@ from tvae_core.progress import (
     Started,
     Step,
 )
+from tvae_core.runs.advice import settings_again
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.process import last_words, tail_of
 from tvae_core.runs.status import RunStatus, log_words, read_record, says_stopped
@@ -193,7 +194,8 @@ class TrainingState:
         """Take the verdict of a run that did not print here, as from a terminal."""
         found = Verdict.from_json(self.folder.verdict_text())
         if found is not None:
-            self.judged = Judged(found.learned, found.words, {}, True)
+            again = settings_again(self.folder)
+            self.judged = Judged(found.learned, found.words, again, True)
 
     # ------------------------------------------------------------------------------- reading
 

@@ -16,6 +16,7 @@ from tvae_core.cli.main import main
 from tvae_core.config import RunConfig, load_config
 from tvae_core.progress import Remark, Started, from_json
 from tvae_core.runs import begin
+from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.preflight import Machine
 
 Capture = pytest.CaptureFixture[str]
@@ -42,7 +43,6 @@ def train(folder: Path, pixels: NDArray[Any], *words: str) -> int:
         (images() * 1e4 + 5e5, ["--normalise", "none"], "needs values from 0 to 1"),
         (images(), ["--normalise", "image"], "needs values from 0 to 1"),
         (np.where(images() > 0.9, np.nan, images()), [], "NaN or infinite"),
-        (images(), ["--downsample-px", "900"], "larger than the images"),
         (images(), ["--phase-flip", "true"], "without a table"),
     ],
 )
@@ -112,3 +112,29 @@ def test_a_crop_that_leaves_nothing_is_refused(tmp_path: Path, capsys: Capture) 
     assert train(tmp_path, framed, "--crop-px", "12") == 2
     assert "cut to 12 px, all images looked at are constant" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_preset_for_larger_images_keeps_the_size_of_smaller_ones_and_says_so(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    np.save(tmp_path / "images.npy", images())
+    quick = ["--epochs", "1", "--encoder-kernels", "4", "--generator-hidden", "8", "--no-embed"]
+    words = ["train", str(tmp_path / "run"), "--data", str(tmp_path / "images.npy")]
+    assert main([*words, "--preset", "fast-cells", "--kernel-px", "9", *quick]) == 0
+    said = capsys.readouterr()
+    assert f"images of {SIDE} px are not enlarged to 32 px" in said.out + said.err
+
+
+def test_a_folder_with_one_table_is_that_table_for_the_run(tmp_path: Path) -> None:
+    from tests.core.images.makers import mrc_bytes
+
+    folder = tmp_path / "relion"
+    folder.mkdir()
+    (folder / "a.mrcs").write_bytes(mrc_bytes(images().astype(np.float32)))
+    rows = "\n".join(f"{n + 1}@a.mrcs" for n in range(40))
+    (folder / "p.star").write_text(f"data_\n\nloop_\n_rlnImageName #1\n{rows}\n")
+    RunConfig.model_validate(TINY).save(tmp_path / "tiny.json")
+    fixed = ["--config", str(tmp_path / "tiny.json"), "--epochs", "1", "--no-embed"]
+    fixed += ["--set", "data.normalise=unit"]
+    assert main(["train", str(tmp_path / "run"), "--data", str(folder), *fixed]) == 0
+    assert RunFolder(tmp_path / "run").config().data.path == str(folder / "p.star")

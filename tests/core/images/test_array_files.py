@@ -132,7 +132,7 @@ def test_a_npz_chooses_the_images_and_their_labels(tmp_path):
 def test_a_npz_of_two_stacks_asks_which(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, first=numbers(2, 4, 5), second=numbers(3, 4, 5))
-    with pytest.raises(ImageFileError, match="choose one of first, second"):
+    with pytest.raises(ImageFileError, match=r"choose one with data.dataset: first, second"):
         open_stack(path)
     with open_stack(path, dataset="second") as stack:
         assert len(stack) == 3
@@ -178,7 +178,7 @@ def test_hdf5_labels_pixel_size_and_choice(tmp_path):
         file["set/labels"] = np.arange(6)
         file["other"] = numbers(2, 4, 5)
         file["table"] = numbers(6, 3)
-    with pytest.raises(ImageFileError, match="choose one of other, set/images"):
+    with pytest.raises(ImageFileError, match=r"choose one with data.dataset: other, set/images"):
         open_stack(path)
     with open_stack(path, dataset="/set/images") as stack:
         assert stack.pixel_size_angstrom == 1.5

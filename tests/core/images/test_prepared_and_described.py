@@ -45,8 +45,8 @@ def test_a_refused_image_is_named_by_its_number_in_the_stack(path):
 def test_settings_that_do_not_fit_are_config_errors(path):
     with pytest.raises(ConfigError, match=r"data.path: no images are given"):
         open_prepared(DataConfig())
-    with pytest.raises(ConfigError, match="larger than the images"):
-        open_prepared(DataConfig(path=str(path), downsample_px=64))
+    with pytest.raises(ConfigError, match=r"data.phase_flip"):
+        open_prepared(DataConfig(path=str(path), phase_flip=True))
 
 
 def test_describe_counts_over_the_whole_stack(path):

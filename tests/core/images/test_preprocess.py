@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.core.images.test_fourier import blob, position
 from tvae_core.config import DataConfig
-from tvae_core.errors import ConfigError, ImageFileError
+from tvae_core.errors import ImageFileError
 from tvae_core.images.preprocess import Preprocessor, centred_square, inscribed_circle
 
 
@@ -104,11 +104,13 @@ def test_cropping_and_making_smaller_keep_the_place_for_odd_and_even(size, crop,
     assert position(small[0, 0]) == pytest.approx(expected, abs=0.01)  # the tail is cut
 
 
-def test_a_larger_side_than_the_image_is_a_config_error():
-    with pytest.raises(ConfigError, match=r"stack.mrcs: data.downsample_px: 9 is larger"):
-        prepare(noise(1, 8, 8), downsample_px=9)
-    with pytest.raises(ConfigError, match="larger"):
-        prepare(noise(1, 8, 8), crop_px=6, downsample_px=7)
+def test_nothing_is_enlarged_to_a_larger_side():
+    images = noise(2, 8, 8)
+    for choices in ({}, {"crop_px": 6}):
+        as_they_are, _ = prepare(images, **choices)
+        kept, worker = prepare(images, downsample_px=9, **choices)
+        assert worker.scale == 1
+        np.testing.assert_array_equal(kept, as_they_are)
 
 
 def test_a_strip_is_refused_before_it_is_padded_to_a_square():

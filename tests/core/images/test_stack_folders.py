@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests.core.images.makers import mrc_bytes, save_pictures
 from tvae_core.errors import ImageFileError
 from tvae_core.images.identity import KnownImages, identity_of
-from tvae_core.images.opening import open_stack
+from tvae_core.images.opening import named_by, open_stack
 from tvae_core.particles.described import Categories
 
 IMAGES = np.random.default_rng(0).random((9, 12, 12)).astype(np.float32)
@@ -82,11 +82,28 @@ def test_a_stack_that_moved_to_another_place_in_the_order_is_known(tmp_path: Pat
     np.testing.assert_array_equal(found, IMAGES[:4])
 
 
-def test_a_table_beside_its_stacks_is_to_be_named(tmp_path: Path) -> None:
+def write_table(path: Path, count: int) -> None:
+    path.parent.mkdir(exist_ok=True)
+    rows = "\n".join(f"{n + 1}@a.mrcs" for n in range(count))
+    path.write_text(f"data_\n\nloop_\n_rlnImageName #1\n{rows}\n")
+
+
+def test_a_folder_with_exactly_one_table_is_that_table(tmp_path: Path) -> None:
     (tmp_path / "a.mrcs").write_bytes(mrc_bytes(IMAGES))
-    (tmp_path / "day2").mkdir()
-    (tmp_path / "day2" / "particles.star").write_text("data_\n")
-    with pytest.raises(ImageFileError, match=r"name the table: .*day2/particles.star"):
+    write_table(tmp_path / "day2" / "particles.star", 4)
+    assert named_by(tmp_path) == tmp_path / "day2" / "particles.star"
+    with open_stack(tmp_path) as stack:
+        assert len(stack) == 4
+        assert stack.table is not None
+        assert "the folder's only table is read: day2/particles.star" in stack.remarks
+
+
+def test_of_several_tables_one_is_to_be_named(tmp_path: Path) -> None:
+    (tmp_path / "a.mrcs").write_bytes(mrc_bytes(IMAGES))
+    write_table(tmp_path / "day2" / "particles.star", 4)
+    write_table(tmp_path / "later.star", 4)
+    assert named_by(tmp_path) == tmp_path
+    with pytest.raises(ImageFileError, match=r"name the table: .*/later.star"):
         open_stack(tmp_path)
 
 

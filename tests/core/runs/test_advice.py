@@ -12,7 +12,7 @@ from tests.core.images.test_facts import noisy
 from tvae_core.analysis.verdict import Verdict
 from tvae_core.images.opening import open_stack
 from tvae_core.presets import load_preset
-from tvae_core.runs.advice import command_again, try_again
+from tvae_core.runs.advice import command_again, keep_verdict, settings_again, try_again
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.recommend import recommend
 from tvae_core.work.train import TrainRequest
@@ -59,3 +59,18 @@ def test_the_command_is_one_that_tvae_takes_with_the_settings_of_the_run(tmp_pat
     assert (config.model.rotations, config.model.z_dim, config.train.epochs) == (16, 3, 9)
     assert Path(request.folder) != run.path
     assert command_again(run, {}) == ""
+
+
+def test_what_to_try_again_with_is_kept_in_the_run(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    assert settings_again(run) == {}
+    keep_verdict(run, of("pose"), {"model.z_dim": "4"})
+    assert settings_again(run) == {"model.z_dim": "4"}
+    assert Verdict.from_json(run.verdict_text()) == of("pose")
+
+
+def test_a_run_that_kept_no_settings_is_told_those_of_its_verdict(tmp_path: Path) -> None:
+    run, config = RunFolder(tmp_path), load_preset("fast-cpu")
+    run.create(config)
+    run.verdict_file.write_text(of("nothing").to_json())
+    assert settings_again(run) == try_again(of("nothing"), config, None) != {}

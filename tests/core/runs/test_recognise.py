@@ -6,6 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -99,6 +100,20 @@ def test_a_folder_with_one_table_is_that_table(tmp_path: Path) -> None:
     found = what_is(table)
     assert (found.kind, found.words) == (Kind.IMAGES, "a RELION table that cannot be read")
     assert "s.mrcs" in str(found.error)
+
+
+def test_of_hdf5_files_those_that_a_setting_opens_are_images(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "two.h5", "w") as file:
+        file["a"], file["b"] = IMAGES, IMAGES
+    with h5py.File(tmp_path / "five.h5", "w") as file:
+        file["a"] = np.zeros((5, 6, 16, 16, 7))
+    with h5py.File(tmp_path / "none.h5", "w") as file:
+        file["data.values"] = np.arange(9)  # "data." in a name says nothing
+    for name in ("two.h5", "five.h5"):
+        found = what_is(tmp_path / name)
+        assert found.kind is Kind.IMAGES, name
+        assert "data." in str(found.error)
+    assert what_is(tmp_path / "none.h5").kind is Kind.UNKNOWN
 
 
 def test_a_large_single_image_is_a_field(tmp_path: Path) -> None:

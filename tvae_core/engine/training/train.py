@@ -34,9 +34,8 @@ from tvae_core.engine.training.start import set_filters, unit_variance
 from tvae_core.engine.training.step import micro_batch_size, train_step
 from tvae_core.engine.training.trainer_state import TrainerState, initial_model
 from tvae_core.errors import Cancelled, TrainingError
-from tvae_core.files import write_text
 from tvae_core.progress import Epoch, Finished, Judged, Preview, Record, Remark, Started, Step
-from tvae_core.runs.advice import command_again, try_again
+from tvae_core.runs.advice import command_again, keep_verdict, try_again
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import keep_run_images, more_images, open_images_of_run, place_of_images
 from tvae_core.runs.pace import TOLD_AFTER, Pace, shorter
@@ -300,7 +299,7 @@ class Trainer:
         found: Verdict = verdict(figures)
         stack = getattr(self._prepared, "stack", None)
         settings = try_again(found, self.config, stack) if final else {}
-        write_text(self.run.verdict_file, found.to_json() + "\n")
+        keep_verdict(self.run, found, settings)
         self._judging_s = time.monotonic() - began
         again = command_again(self.run, settings)
         return Judged(found.learned, found.words, settings, final, again)
