@@ -15,6 +15,7 @@ from psygnal import Signal
 from tvae_core.words import count
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.made_state import KEPT, REJECTED
+from tvae_gui.state.ordering import order_of
 
 Array = NDArray[Any]
 Kind = Literal["shown", "selection", "unmarked", "set", "cluster"]
@@ -143,10 +144,11 @@ class GalleryState:
         """Return numbers in order; those without a value come last either way."""
         if self.sort == FILE_ORDER or self.why_no_sort(self.sort):
             return numbers[::-1] if self.descending and self.sort == FILE_ORDER else numbers
-        values = self._values()[numbers]
-        if self.descending:
-            values = -values.astype(np.float32)
-        return np.asarray(numbers[np.argsort(values, kind="stable")])
+        values = self._values()
+        if len(numbers) < len(values):
+            values = values[numbers]
+        order = order_of(values, self.descending)
+        return order if len(numbers) == self._state.images else np.asarray(numbers[order])
 
     def _values(self) -> Array:
         state = self._state
@@ -251,11 +253,10 @@ class GalleryState:
     # --- keep, reject, take back ---------------------------------------------------------------
     def mark(self, mark: str) -> None:
         """Keep or reject the images chosen, else the current one and go to the next."""
-        picked = self.picked
-        if not len(picked):
-            return
         alone = not self.chosen.any()
-        self._state.mark_images(picked, mark)
+        if alone and self.number < 0:
+            return
+        self._state.mark_images(self.picked if alone else self.chosen, mark)
         if alone:
             self._trail.append(self.number)
             self.step(1)

@@ -338,12 +338,13 @@ class MadeState:
             `KEPT`, `REJECTED` or nothing.
         """
         sets, gone = list(self.made.sets), self.made.deleted
-        changed = np.zeros(self.images, dtype=bool)
+        meant, changed = (np.zeros(self.images, dtype=bool) for _ in range(2))
+        meant[chosen] = True
         for name, colour in MARKS.items():
             old = self.named_set(name)
-            mask = np.zeros(self.images, dtype=bool) if old is None else old.mask.copy()
-            changed[chosen] |= mask[chosen] != (name == mark)
-            mask[chosen] = name == mark
+            before = np.zeros(self.images, dtype=bool) if old is None else old.mask
+            mask = before | meant if name == mark else before & ~meant
+            changed |= mask != before
             if old is not None and old.rule != HAND:
                 gone = (DeletedSet(old), *gone)
             fresh = NamedSet(name, colour, mask, HAND)
