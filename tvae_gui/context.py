@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QWidget
 from tvae_gui.jobs.background_job import BackgroundJobs
 from tvae_gui.jobs.card_job import CardJob, JobCard
 from tvae_gui.jobs.decode_job import DecodeJob, DecoderFactory
+from tvae_gui.jobs.neighbour_job import NeighbourJob
 from tvae_gui.jobs.picture_job import PictureJob
 from tvae_gui.jobs.tile_job import TileJob
 from tvae_gui.messages import Messages
@@ -39,6 +40,8 @@ class Context:
         The threads that decode, and that read thumbnails.
     tiles : TileJob
         Thumbnails by the page, for a gallery.
+    neighbours : NeighbourJob
+        Counts what is near the probe where that takes longer than a frame.
     tones : Tones
         The contrast in which images are shown.
     """
@@ -52,6 +55,7 @@ class Context:
     decoder: DecodeJob
     pictures: PictureJob
     tiles: TileJob
+    neighbours: NeighbourJob
     tones: Tones
 
     @classmethod
@@ -68,6 +72,7 @@ class Context:
             decoder=DecodeJob(make_decoder, window),
             pictures=PictureJob(window),
             tiles=TileJob(window),
+            neighbours=NeighbourJob(state, window),
             tones=Tones(state),
         )
 
@@ -81,3 +86,4 @@ class Context:
         self.decoder.stop()
         self.pictures.stop()
         self.tiles.stop()
+        self.neighbours.stop()

@@ -18,6 +18,7 @@ from tests.gui.hands import drag
 from tests.gui.material import make_hinge_store
 from tvae_core.store import Plane
 from tvae_gui.main_window import MainWindow
+from tvae_gui.state import nearness
 
 Make = Callable[..., MainWindow]
 LEFT = Qt.MouseButton.LeftButton
@@ -93,6 +94,27 @@ def test_near_is_measured_in_the_full_z_on_every_plane(
     probe = window.state.probe
     assert probe is not None
     assert probe.xy == pytest.approx(umap[probe.nearest[0]], abs=1e-3)
+
+
+def test_what_is_near_is_exact_once_a_drag_over_very_many_images_rests(
+    make_window: Make, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nearness, "_QUICK", 0)  # as if there were a million
+    monkeypatch.setattr(nearness, "_SOME", 50)
+    window = make_window()
+    assert window.open(make_hinge_store(tmp_path / "hinge.h5", images=400, side=16, z_dim=8))
+    settle(qtbot, window)
+    estimates: list[bool] = []
+    window.state.probe_moved.connect(
+        lambda: estimates.append(window.state.probe is not None and window.state.probe.estimated)
+    )
+    x0, x1, y0, y1 = window.state.extent
+    drag(window, [(x0 + s * (x1 - x0), y0 + s * (y1 - y0)) for s in (0.3, 0.5, 0.45)])
+    assert estimates[-1]
+    settle(qtbot, window)
+    assert window.state.probe is not None
+    assert not window.state.probe.estimated
+    is_true(window)
 
 
 def test_pca_comes_first_where_z_has_more_than_two(

@@ -13,6 +13,7 @@ from tests.factories import make_store, store_content
 from tvae_core.analysis.nearness import Whitening
 from tvae_core.planes import PlaneChoice
 from tvae_core.store import EmbeddingStore, Plane, write_store
+from tvae_gui.state import nearness
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.nearness import medoid
 from tvae_gui.state.rule_words import rule_sentence
@@ -194,3 +195,33 @@ def test_any_two_axes_are_a_plane_with_a_name_that_comes_back(tmp_path: Path, op
     rule = {"kind": "rectangle", "plane": choice.name, "x": [-9, 9], "y": [-9, 9]}
     state.select(rule)
     assert state.selection.count == 300
+
+
+def test_a_long_search_is_answered_by_an_estimate_until_all_images_were_searched(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nearness, "_QUICK", 0)
+    monkeypatch.setattr(nearness, "_SOME", 1_000)
+    z = np.random.default_rng(3).normal(size=(20_000, 8))
+    state = opened(store_with(tmp_path / "s.h5", z))
+    assert state.probe is not None
+    assert state.nearness is not None
+    assert not state.probe.estimated  # nobody would answer
+    exact = state.probe
+    state.counts_later = True
+    told: list[str] = []
+    state.neighbours_wanted.connect(lambda: told.append("wanted"))
+    state.neighbours_changed.connect(lambda: told.append("changed"))
+    state.move_probe(*exact.xy)
+    assert state.probe.estimated
+    assert told == ["wanted"]
+    expected = state.nearness.around(state.probe.z, 8)
+    deviation = np.sqrt(expected[0] / 20_000 * 1_000) * 20  # of a count in a sample, scaled
+    assert abs(state.probe.near - expected[0]) < 4 * deviation
+    state.take_neighbours(np.array(state.probe.z), 1, np.array([5]))  # another place's answer
+    assert state.probe.estimated
+    state.take_neighbours(state.probe.z, expected[0], expected[1])
+    assert not state.probe.estimated
+    assert state.probe.near == expected[0]
+    assert state.probe.nearest.tolist() == expected[1].tolist()
+    assert told == ["wanted", "changed"]

@@ -339,7 +339,7 @@ class Rooms(QMainWindow):
     @property
     def is_busy(self) -> bool:
         """Whether anything is being read, decoded or computed."""
-        threads = (self.decoder, self.pictures, self.tiles)
+        threads = (self.decoder, self.pictures, self.tiles, self.context.neighbours)
         return not all(thread.idle for thread in threads) or bool(self.jobs.running)
 
     # --- events of the window -----------------------------------------------------------------

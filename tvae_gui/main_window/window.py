@@ -113,6 +113,8 @@ class MainWindow(Rooms):
         s.probe_moved.connect(self.poses.on_probe)
         s.probe_moved.connect(self.probe.on_probe_moved)
         s.probe_moved.connect(plane.show_probe)
+        s.neighbours_wanted.connect(self.context.neighbours.ask)
+        s.neighbours_changed.connect(self.probe.on_neighbours)
         s.sets_changed.connect(self.poses.show_subjects)
         s.sets_changed.connect(lambda: self.inspector.show_sets(s.sets))
         s.sets_changed.connect(lambda: self.inspector.show_deleted(len(s.deleted)))

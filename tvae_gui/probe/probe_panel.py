@@ -208,9 +208,10 @@ class ProbePanel(QFrame):
         self.shift_x.set_value(shift_px[0])
         self.shift_y.set_value(shift_px[1])
 
-    def show_support(self, near: int, how: str) -> None:
+    def show_support(self, near: int, how: str, estimated: bool = False) -> None:
         """Say how many real images are near, and how the plane leads to z."""
-        self._near.setText(f"{count(near, 'image')} nearby" if near else "no images nearby")
+        about = "about " if estimated else ""
+        self._near.setText(f"{about}{count(near, 'image')} nearby" if near else "no images nearby")
         self._how.setText(how)
         self._how.setVisible(how.startswith("estimate"))
 

@@ -85,8 +85,7 @@ class ProbePresenter:
         if probe is None or state.shown is None:
             return
         self._panel.show_numbers(probe.z, probe.angle_rad, probe.shift_px)
-        self._panel.show_support(probe.near, state.shown.how)
-        self._pictures.ask(NEAREST, probe.nearest)
+        self._show_neighbours()
         preview = self._preview()
         if preview is not None:
             self._values, self._exact = preview, False
@@ -95,6 +94,17 @@ class ProbePresenter:
         self._request = self._decoder.ask(
             probe.z, probe.angle_rad, probe.shift_px, state.options.grid, follow
         )
+
+    def on_neighbours(self) -> None:
+        """Show what is near the probe, now that all images were searched."""
+        self._show_neighbours()
+        self._paint()
+
+    def _show_neighbours(self) -> None:
+        probe, shown = self._state.probe, self._state.shown
+        if probe is not None and shown is not None:
+            self._panel.show_support(probe.near, shown.how, probe.estimated)
+            self._pictures.ask(NEAREST, probe.nearest)
 
     def on_decoded(self, answer: Decoded) -> None:
         """Show an exact image unless a newer preview is on show."""

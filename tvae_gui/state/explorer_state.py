@@ -51,16 +51,25 @@ class Options:
 class ExplorerState(MadeState):
     """The explorer's state; what a person made of it, and its undo, are those of `MadeState`.
 
-    Signals: store_changed, plane_changed, probe_moved, options_changed.
+    Signals: store_changed, plane_changed, probe_moved, options_changed, neighbours_wanted where
+    those of the probe are an estimate, neighbours_changed when they no longer are.
+
+    Attributes
+    ----------
+    counts_later : bool
+        Whether somebody answers `neighbours_wanted`; without it a move of the probe waits for all.
     """
 
     store_changed: ClassVar[Signal] = Signal()
     plane_changed: ClassVar[Signal] = Signal()
     probe_moved: ClassVar[Signal] = Signal()
     options_changed: ClassVar[Signal] = Signal()
+    neighbours_wanted: ClassVar[Signal] = Signal()
+    neighbours_changed: ClassVar[Signal] = Signal()
 
     def __init__(self) -> None:
         super().__init__()
+        self.counts_later = False
         self.options = Options()
         self._clear()
 
@@ -74,6 +83,8 @@ class ExplorerState(MadeState):
         self.support: SupportMap | None = None
         self.nearness: Nearness | None = None
         self.crowding: Array | None = None
+        self.coloured: tuple[Array, str, Array] | None = None  # values, their kind, their levels
+        self.drawn: tuple[Array, PointIndex, Array] | None = None  # levels, and in whose order
         self.probe: Probe | None = None
         self._values: dict[str, Array] = {}
         self.remembered: dict[str, Any] = {}  # what rooms keep with the view, ready for JSON
@@ -279,8 +290,19 @@ class ExplorerState(MadeState):
         assert self.shown is not None
         assert self.probe is not None
         assert self.nearness is not None
-        self.probe = self.probe.at(z, xy, self.shown, self.nearness, self.options.nearest)
+        self.probe = self.probe.at(
+            z, xy, self.shown, self.nearness, self.options.nearest, self.counts_later
+        )
         self.probe_moved.emit()
+        if self.probe.estimated:
+            self.neighbours_wanted.emit()
+
+    def take_neighbours(self, z: Array, near: int, nearest: Array) -> None:
+        """Take how many images are near z (D,), and which are nearest, where the probe is there."""
+        if self.probe is not None and self.probe.z is z and self.probe.estimated:
+            shown = nearest[: self.options.nearest]
+            self.probe = replace(self.probe, near=near, nearest=shown, estimated=False)
+            self.neighbours_changed.emit()
 
     def set_probe_pose(
         self, angle_rad: float | None = None, shift_px: tuple[float, float] | None = None

@@ -58,6 +58,7 @@ class GalleryState:
         self.subject = Subject()
         self.sort, self.descending = FILE_ORDER, False
         self.order: Array = np.empty(0, np.int64)
+        self._listed: Array = np.zeros(self._state.images, dtype=bool)
         self.chosen: Array = np.zeros(self._state.images, dtype=bool)
         self.current = 0
         self._anchor = 0
@@ -122,7 +123,8 @@ class GalleryState:
         before = self.number
         if len(self.chosen) != self._state.images:
             self.chosen = np.zeros(self._state.images, dtype=bool)
-        numbers = np.flatnonzero(self.mask(self.subject))
+        self._listed = self.mask(self.subject)
+        numbers = np.flatnonzero(self._listed)
         self.order = self._sorted(numbers)
         self.current = self._anchor = max(0, self._place_of(before))
         self.listed.emit()
@@ -286,8 +288,10 @@ class GalleryState:
     @property
     def words(self) -> str:
         """How far the pass is, in words."""
-        kept, rejected = self._state.marks_of(self.order)
-        done, turned = int(np.count_nonzero(kept)), int(np.count_nonzero(rejected))
+        sets = (self._state.named_set(name) for name in (KEPT, REJECTED))
+        done, turned = (
+            0 if s is None else int(np.count_nonzero(s.mask & self._listed)) for s in sets
+        )
         rest = len(self.order) - done - turned
         return f"{count(done)} kept · {count(turned)} rejected · {count(rest)} left"
 

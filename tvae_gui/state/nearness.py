@@ -24,6 +24,8 @@ _SOME = 20_000
 _PROBES = 256
 _SAMPLE_STEP = 64
 _AT_ONCE = 20_000
+_IN_CACHE = 1_000
+_QUICK = 4_000_000  # numbers read in a millisecond or two
 
 
 class Nearness:
@@ -42,7 +44,9 @@ class Nearness:
         self._norms = (self._points * self._points).sum(axis=1)
         finite = np.isfinite(self._points).all(axis=1)
         self._index = PointIndex(_flat(self._points)) if self._points.shape[1] <= 2 else None
-        self._some = self._points[finite][:: max(1, int(finite.sum()) // _SOME)]
+        chosen = np.flatnonzero(finite)
+        self._sampled = chosen[:: max(1, len(chosen) // _SOME)]
+        self._some = self._points[self._sampled]
         self._images = int(finite.sum())
         self.typical = min(max(_FEWEST, round(_SHARE * self._images)), max(self._images, 1))
         self.radius = self._typical_radius()
@@ -68,6 +72,19 @@ class Nearness:
     def distance(self, z: Array) -> NDArray[np.float32]:
         """Return the distance of all images (N,) to z (D,), in standard deviations of the data."""
         return np.asarray(np.sqrt(self._squared(self.whiten(z))))
+
+    @property
+    def takes_long(self) -> bool:
+        """Whether `around` takes longer than a frame of a drag leaves for it."""
+        return self._index is None and self._points.size > _QUICK
+
+    def sketch(self, z: Array, how_many: int) -> tuple[int, NDArray[np.int64], Array]:
+        """Return what `around` does, of a sample of the images: the number near is an estimate."""
+        squared = _between(self.whiten(z)[None], self._some)[0]
+        near = int(np.count_nonzero(squared <= self.radius**2))
+        chosen = _smallest(squared, how_many)
+        scaled = round(near * self._images / max(1, len(self._some)))
+        return scaled, self._sampled[chosen], np.sqrt(squared[chosen])
 
     def around(self, z: Array, how_many: int) -> tuple[int, NDArray[np.int64], Array]:
         """Return how many images are near z (D,), the nearest ones in order, and their distance."""
@@ -109,7 +126,7 @@ class Nearness:
         """Return how well images support many places z (n, D), (n,) 0..1."""
         if not len(self._some):
             return np.zeros(len(z))
-        near = (_between(self.whiten(z), self._some) <= self.radius**2).sum(axis=1)
+        near = _within(self.whiten(z), self._some, self.radius)
         scaled = near * (self._images / len(self._some))
         return np.asarray(np.clip(scaled / (_ENOUGH * self.typical), 0, 1) ** 0.6)
 
@@ -177,6 +194,22 @@ def _between(a: Array, b: Array) -> Array:
         across = a @ b.T
     squared: Array = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None] - 2 * across
     return np.asarray(np.maximum(squared, 0))
+
+
+def _within(a: Array, b: Array, radius: float) -> NDArray[np.int64]:
+    """Return how many of b (m, D) lie within a radius of each of a (n, D), (n,).
+
+    |a - b|² is one product of (-2 a, 1, |a|²) and (b, |b|², 1), in parts that stay in the cache.
+    """
+    one_a, one_b = np.ones((len(a), 1), np.float32), np.ones((len(b), 1), np.float32)
+    left = np.concatenate([-2 * a, one_a, (a * a).sum(axis=1)[:, None]], axis=1)
+    right = np.concatenate([b, (b * b).sum(axis=1)[:, None], one_b], axis=1)
+    near = np.zeros(len(a), np.int64)
+    for start in range(0, len(b), _IN_CACHE):
+        with np.errstate(all="ignore"):  # BLAS warns without cause
+            squared = left @ right[start : start + _IN_CACHE].T
+        near += np.count_nonzero(squared <= radius**2, axis=1)
+    return near
 
 
 def _smallest(values: Array, how_many: int) -> NDArray[np.int64]:

@@ -24,6 +24,7 @@ class Probe:
     shift_px: tuple[float, float] = (0.0, 0.0)
     near: int = 0
     nearest: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    estimated: bool = False
 
     def at(
         self,
@@ -32,17 +33,23 @@ class Probe:
         shown: ShownPlane,
         nearness: Nearness,
         shows: int,
+        may_estimate: bool = False,
     ) -> Probe:
         """Return the probe at z (D,) with its neighbours in z, `shows` of them listed.
 
         Without a place it stands where z lies on the plane; on a plane with no way from z, where
-        the images nearest in z lie.
+        the images nearest in z lie. With `may_estimate` its neighbours are those of a sample where
+        all would take long.
         """
-        near, nearest, distance = nearness.around(z, max(shows, NEIGHBOURS))
-        if xy is None:
-            place = to_plane(shown, z)
-            if not np.isfinite(place).all():
+        place = None if xy is not None else to_plane(shown, z)
+        on_plane = place is None or bool(np.isfinite(place).all())
+        estimated = may_estimate and on_plane and nearness.takes_long
+        find = nearness.sketch if estimated else nearness.around
+        near, nearest, distance = find(z, max(shows, NEIGHBOURS))
+        if place is not None:
+            if not on_plane:
                 place = medoid(shown.xy[nearest], distance)
             known = bool(np.isfinite(place).all())
             xy = (float(place[0]), float(place[1])) if known else self.xy
-        return replace(self, xy=xy, z=z, near=near, nearest=nearest[:shows])
+        assert xy is not None
+        return replace(self, xy=xy, z=z, near=near, nearest=nearest[:shows], estimated=estimated)

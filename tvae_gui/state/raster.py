@@ -22,6 +22,7 @@ Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 POINTS_AT_MOST = 20_000
 FINEST = 1024
+_RAMP = np.arange(256) / 255
 _TURN = np.exp(2j * np.pi * np.arange(256) / 256).astype(np.complex64)
 
 
@@ -177,22 +178,44 @@ class _Layers:
         return cls(counts, chosen, sums)
 
     def rgba(self, frame: ScatterFrame) -> Bytes:
-        """Return the picture, row 0 on top."""
-        lit = self.counts if self.chosen is None else self.chosen
-        lit = _blurred(lit)
-        strength = _brightness(lit)
+        """Return the picture, row 0 on top.
+
+        All that depends on the brightness alone is a table of its 256 levels, not a sum a bin.
+        """
+        lit = _blurred(self.counts if self.chosen is None else self.chosen)
+        bright = _brightness(lit)
+        alpha = _opacity(_RAMP, frame.kind) * frame.strength  # (256,)
+        if self.chosen is None:
+            place: Whole = bright
+            share, total = np.ones(256), alpha
+        else:  # the chosen ones over a faded picture of all
+            below = 0.4 * np.clip(_RAMP * 1.5, 0, 1)
+            total = (alpha[:, None] + below * (1 - alpha[:, None])).reshape(-1)
+            share = np.repeat(alpha, 256) / np.maximum(total, 1e-6)
+            place = bright.astype(np.uint16) << 8 | _brightness(_blurred(self.counts))
+        return self._mixed(frame, lit, place, share, total)
+
+    def _mixed(
+        self, frame: ScatterFrame, lit: Array, place: Whole, share: Array, total: Array
+    ) -> Bytes:
+        """Return colours mixed with the faded one, and how opaque; both by tables over `place`."""
+        faded = np.array(frame.faded_rgb, np.float32)
+        opaque = (255 * total).astype(np.uint8)
+        if frame.kind == "density":
+            rgb = np.repeat(frame.table.astype(np.float32), len(share) // 256, axis=0)
+            mixed = (rgb - faded) * share[:, None] + faded
+            packed = np.concatenate([mixed.astype(np.uint8), opaque[:, None]], axis=1)
+            return packed.view(np.uint32)[:, 0][place].view(np.uint8).reshape(*lit.shape, 4)
         out = np.empty((*lit.shape, 4), dtype=np.uint8)
-        out[..., :3] = self._colours(frame, strength, lit)
-        alpha = _opacity(strength, frame.kind) * frame.strength
+        out[..., :3] = self._colours(frame, lit)
         if self.chosen is not None:
-            _under(out, alpha, _brightness(_blurred(self.counts)), frame.faded_rgb)
-        else:
-            out[..., 3] = (255 * alpha).astype(np.uint8)
+            part = share.astype(np.float32)[place]
+            for channel, value in enumerate(faded):
+                out[..., channel] = (out[..., channel] - value) * part + value
+        out[..., 3] = opaque[place]
         return out
 
-    def _colours(self, frame: ScatterFrame, strength: Array, lit: Array) -> Bytes:
-        if frame.kind == "density":
-            return np.asarray(frame.table[(strength * 255).astype(np.uint8)])
+    def _colours(self, frame: ScatterFrame, lit: Array) -> Bytes:
         sums = [_blurred(s) / np.maximum(lit, 1e-6) for s in self.sums]
         if frame.kind == "cyclic":
             turn = np.arctan2(sums[1], sums[0]) / (2 * np.pi)
@@ -251,29 +274,25 @@ def _blurred(image: Array) -> Array:
     return across
 
 
-def _brightness(counts: Array) -> Array:
-    """Return counts as 0..1 on a logarithmic scale that saturates for the densest bins."""
+def _brightness(counts: Array) -> Bytes:
+    """Return counts as 0..255 on a logarithmic scale that saturates for the densest bins."""
     some = counts[counts > 0]
     if not some.size:
-        return np.zeros_like(counts)
+        return np.zeros(counts.shape, np.uint8)
     reference = float(np.percentile(some[:: max(1, some.size // 50_000)], 99.7))
-    return np.asarray(np.clip(np.log1p(4 * counts) / np.log1p(4 * max(reference, 0.5)), 0, 1))
+    strength = counts * np.float32(4)
+    strength += 1
+    np.log(strength, out=strength)  # of float32 there is vector code for log, none for log1p
+    strength *= np.float32(255 / np.log1p(4 * max(reference, 0.5)))
+    np.minimum(strength, 255, out=strength)
+    levels = strength.astype(np.uint8)
+    return np.asarray(np.maximum(levels, counts > 0, out=levels))  # the faintest is seen
 
 
 def _opacity(strength: Array, kind: Kind) -> Array:
     ramp = np.clip(strength * 2.2, 0, 1)
     lit = np.clip(0.1 + strength * 1.4, 0, 1) * (strength > 0)
     return np.asarray(ramp if kind == "density" else lit)
-
-
-def _under(out: Bytes, alpha: Array, faded: Array, rgb: tuple[int, int, int]) -> None:
-    """Lay a faded picture of all points under the chosen ones."""
-    below = 0.4 * np.clip(faded * 1.5, 0, 1)
-    total = alpha + below * (1 - alpha)
-    share = (alpha / np.maximum(total, 1e-6)).astype(np.float32)
-    for channel, value in enumerate(rgb):
-        out[..., channel] = (out[..., channel] - np.float32(value)) * share + np.float32(value)
-    out[..., 3] = (255 * total).astype(np.uint8)
 
 
 def _pack(rgb: Bytes, alpha: int) -> NDArray[np.uint32]:

@@ -47,12 +47,20 @@ def scatter_frame(state: ExplorerState, dark: bool) -> ScatterFrame:
     return ScatterFrame(
         index=state.index,
         kind=state.colour.kind,
-        levels=levels[order] if len(levels) == state.images else levels,
+        levels=_in_order(state, levels),
         table=table,
         visible=None if visible is None else visible[order],
         chosen=selection.mask[order] if selection.count else None,
         faded_rgb=(110, 114, 122) if dark else (170, 174, 180),
     )
+
+
+def _in_order(state: ExplorerState, levels: Bytes) -> Bytes:
+    """Return the levels of all images in the cell order of the points; made once for each."""
+    kept = state.drawn
+    if kept is None or kept[0] is not levels or kept[1] is not state.index:
+        state.drawn = kept = (levels, state.index, levels[state.index.order])
+    return kept[2]
 
 
 def legend(state: ExplorerState, dark: bool) -> Legend:
@@ -117,7 +125,10 @@ def _levels(state: ExplorerState) -> Bytes:
         if state.crowding is None:
             state.crowding = _density_levels(state)
         return state.crowding
-    return levels_of(column, state.values(column.key))
+    values, kept = state.values(column.key), state.coloured
+    if kept is None or kept[0] is not values or kept[1] != column.kind:
+        state.coloured = kept = (values, column.kind, levels_of(column, values))
+    return kept[2]
 
 
 def levels_of(column: Column, values: Array) -> Bytes:

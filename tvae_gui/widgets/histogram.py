@@ -39,6 +39,7 @@ class RangeHistogram(QWidget):
         self._heights: Array = np.zeros(_BINS)
         self._ends = (0.0, 1.0)
         self._unit = ""
+        self._values: Array | None = None
         self._table: Array | None = None
         self._colour_ends = (0.0, 1.0)
         self._range: tuple[float, float] | None = None
@@ -54,7 +55,10 @@ class RangeHistogram(QWidget):
         return self._range
 
     def set_values(self, values: Array, unit: str) -> None:
-        """Show the histogram of values (N,)."""
+        """Show the histogram of values (N,); of the very same ones it is shown already."""
+        if values is self._values and unit == self._unit:
+            return
+        self._values = values
         finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
         if len(finite):
             some = finite[:: max(1, len(finite) // 200_000)]
