@@ -136,22 +136,6 @@ def swap(one: Path, other: Path) -> bool:
     return False
 
 
-def reserve(path: Path | str) -> None:
-    """Give a file the room that its length asks for, before it is written through memory.
-
-    Otherwise a full disk ends the process (SIGBUS) where an error could be told.
-
-    Raises
-    ------
-    OSError
-        There is no room.
-    """
-    with open(path, "r+b") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size and hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(stream.fileno(), 0, size)
-
-
 def write_text(target: Path | str, text: str) -> None:
     """Write `text` to `target` atomically, in UTF-8, and read it back."""
     write_bytes(target, text.encode("utf-8"))

@@ -3,24 +3,82 @@
 Some disks of clusters offer no locks, and nothing of ours is read while it is written: files are
 written aside under a name of their own and renamed. Where a write fails, HDF5 reports nothing at
 close, or ends the process (h5py 3.16). So it writes through `_Told`, which never fails before it.
+
+Each file is read by a child process first (`tvae_core.hdf5_guard`): all of its structure, and its
+values up to 64 MiB, beyond that the first and last of each data set.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
 
+from tvae_core.hdf5_guard import read_limited, tried_first
+
 MOST_OBJECTS = 10_000  # of an honest file
 DEEPEST = 32  # groups
+_TRIED_BYTES = 64 << 20
 
 
 def read_hdf5(path: Path | str, **options: Any) -> h5py.File:
-    """Open a file for reading."""
+    """Open a file for reading, once a child has read it.
+
+    Raises
+    ------
+    UnsafeError
+        The child crashed, did not end, or asked for too much memory.
+    OSError
+        It cannot be opened.
+    """
+    tried_first(path, _try, __name__)
+    return _open(path, **options)
+
+
+def _open(path: Path | str, **options: Any) -> h5py.File:
     return h5py.File(path, "r", locking=False, **options)
+
+
+def _try(path: Path | str) -> None:
+    """Read what HDF5 must understand of a file, and its values up to a limit."""
+    left = _TRIED_BYTES
+    with _open(path) as file:
+        _try_attributes(file)
+        for dataset in data_sets(file).values():
+            _try_attributes(dataset.parent)
+            _try_attributes(dataset)
+            with suppress(*_DAMAGED):
+                left -= _try_values(dataset, left)
+
+
+def _try_values(dataset: h5py.Dataset, left: int) -> int:
+    """Read a data set, or its first and last rows; return how many bytes they were."""
+    if dataset.chunks:
+        dataset.id.chunk_iter(lambda chunk: None)
+    if dataset.shape is None or leads_elsewhere(dataset):
+        return 0
+    size = int(dataset.nbytes)
+    if size <= left or not dataset.shape:
+        dataset[()]
+        return size
+    if size <= left * len(dataset):
+        dataset[:1]
+        dataset[-1:]
+    return 2 * size // len(dataset)
+
+
+def _try_attributes(thing: Any) -> None:
+    with suppress(*_DAMAGED):
+        for name in thing.attrs:
+            with suppress(*_DAMAGED):
+                thing.attrs[name]
+
+
+_DAMAGED = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 
 
 @contextmanager
@@ -131,3 +189,7 @@ class _Told:
 
     def flush(self) -> None:
         """Do nothing: what is written is in the file."""
+
+
+if __name__ == "__main__":
+    sys.exit(read_limited(sys.argv[1], _try))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from dataclasses import dataclass
+from operator import index
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -62,7 +63,7 @@ def _parse(text: str, offset: int) -> NpyHeader:
     try:
         fields = ast.literal_eval(text.strip())
         dtype = np.lib.format.descr_to_dtype(fields["descr"])
-        shape = tuple(int(side) for side in fields["shape"])
+        shape = tuple(index(side) for side in fields["shape"])
         fortran_order = bool(fields["fortran_order"])
     except (SyntaxError, ValueError, TypeError, KeyError, IndexError, MemoryError) as error:
         raise ValueError("damaged NumPy header") from error

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tvae_core.errors import FileError, StoreError
 from tvae_core.files import atomic_write, sha256_of_bytes
 from tvae_core.hdf5_files import data_sets, new_hdf5, read_hdf5
+from tvae_core.hdf5_guard import UnsafeError
 from tvae_core.images.identity import FINGERPRINT, ImageIdentity, Prints
 from tvae_core.images.stack import Sources
 from tvae_core.particles import Categories, TableRecord
@@ -373,6 +374,8 @@ def _store_path(path: Path) -> Path:
 def _open(path: Path) -> h5py.File:
     try:
         return read_hdf5(path)
+    except UnsafeError as error:
+        raise StoreError(str(error), path) from None
     except OSError as error:
         what = (
             "not an HDF5 file or truncated" if not h5py.is_hdf5(path) else f"cannot read ({error})"

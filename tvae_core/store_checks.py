@@ -64,19 +64,33 @@ class CheckedFile:
             raise StoreError(f"{name} is damaged (its SHA-256 differs)", self.path, _AGAIN)
         return values
 
+    def blocks(self, name: str, rows: int) -> Array | None:
+        """Return the digests of the blocks of thumbnails, (blocks, 32); None where there are none.
+
+        Raises
+        ------
+        StoreError
+            They are damaged, or not one for each block of so many rows.
+        """
+        if blocks_name(name) not in self.recorded:
+            return None
+        found = self.read(blocks_name(name))
+        if found.shape != (-(-rows // BLOCK_ROWS), 32):
+            raise StoreError(f"{name} is damaged (rows without digest)", self.path, _AGAIN)
+        return found
+
     def check_rows(self, name: str, rows: NDArray[np.int64]) -> None:
         """Raise a StoreError when a block of thumbnails that holds one of `rows` is damaged."""
-        if blocks_name(name) not in self.file:
-            return
         if name not in self._blocks:
-            self._blocks[name] = self.read(blocks_name(name))
-            self._seen[name] = np.zeros(len(self._blocks[name]), bool)
+            if (blocks := self.blocks(name, len(self.file[name]))) is None:
+                return
+            self._blocks[name], self._seen[name] = blocks, np.zeros(len(blocks), bool)
         wanted = np.unique(rows // BLOCK_ROWS)
         if wanted.size and wanted[-1] >= len(self._seen[name]):
             raise StoreError(f"{name} is damaged (rows without digest)", self.path, _AGAIN)
         for block in wanted[~self._seen[name][wanted]]:
             start = int(block) * BLOCK_ROWS
-            found = _digest_bytes(self.file[name][start : start + BLOCK_ROWS])
+            found = digest_of_block(self.file[name][start : start + BLOCK_ROWS])
             if not np.array_equal(found, self._blocks[name][block]):
                 raise StoreError(f"{name} is damaged (its SHA-256 differs)", self.path, _AGAIN)
             self._seen[name][block] = True
@@ -95,13 +109,13 @@ class BlockDigests:
         self.whole.update(np.ascontiguousarray(rows).tobytes())
         rest = rows if self._rest is None else np.concatenate([self._rest, rows])
         while len(rest) >= BLOCK_ROWS:
-            self._digests.append(_digest_bytes(rest[:BLOCK_ROWS]))
+            self._digests.append(digest_of_block(rest[:BLOCK_ROWS]))
             rest = rest[BLOCK_ROWS:]
         self._rest = rest
 
     def array(self) -> NDArray[np.uint8]:
         """Return the digests, (blocks, 32)."""
-        last = [] if self._rest is None or not len(self._rest) else [_digest_bytes(self._rest)]
+        last = [] if self._rest is None or not len(self._rest) else [digest_of_block(self._rest)]
         return np.asarray([*self._digests, *last], np.uint8).reshape(-1, 32)
 
 
@@ -136,7 +150,8 @@ def strings(dataset: h5py.Dataset | None) -> list[str]:
     return [] if dataset is None else [text.decode() for text in dataset[()]]
 
 
-def _digest_bytes(rows: Array) -> NDArray[np.uint8]:
+def digest_of_block(rows: Array) -> NDArray[np.uint8]:
+    """Return the SHA-256 of rows as 32 bytes."""
     digest = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).digest()
     return np.frombuffer(digest, np.uint8)
 

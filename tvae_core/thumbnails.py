@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from tvae_core.errors import StoreError
 from tvae_core.hdf5_files import leads_elsewhere, read_hdf5
 from tvae_core.progress import Cancel
+from tvae_core.store_checks import BLOCK_ROWS, CheckedFile, digest_of_block
+from tvae_core.store_header import ATTRIBUTES
 
 Array = NDArray[Any]
 _LOOK_EVERY = 32  # rows between two looks at the clock
@@ -25,7 +27,8 @@ class ThumbnailFile:
     """One kind of thumbnails of a store, open for reading rows in any order.
 
     The rows are where HDF5 put its chunks; reading them with `pread` lets other threads run, and
-    what was read once comes from the system's cache.
+    what was read once comes from the system's cache. The block that a row lies in is compared with
+    its digest before the first of its rows is given.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ class ThumbnailFile:
     Raises
     ------
     StoreError
-        The rows do not lie in the file as they are; when read, the file ends early.
+        The rows do not lie in the file as they are; when read, the file ends early or is damaged.
 
     Attributes
     ----------
@@ -52,6 +55,9 @@ class ThumbnailFile:
             self.images = int(dataset.shape[0])
             self.shape: tuple[int, ...] = tuple(int(n) for n in dataset.shape[1:])
             self._starts, self._rows = _chunks(dataset, path)
+            checked = CheckedFile(file, path, ATTRIBUTES)
+            self._digests = checked.blocks(f"thumbnails/{kind}", self.images)
+        self._sound = np.zeros(-(-self.images // BLOCK_ROWS), bool)
         self._bytes = int(np.prod(self.shape))
         self._lock = threading.Lock()
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by `close`
@@ -81,18 +87,38 @@ class ThumbnailFile:
         lines = rows.reshape(len(chosen), self._bytes) if len(chosen) else rows
         end = time.perf_counter() + seconds
         for number, place in enumerate(places):
+            checked = self._check(int(chosen[number]) // BLOCK_ROWS)
             self._read_at(place, lines[number].data)
             there[number] = True
-            if number % _LOOK_EVERY == 0 and time.perf_counter() > end:
+            if (checked or number % _LOOK_EVERY == 0) and time.perf_counter() > end:
                 break
         return rows, there
 
     def warm(self, indices: Sequence[int] | Array, cancelled: Cancel) -> None:
         """Bring rows into the system's cache, so that `read` finds them at once."""
-        for place in self._places(np.asarray(indices, dtype=np.int64)).tolist():
+        chosen = np.asarray(indices, dtype=np.int64)
+        for number, place in zip(chosen.tolist(), self._places(chosen).tolist(), strict=True):
             if cancelled():
                 return
+            self._check(number // BLOCK_ROWS)
             self._read_at(place, memoryview(bytearray(self._bytes)))
+
+    def _check(self, block: int) -> bool:
+        """Compare a block with its digest unless that was done; return whether it was done now.
+
+        Stores before format 1.3 have no digests.
+        """
+        if self._digests is None or self._sound[block]:
+            return False
+        first = block * BLOCK_ROWS
+        places = self._places(np.arange(first, min(first + BLOCK_ROWS, self.images)))
+        rows = np.empty((len(places), self._bytes), np.uint8)
+        for number, place in enumerate(places.tolist()):
+            self._read_at(place, rows[number].data)
+        if not np.array_equal(digest_of_block(rows), self._digests[block]):
+            raise StoreError("the thumbnails are damaged", self.path, "embed the run again")
+        self._sound[block] = True
+        return True
 
     def _read_at(self, place: int, line: memoryview) -> None:
         if hasattr(os, "preadv"):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tvae_core.errors import FileError, ImageFileError, TvaeError
-from tvae_core.files import atomic_write, file_error, reserve, shown, told_of, write_text
+from tvae_core.files import atomic_write, file_error, shown, told_of, write_text
 from tvae_core.hdf5_files import new_hdf5, read_hdf5
 
 
@@ -130,14 +130,6 @@ def test_what_is_written_through_it_is_plain_hdf5(tmp_path: Path) -> None:
             np.testing.assert_array_equal(file["values"], values)
             np.testing.assert_array_equal(file["g"], values)
             assert file.attrs["about"] == "µ"
-
-
-def test_room_is_asked_for_before_memory_is_mapped(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    with open(path, "wb") as stream:
-        stream.truncate(1 << 20)
-    reserve(path)
-    assert path.stat().st_blocks * 512 >= 1 << 20
 
 
 def test_names_that_are_no_utf8_can_be_shown(tmp_path: Path) -> None:

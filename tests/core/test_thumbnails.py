@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -55,3 +56,20 @@ def test_packed_thumbnails_are_refused_and_not_shown_as_they_lie(tmp_path: Path)
         file.create_dataset("thumbnails/raw", data=rows, chunks=(50, 12, 12), compression="gzip")
     with pytest.raises(StoreError, match="row by row"):
         ThumbnailFile(path, "raw")
+
+
+@pytest.mark.parametrize("way", ["read", "warm"])
+def test_a_flipped_bit_is_told_and_never_shown(tmp_path: Path, way: str) -> None:
+    path = make_store(tmp_path / "s.h5", images=600, side=12)
+    with h5py.File(path) as file:
+        chunk = file["thumbnails/raw"].id.get_chunk_info(0)
+        assert file["thumbnails/raw"].chunks[0] == 256
+    content = bytearray(path.read_bytes())
+    content[chunk.byte_offset + 5 * 144 + 7] ^= 4
+    path.write_bytes(bytes(content))
+    file = ThumbnailFile(path, "raw")
+    assert file.read(np.arange(256, 600))[1].all()  # blocks that are whole are shown
+    ask = file.read if way == "read" else partial(file.warm, cancelled=lambda: False)
+    with pytest.raises(StoreError, match="thumbnails are damaged"):
+        ask([200])  # a sound row of the damaged block
+    file.close()

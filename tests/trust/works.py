@@ -15,6 +15,7 @@ from tests.core.engine.runs import TINY
 from tests.trust.faults import FAIL, Injector, Trial
 from tvae_core.config import RunConfig
 from tvae_core.errors import TvaeError
+from tvae_core.hdf5_files import data_sets
 from tvae_core.images.opening import open_stack
 from tvae_core.store import validate
 
@@ -125,14 +126,11 @@ def _of_hdf5(path: Path) -> str:
     if path.name == "embeddings.h5" and (wrong := validate(path)):
         return f"damaged: {wrong}"
 
-    def take(name: str, thing: object) -> None:
-        if isinstance(thing, h5py.Dataset):
-            digest.update(name.encode() + repr(thing[()]).encode())
-            if thing.dtype.kind in "fiub":
-                digest.update(thing[()].tobytes())
-
     with h5py.File(path, "r", locking=False) as file:
-        file.visititems(take)
+        for name, values in data_sets(file).items():
+            digest.update(name.encode() + repr(values[()]).encode())
+            if values.dtype.kind in "fiub":
+                digest.update(values[()].tobytes())
     return digest.hexdigest()
 
 

@@ -6,13 +6,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
-from tvae_core.files import reserve
 
 Array = NDArray[np.floating]
 
@@ -63,6 +62,43 @@ def _fill(target: Any, job: StackJob) -> int:
     return crc
 
 
+def _pour(
+    stream: BinaryIO, job: StackJob, seen: Callable[[Array], None] = lambda block: None
+) -> int:
+    """Write images one after another, plainly: a full disk is an error where a map is a signal."""
+    crc = 0
+    for block in job.blocks():
+        stream.write(np.ascontiguousarray(block, "<f4").data)
+        crc = zlib.crc32(block.data, crc)
+        seen(block)
+    return crc
+
+
+class _Values:
+    """Least, greatest, mean and deviation of values that come in blocks."""
+
+    def __init__(self) -> None:
+        self._low, self._high = np.inf, -np.inf
+        self._count, self._sum, self._squares = 0, 0.0, 0.0
+        self._about: float | None = None
+
+    def add(self, block: Array) -> None:
+        """Take more values."""
+        values = np.asarray(block, np.float64)
+        if self._about is None:
+            self._about = float(values.mean())  # squares of small numbers lose nothing
+        self._low, self._high = min(self._low, values.min()), max(self._high, values.max())
+        self._count += values.size
+        self._sum += float((values - self._about).sum())
+        self._squares += float(np.square(values - self._about).sum())
+
+    def summary(self) -> tuple[float, float, float, float]:
+        """Return all four."""
+        mean = self._sum / max(self._count, 1)
+        deviation = max(self._squares / max(self._count, 1) - mean**2, 0.0) ** 0.5
+        return float(self._low), float(self._high), (self._about or 0.0) + mean, deviation
+
+
 def _slices(values: Any, size: int) -> Iterator[Array]:
     return (values[start : start + size] for start in range(0, len(values), size))
 
@@ -72,12 +108,18 @@ def _write_mrcs(part: Path, job: StackJob) -> int:
 
     if len(job.shape) != 2:
         raise ImageFileError("an .mrcs file cannot hold colour", part, "choose .tif, .npy or .h5")
-    with mrcfile.new_mmap(part, (job.count, *job.shape), mrc_mode=2, overwrite=True) as file:
-        reserve(part)
-        crc = _fill(file.data, job)
+    with mrcfile.new(part, np.zeros((1, *job.shape), np.float32), overwrite=True) as file:
         file.set_image_stack()
         file.voxel_size = job.pixel_size_angstrom or 0.0  # 0: unknown
-        file.update_header_stats()
+        header = file.header.copy()
+    header.nz = job.count
+    values = _Values()
+    with open(part, "r+b") as stream:
+        stream.seek(header.nbytes)
+        crc = _pour(stream, job, values.add)
+        header.dmin, header.dmax, header.dmean, header.rms = values.summary()
+        stream.seek(0)
+        stream.write(header.tobytes())
     return crc
 
 
@@ -92,12 +134,10 @@ def _check_mrcs(part: Path, job: StackJob, size: int) -> tuple[int, int]:
 
 
 def _write_npy(part: Path, job: StackJob) -> int:
-    shape = (job.count, *job.shape)
-    target = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
-    reserve(part)
-    crc = _fill(target, job)
-    target.flush()
-    return crc
+    about = {"descr": "<f4", "fortran_order": False, "shape": (job.count, *job.shape)}
+    with open(part, "wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, about)
+        return _pour(stream, job)
 
 
 def _check_npy(part: Path, job: StackJob, size: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tvae_core.errors import ImageFileError
 from tvae_core.hdf5_files import data_sets, leads_elsewhere, read_hdf5
+from tvae_core.hdf5_guard import UnsafeError
 from tvae_core.images.arrays import pick_images
 from tvae_core.images.labels import Labels, label_array, labels_of
 from tvae_core.images.layout import Layout, layout_of
@@ -75,6 +76,8 @@ def open_hdf5(path: Path, wanted: Wanted) -> Hdf5Stack:
     """
     try:
         file = read_hdf5(path, rdcc_nbytes=_CHUNK_CACHE)
+    except UnsafeError as error:
+        raise ImageFileError(str(error), path) from None
     except OSError as error:
         what = "truncated" if "truncated" in str(error) else "not an HDF5 file"
         raise ImageFileError(what, path) from error

@@ -58,15 +58,26 @@ def check_in_memory(where: object, wanted: int, packed: int) -> None:
             where,
             "unpack the file first",
         )
-    if wanted > _SMALL and _BEST_COMPRESSION >= wanted / (packed + 64) > _HONEST_COMPRESSION:
-        raise ImageFileError(
-            f"would grow from {packed:,} bytes to {wanted:,}, as no images do", where,
-            "unpack it yourself if you trust it",
-        )  # fmt: skip
+    if wanted / (packed + 64) <= _BEST_COMPRESSION:
+        check_expansion(where, wanted, packed)
     if wanted > (packed + 64) * _BEST_COMPRESSION:
         raise ImageFileError(
             f"truncated: {packed} compressed bytes cannot hold the {wanted} of its header", where
         )
+
+
+def check_expansion(where: object, wanted: int, packed: int) -> None:
+    """Refuse to unpack `packed` bytes into many times as many, whatever packed them.
+
+    Raises
+    ------
+    ImageFileError
+    """
+    if wanted > _SMALL and wanted / (packed + 64) > _HONEST_COMPRESSION:
+        raise ImageFileError(
+            f"would grow from {packed:,} bytes to {wanted:,}, as no images do", where,
+            "unpack it yourself if you trust it",
+        )  # fmt: skip
 
 
 def check_pixels(where: object, dtype: np.dtype[np.generic]) -> None:

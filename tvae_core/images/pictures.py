@@ -18,7 +18,12 @@ from tvae_core.errors import ImageFileError
 from tvae_core.images.display import SIDEWAYS, oriented, over, white_is_zero
 from tvae_core.images.fitting import Fit, fit_of, sizes_in_words
 from tvae_core.images.layout import chosen_channels
-from tvae_core.images.limits import DECODING_ERRORS, LARGEST_IMAGE, needs_imagecodecs
+from tvae_core.images.limits import (
+    DECODING_ERRORS,
+    LARGEST_IMAGE,
+    check_expansion,
+    needs_imagecodecs,
+)
 from tvae_core.images.picture_folder import Pictures
 from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes, Wanted
 from tvae_core.images.tiff import seen_page
@@ -208,6 +213,7 @@ def _inspect(file: Path) -> _Form:
         width, height = picture.size
         if width * height > LARGEST_IMAGE:
             raise ImageFileError(f"absurd size: {height} x {width} pixels", file)
+        check_expansion(file, width * height * len(picture.getbands()), file.stat().st_size)
         frames = int(getattr(picture, "n_frames", 1))
         if _orientation(picture) in SIDEWAYS:
             width, height = height, width

@@ -39,9 +39,16 @@ class OpticsGroups:
         Text of each column, a value a group; empty when there is no data_optics.
     path : Path
         Of the table, for errors.
+
+    Raises
+    ------
+    TableError
+        Columns are of different lengths, as where two tables ran into one.
     """
 
     def __init__(self, columns: dict[str, list[str]], path: Path) -> None:
+        if len({len(values) for values in columns.values()}) > 1:
+            raise TableError("the columns of data_optics are of different lengths", path)
         self._columns = columns
         self._path = path
 
