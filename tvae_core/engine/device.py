@@ -11,20 +11,40 @@ import torch
 
 from tvae_core.errors import DeviceError
 from tvae_core.runs.costs import CPU_WORKING_SET
+from tvae_core.words import count
 
 _CUDA_SHARE = 0.25
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 _KEPT_BYTES = 1 << 30
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, local: int = 0, of: int = 1) -> torch.device:
     """Return the device called `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Parameters
+    ----------
+    local, of : int
+        Which of how many processes of one run on this machine: each takes a GPU of its own.
 
     Raises
     ------
     DeviceError
         A GPU was asked for and there is none, or the name is unknown.
     """
+    device = _device(name)
+    if of == 1 or device.type != "cuda":
+        return device
+    if ":" in name:
+        raise DeviceError(f"{name} is one device, but {of} are to work", todo="--device cuda")
+    if of > (there := torch.cuda.device_count()):
+        raise DeviceError(
+            f"{of} devices are asked for, but this machine has {count(there, 'GPU')}",
+            todo=f"--devices {there}, or --device cpu",
+        )
+    return torch.device("cuda", local)
+
+
+def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -70,10 +90,10 @@ def random_numbers_apart(seed: int | None = None) -> Iterator[None]:
 
 def set_threads(threads: int) -> int:
     """Use this many CPU threads, 0: one per core; return it. Freed memory is kept for reuse."""
-    count = threads or cores()
-    torch.set_num_threads(count)
+    number = threads or cores()
+    torch.set_num_threads(number)
     keep_freed_memory()
-    return count
+    return number
 
 
 def keep_freed_memory() -> None:

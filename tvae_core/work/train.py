@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from tvae_core.config import RunConfig
 from tvae_core.errors import ConfigError
@@ -15,11 +15,15 @@ from tvae_core.presets import load_preset
 from tvae_core.progress import Cancel, Embedded, Epoch, Finished, Record
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.recommend import DECIDES, STARTS, Recommendation, recommend
+from tvae_core.work.ranks import SharedRequest, never_asked, this_rank
 from tvae_core.work.request import Option, Place, Progress, never, quiet
 from tvae_core.work.settings import FROM_IMAGES, SettingsRequest, default_words
 
+if TYPE_CHECKING:
+    from tvae_core.engine.together.ranks import Ranks
 
-class EmbedRequest(SettingsRequest):
+
+class EmbedRequest(SettingsRequest, SharedRequest):
     """With which run to embed which images, and where the store goes."""
 
     name: ClassVar[str] = "embed"
@@ -64,6 +68,14 @@ class EmbedRequest(SettingsRequest):
 
     def records(self, cancelled: Cancel = never) -> Iterator[Record]:
         """Embed, yielding records of how far it is; raises as `run`."""
+        if self.is_shared:
+            yield from self.shared_records(self.folder, cancelled)
+            return
+        with this_rank() as ranks:
+            yield from _of_first(ranks, self._records(never_asked(ranks, cancelled), ranks))
+
+    def _records(self, cancelled: Cancel, ranks: Ranks | None) -> Iterator[Record]:
+        from tvae_core.engine.together.ranks import ALONE
         from tvae_core.engine.using.embed import embed
         from tvae_core.images.opening import named_by
 
@@ -79,6 +91,7 @@ class EmbedRequest(SettingsRequest):
             images_at=self.images_at,
             all_there=self.data is not None,
             new_notes=self.new_notes,
+            ranks=ranks or ALONE,
         )
 
 
@@ -166,7 +179,7 @@ class NewRunRequest(SettingsRequest):
         config.save(folder.config_file)
 
 
-class TrainRequest(NewRunRequest):
+class TrainRequest(NewRunRequest, SharedRequest):
     """Which run to begin, with which images and settings, or to resume."""
 
     name: ClassVar[str] = "train"
@@ -185,12 +198,34 @@ class TrainRequest(NewRunRequest):
 
     def records(self, cancelled: Cancel = never) -> Iterator[Record]:
         """Train and embed, yielding records of how far it is; raises as `run`."""
+        if self.is_shared:
+            yield from self.shared_records(self.folder, cancelled)
+            return
+        with this_rank() as ranks:
+            cancelled = never_asked(ranks, cancelled)
+            begun = self._beginning() if ranks is None or ranks.is_first else None
+            yield from _of_first(ranks, self._records(begun, cancelled, ranks))
+
+    def _beginning(self) -> tuple[RunConfig | None, Beginning]:
+        """Return the settings of a new run, None for one that was begun, and how it begins."""
         config, chosen = self._config_and_choice()
         images_at = self.images_at or ((self.data or "") if config is None else "")
-        how = Beginning(self.resume, images_at, self.anyway, chosen)
-        yield from train_and_embed(
-            RunFolder(self.folder), config, how, not self.no_embed, cancelled
-        )
+        return config, Beginning(self.resume, images_at, self.anyway, chosen)
+
+    def _records(
+        self,
+        begun: tuple[RunConfig | None, Beginning] | None,
+        cancelled: Cancel,
+        ranks: Ranks | None,
+    ) -> Iterator[Record]:
+        """Train and embed; a rank that is not the first learns from it how the run begins."""
+        folder, and_embed = RunFolder(self.folder), not self.no_embed
+        if begun is not None:
+            yield from train_and_embed(folder, *begun, and_embed, cancelled, ranks)
+        elif ranks is not None:
+            images_at = ranks.told("")
+            how = Beginning(self.resume, images_at)
+            yield from trained_and_embedded(folder, how, and_embed, cancelled, ranks)
 
 
 class Beginning(NamedTuple):
@@ -206,7 +241,12 @@ class Beginning(NamedTuple):
 
 
 def train_and_embed(
-    folder: RunFolder, config: RunConfig | None, how: Beginning, and_embed: bool, cancelled: Cancel
+    folder: RunFolder,
+    config: RunConfig | None,
+    how: Beginning,
+    and_embed: bool,
+    cancelled: Cancel,
+    ranks: Ranks | None = None,
 ) -> Iterator[Record]:
     """Begin the run of `config`, or go on with one that was begun; train, then write its store.
 
@@ -217,8 +257,6 @@ def train_and_embed(
     TrainingError
         Another process works on the run.
     """
-    from tvae_core.engine.training.train import train
-    from tvae_core.engine.using.embed import embed
     from tvae_core.runs.begin import begin
 
     with ExitStack() as held:  # the lock of the run, from its beginning to its store
@@ -230,11 +268,32 @@ def train_and_embed(
                 how.chosen.save(folder.chosen_file)
                 yield from how.chosen.records()
             yield from remarks
-        for record in train(folder, how.resume, cancelled, how.images_at):
-            if not (and_embed and isinstance(record, Finished)):
-                yield record
-        if and_embed:
-            yield from embed(folder, cancelled=cancelled, images_at=how.images_at)
+        if ranks is not None:
+            ranks.told(how.images_at)
+        yield from trained_and_embedded(folder, how, and_embed, cancelled, ranks)
+
+
+def trained_and_embedded(
+    folder: RunFolder, how: Beginning, and_embed: bool, cancelled: Cancel, ranks: Ranks | None
+) -> Iterator[Record]:
+    """Train a run whose folder is there, then write its store; raises as `train_and_embed`."""
+    from tvae_core.engine.together.ranks import ALONE
+    from tvae_core.engine.training.train import train
+    from tvae_core.engine.using.embed import embed
+
+    ranks = ranks or ALONE
+    for record in train(folder, how.resume, cancelled, how.images_at, ranks):
+        if not (and_embed and isinstance(record, Finished)):
+            yield record
+    if and_embed:
+        yield from embed(folder, cancelled=cancelled, images_at=how.images_at, ranks=ranks)
+
+
+def _of_first(ranks: Ranks | None, records: Iterator[Record]) -> Iterator[Record]:
+    """Yield the records of rank 0; the work of the others goes on in silence."""
+    for record in records:
+        if ranks is None or ranks.is_first:
+            yield record
 
 
 def _path_at_the_end(records: Iterator[Record], progress: Progress) -> Path:

@@ -14,6 +14,7 @@ from tvae_core.engine.device import full_precision, mixed_precision
 from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.sampling import categorical_sample
 from tvae_core.engine.model.target_vae import TERMS, TargetVae
+from tvae_core.engine.together.ranks import ALONE, Ranks
 from tvae_core.engine.using.inference import infer
 
 Pictures = NDArray[np.float32]
@@ -36,13 +37,18 @@ def mean_elbo(
     samples: int = 1,
     seed: int = 0,
     check: Check = nothing,
+    ranks: Ranks = ALONE,
 ) -> dict[str, float]:
-    """Return the ELBO and its parts, nats an image, means over `indices`, with `samples` draws."""
+    """Return the ELBO and its parts, nats an image, means over `indices`, with `samples` draws.
+
+    Each rank of a run looks at its share of the blocks, and all get the means over all.
+    """
     device = model.points_px.device
     sums = torch.zeros(len(TERMS), dtype=torch.float64, device=device)
-    for block in blocks_of(len(indices), batch):
+    blocks = list(blocks_of(len(indices), batch))
+    for number in ranks.share(np.arange(len(blocks))):
         check()
-        part = batch_of(images, indices[block]).to(device)
+        part = batch_of(images, indices[blocks[number]]).to(device)
         with mixed_precision(device):
             posterior = model.infer(part.images)
             noise = Noise(seed, _NO_STEP, part.numbers)
@@ -50,7 +56,7 @@ def mean_elbo(
                 sample = categorical_sample(posterior, model.cells, samples, noise)
             terms = model.elbo_terms(part.images, posterior, sample, ctf=part.ctf)
             sums += terms.sums()
-    return dict(zip(TERMS, (sums / len(indices)).tolist(), strict=True))
+    return dict(zip(TERMS, (ranks.summed(sums) / len(indices)).tolist(), strict=True))
 
 
 @torch.no_grad()

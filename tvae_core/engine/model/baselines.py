@@ -22,6 +22,7 @@ from tvae_core.engine.model.encoder import bounded, in_full_precision, turn
 from tvae_core.engine.model.generator import OUTPUTS, Generator, GridPart, GridTables, activation
 from tvae_core.engine.model.posterior import CellParameters, Posterior, Prior, ShiftGrid
 from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.together.ranks import Ranks
 
 NO_ANGLE_RAD = 1e-6  # the width of "no rotation": prior and posterior alike, so its KL is zero
 
@@ -69,6 +70,9 @@ class MlpEncoder(nn.Module):
     def one_bank(self) -> AbstractContextManager[None]:
         """Return a block without a meaning here: there are no filters to expand."""
         return nullcontext()
+
+    def same_lifting(self, ranks: Ranks, trained: bool) -> None:
+        """Nothing is lifted here."""
 
     def features(self, images: Tensor) -> Tensor:
         """Return the features (B, 1, 1, H) of images (B, C, H, W)."""

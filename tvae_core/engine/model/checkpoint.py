@@ -78,11 +78,16 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint:
 
 def save_step(folder: Path, step: int, checkpoint: Checkpoint) -> str:
     """Write the checkpoint of a step and keep the newest two."""
-    digest = save_checkpoint(folder, f"step-{step:09d}", checkpoint)
+    digest = save_checkpoint(folder, step_name(step), checkpoint)
     for old in step_names(folder)[KEPT:]:
         (folder / f"{old}.json").unlink(missing_ok=True)
         (folder / f"{old}.safetensors").unlink(missing_ok=True)
     return digest
+
+
+def step_name(step: int) -> str:
+    """Return the name of the checkpoint of a step."""
+    return f"step-{step:09d}"
 
 
 def step_names(folder: Path) -> list[str]:

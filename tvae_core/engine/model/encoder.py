@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from tvae_core.config import ModelConfig
 from tvae_core.engine.device import full_precision
+from tvae_core.engine.lifting.fourier_conv import FourierPlan
 from tvae_core.engine.lifting.plain_conv import lifting_layer
 from tvae_core.engine.model.generator import activation
 from tvae_core.engine.model.group_linear import GroupLinear
 from tvae_core.engine.model.posterior import CellParameters, Posterior, Prior, ShiftGrid
+from tvae_core.engine.together.ranks import Ranks
 from tvae_core.geometry import group_angles
 
 LOG_STD_BOUND = 4.0
@@ -107,6 +109,14 @@ class Encoder(nn.Module):
     def one_bank(self) -> AbstractContextManager[None]:
         """Return a block within which the filters are expanded once (`LiftingConv.one_bank`)."""
         return self.lifting.one_bank(self.grid.side, self.grid.padding, self.grid.pitch)
+
+    def same_lifting(self, ranks: Ranks, trained: bool) -> None:
+        """Let all ranks of a run lift images in the way that rank 0 measures to be faster."""
+        if ranks.size > 1:
+            grid, kernel = self.grid, self.lifting.shape[-1]
+            plan = FourierPlan(grid.side, kernel, grid.padding, grid.pitch)
+            method = self.lifting.choose_method(plan, trained) if ranks.is_first else ""
+            self.lifting.method = ranks.told(method)
 
     def log_q(self, features: Tensor, prior: Prior) -> Tensor:
         """Return log q(t, r | y), (B, S, R), from features (B, S, R, K)."""

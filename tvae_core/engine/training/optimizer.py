@@ -43,6 +43,40 @@ def set_rate(optimizer: Steps, learning_rate: float) -> None:
         group["lr"] = learning_rate * group.get("times", 1.0)
 
 
+class Muon(torch.optim.Muon):
+    """torch's Muon, but with its iteration in float32.
+
+    In bfloat16 a last bit of the gradient, which the order of a sum decides, moves a step by a
+    thousandth: so two devices had another loss than one (2e-4 after 50 steps; 4e-8 so).
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Take a step of every matrix that has a gradient."""
+        for group in self.param_groups:
+            for matrix in group["params"]:
+                if matrix.grad is None:
+                    continue
+                state = self.state[matrix]
+                if "momentum_buffer" not in state:
+                    state["momentum_buffer"] = torch.zeros_like(matrix.grad)
+                mean = state["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
+                ahead = matrix.grad.lerp(mean, group["momentum"])  # Nesterov's
+                rate = group["lr"] * max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
+                matrix.add_(orthogonal(ahead, group), alpha=-rate)
+
+
+def orthogonal(matrix: Tensor, how: dict[str, Any]) -> Tensor:
+    """Return a matrix with its singular values brought near 1 (Newton-Schulz, quintic)."""
+    a, b, c = how["ns_coefficients"]
+    flat = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    flat = flat / flat.norm().clamp(min=how["eps"])
+    for _ in range(how["ns_steps"]):
+        gram = flat @ flat.T
+        flat = torch.addmm(flat, torch.addmm(gram, gram, gram, beta=b, alpha=c), flat, beta=a)
+    return flat if matrix.shape[0] <= matrix.shape[1] else flat.T
+
+
 class Optimizer:
     """The optimiser of a run; its state goes to a checkpoint and back by parameter name.
 
@@ -64,7 +98,7 @@ class Optimizer:
             torch.optim.Adam(self._others.values(), lr=train.learning_rate)
         ]
         if self._matrices:
-            muon = torch.optim.Muon(self._matrices.values(), lr=train.matrix_rate, weight_decay=0.0)
+            muon = Muon(self._matrices.values(), lr=train.matrix_rate, weight_decay=0.0)
             muon.param_groups[0]["times"] = train.matrix_rate / train.learning_rate
             self._parts.append(muon)
 

@@ -1,5 +1,8 @@
 """One optimiser step: micro-batches that fit the device, noise keyed by image and step.
 
+Several ranks take a step together (`SharedStep`): each has its share of the batch, and the gradient
+and the figures are those of the whole.
+
 Shapes: B batch, C channels, H W image, P pixels.
 """
 
@@ -7,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tvae_core.config import RunConfig
-from tvae_core.engine.data import Batch
+from tvae_core.engine.data import Batch, Indices
 from tvae_core.engine.device import full_precision, mixed_precision, working_set_bytes
 from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.posterior import Posterior, kl_terms
@@ -24,6 +28,7 @@ from tvae_core.engine.model.sampling import (
     log_density,
 )
 from tvae_core.engine.model.target_vae import TERMS, ElboTerms, TargetVae
+from tvae_core.engine.together.ranks import ALONE, Ranks, apart
 from tvae_core.engine.training.linear_start import Lesson, Lessons
 from tvae_core.engine.training.optimizer import Steps, set_rate
 from tvae_core.runs import costs
@@ -52,6 +57,55 @@ class Schedule:
     learning_rate: float
     temperature: float
     content_weight: float = 1.0
+
+
+class _Terms(nn.Module):
+    """What is maximised, as a module, whose gradients DistributedDataParallel averages."""
+
+    def __init__(self, model: TargetVae, config: RunConfig) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+
+    def forward(
+        self,
+        part: Batch,
+        schedule: Schedule,
+        noise: Noise,
+        pixels: Tensor | None,
+        lessons: Lessons | None,
+    ) -> tuple[ElboTerms, Tensor]:
+        """Return the terms of images, and what is maximised of each."""
+        if lessons is None:
+            return _seen(self.model, part, self.config, schedule, noise, pixels)
+        return _taught(self.model, lessons.draw(self.model, part, noise), part, pixels)
+
+
+class SharedStep:
+    """What the ranks of a run need to take a step together; alone, it shares nothing.
+
+    Parameters
+    ----------
+    model : TargetVae
+        As it will be trained: its weights become those of rank 0.
+    config : RunConfig
+    ranks : Ranks
+    """
+
+    def __init__(self, model: TargetVae, config: RunConfig, ranks: Ranks = ALONE) -> None:
+        self.ranks = ranks
+        self.terms = ranks.averaging(_Terms(model, config))
+
+    def share(self, batch: Indices) -> Indices:
+        """Return this rank's images of a batch; where there are too few for all, one that is.
+
+        Its weight is then zero (`weight`): every rank must take part in every step.
+        """
+        mine = self.ranks.share(batch)
+        return mine if len(mine) else batch[:1]
+
+    def weight(self, images: int) -> float:
+        """Return the weight of this rank's images in a batch of so many."""
+        return 1.0 if self.ranks.rank < images else 0.0
 
 
 def micro_batch_size(model: TargetVae, config: RunConfig, device: torch.device) -> int:
@@ -95,32 +149,37 @@ def train_step(
     micro_batch: int,
     check: Callable[[], None],
     lessons: Lessons | None = None,
+    *,
+    shared: tuple[SharedStep, int] | None = None,
 ) -> StepFigures:
     """Take a step on a batch, or with `lessons` on as many images drawn by the linear model.
 
     The step is skipped, and the weights stay as they are, where the ELBO or the gradient is not
     finite. `check` is called between micro-batches and may raise to give the step up: weights
-    change only at the very end.
+    change only at the very end. `shared` says how many images the batch has of which this rank is
+    given its share.
     """
     set_rate(optimizer, schedule.learning_rate)
     optimizer.zero_grad(set_to_none=True)
     device = model.points_px.device
     seed = config.train.seed
     pixels = pixel_subset(model, config.train.pixel_share, Noise.of_step(seed, step, device))
+    together, count = shared or (SharedStep(model, config), len(batch))
+    weight, ranks = together.weight(count), together.ranks
     sums = torch.zeros(len(TERMS), dtype=torch.float64, device=device)
     with model.encoder.one_bank():
-        for part in batch.numbered(device).split(micro_batch):
+        parts = list(batch.numbered(device).split(micro_batch))
+        for number, part in enumerate(parts, 1):
             check()
             part = part.to(device)
             noise = Noise(seed, step, part.numbers)
-            with mixed_precision(device):
-                if lessons is None:
-                    terms, wanted = _seen(model, part, config, schedule, noise, pixels)
-                else:
-                    terms, wanted = _taught(model, lessons.draw(model, part, noise), part, pixels)
-            loss = -wanted.sum() / len(batch)
-            loss.backward()  # type: ignore[no-untyped-call]
-            sums += terms.sums()
+            with apart(together.terms) if number < len(parts) else nullcontext():
+                with mixed_precision(device):
+                    terms, wanted = together.terms(part, schedule, noise, pixels, lessons)
+                loss = -wanted.sum() * (weight * ranks.size) / count  # gradients are averaged
+                loss.backward()
+            sums += terms.sums() * weight
+    sums = ranks.summed(sums)
     check()
     norm = _clipped(model, config.train.clip_gradient)
     taken = math.isfinite(float(norm + sums[0]))  # the one wait for the device

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import numpy as np
 
@@ -22,18 +22,28 @@ from tvae_core.engine.data import (
     prefetch,
     split_images,
 )
-from tvae_core.engine.device import choose_device, set_threads
+from tvae_core.engine.device import choose_device, cores, set_threads
 from tvae_core.engine.judging.evaluate import mean_elbo
 from tvae_core.engine.judging.learned import learning_figures
-from tvae_core.engine.model.checkpoint import load_newest, save_checkpoint, save_step
+from tvae_core.engine.model.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    load_newest,
+    model_bytes,
+    save_checkpoint,
+    save_step,
+    step_name,
+)
 from tvae_core.engine.model.systems import compared_with, free_parameters
 from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.together.ranks import ALONE, Ranks, is_loss_of_a_rank
 from tvae_core.engine.training import previews
-from tvae_core.engine.training.linear_start import find_linear_model
+from tvae_core.engine.training.linear_start import LinearModel, find_linear_model
 from tvae_core.engine.training.start import set_filters, unit_variance
-from tvae_core.engine.training.step import micro_batch_size, train_step
+from tvae_core.engine.training.step import SharedStep, micro_batch_size, train_step
 from tvae_core.engine.training.trainer_state import TrainerState, initial_model
 from tvae_core.errors import Cancelled, TrainingError
+from tvae_core.files import write_bytes
 from tvae_core.progress import Epoch, Finished, Judged, Preview, Record, Remark, Started, Step
 from tvae_core.runs.advice import command_again, keep_verdict, try_again
 from tvae_core.runs.folder import RunFolder
@@ -54,6 +64,7 @@ def train(
     resume: bool = False,
     cancelled: Callable[[], bool] = lambda: False,
     images_at: str = "",
+    ranks: Ranks = ALONE,
 ) -> Iterator[Record]:
     """Train the run in `run` from its config and yield progress records.
 
@@ -68,6 +79,8 @@ def train(
     cancelled : callable
     images_at : str
         Where the images of the run are now, when they have moved.
+    ranks : Ranks
+        Which of the processes that train it this is; rank 0 alone writes.
 
     Raises
     ------
@@ -83,8 +96,8 @@ def train(
         raise TrainingError(
             "the run was already started", run.path, "add --resume, or choose another folder"
         )
-    with run.locked():
-        set_threads(config.train.threads)
+    with run.locked() if ranks.is_first else nullcontext():
+        set_threads(ranks.threads(config.train.threads, cores()))
         through_ctf = config.model.ctf == "likelihood"
         data = place_of_images(run, config.data, images_at)
         with open_images_of_run(run, data, through_ctf) as images:
@@ -95,16 +108,20 @@ def train(
                 yield Remark(more)
 
             def keep() -> None:
-                keep_run_images(run, known.identity, images_at)
+                if ranks.is_first:
+                    keep_run_images(run, known.identity, images_at)
 
             keep()
             with closing(Preparation(run, images, data)) as preparation:
-                yield from preparation.begin()
-                trainer = Trainer(run, config, images, cancelled, keep)
+                begun = list(preparation.begin()) if ranks.is_first else []
+                ranks.wait()
+                yield from begun if ranks.is_first else preparation.begin()
+                trainer = Trainer(run, config, images, cancelled, keep, ranks)
                 keep()
                 for record in trainer.records():
                     yield record
-                    yield from preparation.look()
+                    if ranks.local == 0:  # one on each machine, which may have a disk of its own
+                        yield from preparation.look()
             keep()
 
 
@@ -121,6 +138,9 @@ class Trainer:
         Asked between micro-batches whether to stop.
     on_save : callable
         Told that a checkpoint is written.
+    ranks : Ranks
+        Which of the processes that train the run this is. All take every step together; what is
+        written, judged and told is rank 0's.
     """
 
     def __init__(
@@ -130,16 +150,18 @@ class Trainer:
         images: PreparedImages,
         cancelled: Callable[[], bool],
         on_save: Callable[[], None] = lambda: None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.run, self.config, self._cancelled, self._on_save = run, config, cancelled, on_save
-        self.device = choose_device(config.train.device)
+        self.ranks = ranks
+        self.device = choose_device(config.train.device, ranks.local, ranks.local_size)
         self.images, self._prepared = CachedImages(images), images
         self.split: Split = split_images(len(images), config.data, config.train.seed)
         mask = getattr(images, "mask", None)
         self.model: TargetVae = initial_model(config, self.images, mask, self.device)
         if config.train.compile and self.device.type == "cuda":
             self.model.generator.compile()
-        saved = load_newest(run.checkpoints)
+        saved = self._newest()
         if saved is None and config.train.start == "unit-variance":
             some = self.split.train[:: -(-len(self.split.train) // _FIRST_IMAGES)]
             unit_variance(
@@ -149,10 +171,21 @@ class Trainer:
         if saved is not None:
             self.state.restore(saved)
         self._new = saved is None
-        self.micro_batch = micro_batch_size(self.model, config, self.device)
+        self.model.encoder.same_lifting(ranks, trained=True)
+        self._shared = SharedStep(self.model, config, ranks)
+        self.micro_batch = ranks.told(micro_batch_size(self.model, config, self.device))
         self._saved_at = time.monotonic()
         self._judging_s = 0.0
         self._pace, self._told = Pace(), False
+
+    def _newest(self) -> Checkpoint | None:
+        """Return the newest sound checkpoint: the one that rank 0 finds."""
+        folder = self.run.checkpoints
+        saved = load_newest(folder) if self.ranks.is_first else None
+        step = self.ranks.told(None if saved is None else saved.values["step"])
+        if self.ranks.is_first or step is None:
+            return saved
+        return load_checkpoint(folder, step_name(step))
 
     def records(self) -> Iterator[Record]:
         """Train to the end, yielding records."""
@@ -171,6 +204,8 @@ class Trainer:
         yield from self._first_found()
         while not self.state.finished:
             yield from self._epoch()
+        if not self.ranks.is_first:
+            return
         self._finish()
         yield self._judged(final=True)
         seconds = time.monotonic() - began
@@ -180,11 +215,17 @@ class Trainer:
         """Find the linear model that teaches a new run, where it is asked for; say so."""
         if not self._new or self.config.train.content_start == "none":
             return
-        found = find_linear_model(self.images, self.split.train, self.config, self._check_early)
-        if found.linear is not None:
-            self.state.linear = found.linear.to(self.device)
-            set_filters(self.model, found.linear)
-        yield Remark(found.words)
+        words = ""
+        if self.ranks.is_first:
+            found = find_linear_model(self.images, self.split.train, self.config, self._check_early)
+            words, self.state.linear = found.words, found.linear
+        linear = self.state.linear
+        parts = self.ranks.tensors_of_first({} if linear is None else linear.tensors())
+        if parts:
+            self.state.linear = LinearModel(**parts).to(self.device)
+            set_filters(self.model, self.state.linear)
+            self.ranks.from_first(self.model.parameters())
+        yield Remark(words)
 
     def _epoch(self) -> Iterator[Record]:
         state, began = self.state, time.monotonic()
@@ -194,8 +235,9 @@ class Trainer:
         remaining = batches[state.steps_in_epoch :]
         reported = began
         self._pace.begin()
-        for batch in prefetch(self.images, remaining):
-            self._step(batch)
+        mine = [self._shared.share(batch) for batch in remaining]
+        for batch, part in zip(remaining, prefetch(self.images, mine), strict=True):
+            self._step(part, len(batch))
             self._pace.step(len(batch))
             yield from self._time_to_go()
             if time.monotonic() - reported > _STEP_REPORT_S:
@@ -210,7 +252,8 @@ class Trainer:
             raise
         self._pace.besides(time.monotonic() - stepped)
 
-    def _step(self, batch: Batch) -> None:
+    def _step(self, batch: Batch, images: int) -> None:
+        """Take a step on a batch of so many images, of which `batch` is this rank's share."""
         state = self.state
         try:
             figures = train_step(
@@ -223,9 +266,14 @@ class Trainer:
                 self.micro_batch,
                 self._check,
                 state.lessons(),
+                shared=(self._shared, images),
             )
         except Cancelled:
             self.save()
+            raise
+        except RuntimeError as error:
+            if self.ranks.is_first and is_loss_of_a_rank(error):
+                self.save()  # the weights are those of the last whole step
             raise
         if not figures.taken and not math.isfinite(figures.elbo):
             raise TrainingError(
@@ -233,7 +281,7 @@ class Trainer:
                 self.run.path,
                 "the last good checkpoint is kept; lower train.learning_rate",
             )
-        state.after_step(figures, len(batch))
+        state.after_step(figures, images)
         if state.skipped_in_a_row >= _MOST_SKIPPED:
             raise TrainingError(
                 f"{_MOST_SKIPPED} steps in a row had a gradient that is not finite",
@@ -250,20 +298,17 @@ class Trainer:
             if len(self.split.validation):
                 size = min(256, self.micro_batch * 2)
                 parts = mean_elbo(
-                    self.model, self.images, self.split.validation, size, check=self._check
-                )
+                    self.model, self.images, self.split.validation, size,
+                    check=self._check, ranks=self.ranks,
+                )  # fmt: skip
                 validation = parts["elbo"]
             judged = means if validation is None else parts
             score = judged["elbo"] - (config.model.beta - 1) * judged["kl_content"]
             if not math.isfinite(score):
                 raise TrainingError(f"the validation ELBO became {score}", self.run.path)
-            if state.is_best(score):
-                save_checkpoint(self.run.checkpoints, "best", state.model_checkpoint())
-            epoch = state.epoch
-            pictures = previews.write(self.run, self.model, self.images, config, epoch)
-            spent = time.monotonic() - began
-            learned = [self._judged()] if spent > _JUDGED_EVERY * self._judging_s else []
-        skipped = state.skipped
+            shown = list(self._shown(score, began)) if self.ranks.is_first else []
+            self.ranks.check_agree(self.model)
+        epoch, skipped = state.epoch, state.skipped
         state.after_epoch(score)
         seconds = time.monotonic() - began
         left = max(0, config.train.epochs - state.epoch)
@@ -279,12 +324,22 @@ class Trainer:
             eta_s=left * seconds,
             skipped=skipped,
         )
+        if not self.ranks.is_first:
+            return
         self.run.append_metrics(record)
         if state.finished:
             self.save()
         yield record
-        yield pictures
-        yield from learned
+        yield from shown
+
+    def _shown(self, score: float, began: float) -> Iterator[Record]:
+        """Keep the weights that stand in the model if they are the best, and show what they do."""
+        state = self.state
+        if state.is_best(score):
+            save_checkpoint(self.run.checkpoints, "best", state.model_checkpoint())
+        yield previews.write(self.run, self.model, self.images, self.config, state.epoch)
+        if time.monotonic() - began > _JUDGED_EVERY * self._judging_s:
+            yield self._judged()
 
     def _judged(self, final: bool = False) -> Judged:
         """Return what the weights that stand in the model have learned; keep it in the run."""
@@ -311,7 +366,8 @@ class Trainer:
         return save_step(self.run.checkpoints, self.state.step, self.state.checkpoint())
 
     def _save_when_due(self) -> None:
-        if time.monotonic() - self._saved_at > 60 * self.config.train.checkpoint_minutes:
+        due = time.monotonic() - self._saved_at > 60 * self.config.train.checkpoint_minutes
+        if due and self.ranks.is_first:
             self.save()
 
     def _check_early(self) -> None:
@@ -346,9 +402,6 @@ class Trainer:
         yield Remark(said)
 
     def _finish(self) -> None:
-        from tvae_core.engine.model.checkpoint import load_checkpoint, model_bytes
-        from tvae_core.files import write_bytes
-
         best = load_checkpoint(self.run.checkpoints, "best")
         self.model.load_state_dict(best.tensors)
         self.model.eval()

@@ -10,7 +10,7 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -26,9 +26,10 @@ from tvae_core.analysis.junk import FEWEST, junk_score
 from tvae_core.analysis.projection import pca
 from tvae_core.config import DataConfig, RunConfig
 from tvae_core.engine.data import blocks_of, prefetch
-from tvae_core.engine.device import choose_device, set_threads
+from tvae_core.engine.device import choose_device, cores, set_threads
 from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.together.ranks import ALONE, Ranks
 from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.inference import Inferred, images_at_once, infer
 from tvae_core.engine.using.junk_terms import JunkTerms
@@ -60,7 +61,7 @@ from tvae_core.sidecar import keep_notes, put_notes_aside, sidecar_path
 from tvae_core.store import Atlas, EmbeddingStore, Plane, StoreContent, write_store
 from tvae_core.store_header import StoreHeader
 
-BLOCK = 2048
+BLOCK, _LEAST_BLOCK, _BLOCKS = 2048, 256, 16
 _SAME_PIXEL = 0.02
 _ATLAS_SIDE = 64
 _SOFTWARE = ("target-vae", "torch", "numpy", "h5py", "escnn")
@@ -79,8 +80,12 @@ def embed(
     images_at: str = "",
     all_there: bool = False,
     new_notes: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Record]:
     """Embed the images of a run that was trained, if only a little, and write the store.
+
+    Each rank of a run embeds its share of the blocks, to the same numbers as one alone; rank 0
+    writes the store.
 
     Parameters
     ----------
@@ -97,6 +102,8 @@ def embed(
         Take every image where `config` says, known to the run or not.
     new_notes : bool
         Put notes aside that cannot be kept, because they are of images that are not embedded.
+    ranks : Ranks
+        Which of the processes that embed this is.
 
     Raises
     ------
@@ -109,8 +116,12 @@ def embed(
     """
     began = time.monotonic()
     config, target = config or run.config(), target or run.store
-    weights, so_far = weights_of_run(run)
-    model = _model_of(weights, run, config)
+    so_far: tuple[Remark, ...] = ()
+    weights = b""
+    if ranks.is_first:
+        weights, so_far = weights_of_run(run)
+    weights = ranks.bytes_of_first(weights)
+    model = _model_of(weights, run, config, ranks)
     yield from so_far
     own = is_of_run(run, config.data) and not all_there
     if own:
@@ -118,13 +129,16 @@ def embed(
         config = config.model_copy(update={"data": data})
     through_ctf = model.model.ctf == "likelihood"
     opener = partial(_open_own, run) if own else open_prepared
-    with _alone(target), opener(config.data, through_ctf) as images:
+    guard = _alone(target) if ranks.is_first else nullcontext()
+    with guard, opener(config.data, through_ctf) as images:
         images.stack.require_all()
         _check_fit(model, images)
         if said := more_images(images.stack) if own else _other_pixel(run, images):
             yield Remark(said)
-        aside = _notes_to_put_aside(target, images, new_notes)
-        yield from _embed_images(model, weights, images, config, run, target, cancelled)
+        aside = _notes_to_put_aside(target, images, new_notes) if ranks.is_first else ""
+        yield from _embed_images(model, weights, images, config, run, target, cancelled, ranks)
+        if not ranks.is_first:
+            return
         if aside:
             yield Remark(f"notes on other images ({aside}) are kept in {put_notes_aside(target)}")
         if own:
@@ -153,10 +167,13 @@ def _alone(target: Path) -> Iterator[None]:
         yield
 
 
-def _model_of(weights: bytes, run: RunFolder, config: RunConfig) -> TargetVae:
+def _model_of(weights: bytes, run: RunFolder, config: RunConfig, ranks: Ranks) -> TargetVae:
     """Return the model of `weights` where `config` wants it to work."""
-    set_threads(config.train.threads)
-    return model_from_bytes(weights, run.model).to(choose_device(config.train.device))
+    set_threads(ranks.threads(config.train.threads, cores()))
+    device = choose_device(config.train.device, ranks.local, ranks.local_size)
+    model = model_from_bytes(weights, run.model).to(device)
+    model.encoder.same_lifting(ranks, trained=False)
+    return model
 
 
 def _notes_to_put_aside(target: Path, images: PreparedStack, allowed: bool) -> str:
@@ -183,17 +200,28 @@ def _embed_images(
     run: RunFolder,
     target: Path,
     cancelled: Callable[[], bool],
+    ranks: Ranks,
 ) -> Iterator[Record]:
     table = images.stack.table
     record = None if table is None else record_of(table)
     described = config.data.model_dump_json() + config.embed.model_dump_json()
     described += ("" if record is None else record.sha256) + _JUNK_TERMS
-    parts = _Parts(target, sha256_of_bytes(weights + described.encode()))
+    size = block_size(len(images))
+    parts = _Parts(target, sha256_of_bytes(weights + f"{described}{size}".encode()))
     limits = _thumbnail_range(images)
-    yield from _embed_blocks(model, images, config, parts, limits, cancelled)
+    blocks = list(blocks_of(len(images), size))
+    yield from _embed_blocks(model, images, config, parts, limits, cancelled, blocks, ranks)
+    if not ranks.is_first:
+        return
     header = _header(run, model, images, config, weights, record)
     write_store(target, _content(header, model, images, parts, limits, weights))
     parts.remove()
+
+
+def block_size(images: int) -> int:
+    """Return how many images a block has, whatever the ranks: few, where they are few to share."""
+    wanted = -(-images // _BLOCKS)
+    return min(BLOCK, max(_LEAST_BLOCK, -(-wanted // _LEAST_BLOCK) * _LEAST_BLOCK))
 
 
 @dataclass(frozen=True)
@@ -232,6 +260,12 @@ class _Parts:
         for file in sorted(self.folder.glob("*.npz")):
             with np.load(file, allow_pickle=False) as arrays:
                 yield arrays[name]
+
+    def tell_prints(self, images: KnownImages, blocks: list[NDArray[np.int64]]) -> None:
+        """Tell the images what is known of those that other ranks have read."""
+        for block in blocks:
+            with np.load(self.file(int(block[0])), allow_pickle=False) as arrays:
+                images.told(block, arrays[_PRINTS])
 
     def remove(self) -> None:
         shutil.rmtree(self.folder.parent, ignore_errors=True)
@@ -278,12 +312,15 @@ def _embed_blocks(
     parts: _Parts,
     limits: tuple[float, float],
     cancelled: Callable[[], bool],
+    blocks: list[NDArray[np.int64]],
+    ranks: Ranks,
 ) -> Iterator[Record]:
+    """Embed this rank's share of the blocks; rank 0 goes on when all are done."""
     began, total = time.monotonic(), len(images)
     batch = min(256, 32 * images_at_once(model, model.points_px.device))
     done = fresh = 0
     junk: JunkTerms | None = None
-    for block in blocks_of(total, BLOCK):
+    for block in blocks[ranks.rank :: ranks.size]:
         start = int(block[0])
         batches = [block[i : i + batch] for i in range(0, len(block), batch)]
         if not (parts.done(start) and parts.are_of(images.stack, start, block)):
@@ -301,9 +338,12 @@ def _embed_blocks(
                 found.append(columns)
             columns = {k: np.concatenate([f[k] for f in found]) for k in found[0]}
             parts.save(start, columns | {_PRINTS: images.stack.prints[block]})
-            fresh += len(block)
-        done += len(block)
+            fresh += len(block) * ranks.size
+        done = min(total, done + len(block) * ranks.size)
         yield Embedded(done, total, fresh / max(1e-9, time.monotonic() - began))
+    ranks.wait()
+    if ranks.is_first and ranks.size > 1:
+        parts.tell_prints(images.stack, blocks)
 
 
 def _junk_terms(model: TargetVae, images: PreparedStack, config: RunConfig) -> JunkTerms | None:
