@@ -11,7 +11,7 @@ import numpy as np
 
 from tvae_core import words
 from tvae_core.analysis.verdict import Verdict, verdict
-from tvae_core.config import RunConfig
+from tvae_core.config import DataConfig, RunConfig
 from tvae_core.engine.data import (
     Batch,
     CachedImages,
@@ -44,6 +44,7 @@ from tvae_core.engine.training.step import SharedStep, micro_batch_size, train_s
 from tvae_core.engine.training.trainer_state import TrainerState, initial_model
 from tvae_core.errors import Cancelled, TrainingError
 from tvae_core.files import write_bytes
+from tvae_core.images.prepared import PreparedStack
 from tvae_core.progress import Epoch, Finished, Judged, Preview, Record, Remark, Started, Step
 from tvae_core.runs.advice import command_again, keep_verdict, try_again
 from tvae_core.runs.folder import RunFolder
@@ -101,28 +102,41 @@ def train(
         through_ctf = config.model.ctf == "likelihood"
         data = place_of_images(run, config.data, images_at)
         with open_images_of_run(run, data, through_ctf) as images:
-            known = images.stack
-            known.require_all()
-            known.described()  # what the store will hold of the table: refused now or never
-            if more := more_images(known):
-                yield Remark(more)
+            yield from _trained(run, config, data, images, cancelled, images_at, ranks)
 
-            def keep() -> None:
-                if ranks.is_first:
-                    keep_run_images(run, known.identity, images_at)
 
-            keep()
-            with closing(Preparation(run, images, data)) as preparation:
-                begun = list(preparation.begin()) if ranks.is_first else []
-                ranks.wait()
-                yield from begun if ranks.is_first else preparation.begin()
-                trainer = Trainer(run, config, images, cancelled, keep, ranks)
-                keep()
-                for record in trainer.records():
-                    yield record
-                    if ranks.local == 0:  # one on each machine, which may have a disk of its own
-                        yield from preparation.look()
-            keep()
+def _trained(
+    run: RunFolder,
+    config: RunConfig,
+    data: DataConfig,
+    images: PreparedStack,
+    cancelled: Callable[[], bool],
+    images_at: str,
+    ranks: Ranks,
+) -> Iterator[Record]:
+    """Train on images that are open, prepared once and kept where they are too many for memory."""
+    known = images.stack
+    known.require_all()
+    known.described()  # what the store will hold of the table: refused now or never
+    if more := more_images(known):
+        yield Remark(more)
+
+    def keep() -> None:
+        if ranks.is_first:
+            keep_run_images(run, known.identity, images_at)
+
+    keep()
+    with closing(Preparation(run, images, data)) as preparation:
+        begun = list(preparation.begin()) if ranks.is_first else []
+        ranks.wait()
+        yield from begun if ranks.is_first else preparation.begin()
+        trainer = Trainer(run, config, images, cancelled, keep, ranks)
+        keep()
+        for record in trainer.records():
+            yield record
+            if ranks.local == 0:  # one on each machine, which may have a disk of its own
+                yield from preparation.look()
+    keep()
 
 
 class Trainer:

@@ -84,9 +84,6 @@ def embed(
 ) -> Iterator[Record]:
     """Embed the images of a run that was trained, if only a little, and write the store.
 
-    Each rank of a run embeds its share of the blocks, to the same numbers as one alone; rank 0
-    writes the store.
-
     Parameters
     ----------
     run : RunFolder
@@ -103,7 +100,7 @@ def embed(
     new_notes : bool
         Put notes aside that cannot be kept, because they are of images that are not embedded.
     ranks : Ranks
-        Which of the processes that embed this is.
+        Each embeds its share of the blocks, to the same numbers as one alone; rank 0 writes.
 
     Raises
     ------
@@ -116,23 +113,14 @@ def embed(
     """
     began = time.monotonic()
     config, target = config or run.config(), target or run.store
-    so_far: tuple[Remark, ...] = ()
-    weights = b""
-    if ranks.is_first:
-        weights, so_far = weights_of_run(run)
+    weights, so_far = weights_of_run(run) if ranks.is_first else (b"", ())
     weights = ranks.bytes_of_first(weights)
     model = _model_of(weights, run, config, ranks)
     yield from so_far
-    own = is_of_run(run, config.data) and not all_there
-    if own:
+    if own := is_of_run(run, config.data) and not all_there:
         data = place_of_images(run, config.data, images_at)
         config = config.model_copy(update={"data": data})
-    through_ctf = model.model.ctf == "likelihood"
-    opener = partial(_open_own, run) if own else open_prepared
-    guard = _alone(target) if ranks.is_first else nullcontext()
-    with guard, opener(config.data, through_ctf) as images:
-        images.stack.require_all()
-        _check_fit(model, images)
+    with _opened(run, config, target, model, own, ranks) as images:
         if said := more_images(images.stack) if own else _other_pixel(run, images):
             yield Remark(said)
         aside = _notes_to_put_aside(target, images, new_notes) if ranks.is_first else ""
@@ -144,6 +132,19 @@ def embed(
         if own:
             keep_run_images(run, images.stack.identity, images_at)
     yield Finished(str(target), "embedded", time.monotonic() - began)
+
+
+@contextmanager
+def _opened(
+    run: RunFolder, config: RunConfig, target: Path, model: TargetVae, own: bool, ranks: Ranks
+) -> Iterator[PreparedStack]:
+    """Open the images that a model is to embed; rank 0 holds the lock of the store besides."""
+    opener = partial(_open_own, run) if own else open_prepared
+    guard = _alone(target) if ranks.is_first else nullcontext()
+    with guard, opener(config.data, model.model.ctf == "likelihood") as images:
+        images.stack.require_all()
+        _check_fit(model, images)
+        yield images
 
 
 def _open_own(run: RunFolder, data: DataConfig, through_ctf: bool) -> PreparedStack:
