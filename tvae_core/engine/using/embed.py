@@ -111,8 +111,7 @@ def embed(
     ConfigError, BusyError
         The store to be replaced has notes on other images, or another process writes it.
     """
-    began = time.monotonic()
-    config, target = config or run.config(), target or run.store
+    began, config, target = time.monotonic(), config or run.config(), target or run.store
     weights, so_far = weights_of_run(run) if ranks.is_first else (b"", ())
     weights = ranks.bytes_of_first(weights)
     model = _model_of(weights, run, config, ranks)
