@@ -31,6 +31,12 @@ _FLAT = 0.02  # of an image's range: corners that vary less hold no noise
 _MUCH_NOISE = 0.05  # of an image's range
 _WEIGHTS_ABOVE = 3.0  # deviations of the corners that a pixel of an object stands out by
 _HELD = 0.95  # share of an object that its diameter holds
+_NEARLY_LARGEST = 98  # percentile of the objects' diameters
+_NINE_TENTHS = 0.9
+_HARMONICS = 9  # of a ring: finer ones hold noise
+_MOST_TURNED = 400
+_ALIKE = 0.02  # of the objects' power: what differs less is pixels, not shape
+_FINE = 32  # px: what differs is looked at no finer than most models see it
 _CENTRE = 0.3  # of the side: radius of the disc where objects are looked for
 
 
@@ -64,7 +70,7 @@ class ImageFacts:
     extent_px : float
         Diameter about the image centre that holds the objects wherever they lie.
     object_px : float
-        Diameter of one object, larger than nine of ten; NaN where noise hides them.
+        Diameter of one object, larger than all but a few; NaN where noise hides them.
     off_centre_px : float
         Deviation of the objects' centres, along one axis; NaN where noise hides them.
     level_spread : float
@@ -73,6 +79,9 @@ class ImageFacts:
         How far all objects stand the same way: 0 for any rotation, 1 when all are alike.
     half_turn, round_share : float
         Share of images that look the same turned by half a turn, and turned by any angle.
+    components : int
+        How many components hold nine tenths of what differs between objects however they are
+        turned and wherever they lie; 0 where noise hides them.
     colour : float
         Share of the variance that is between colours.
     ctf : str
@@ -98,6 +107,7 @@ class ImageFacts:
     upright: float
     half_turn: float
     round_share: float
+    components: int
     colour: float
     ctf: str
 
@@ -250,6 +260,7 @@ def _facts_of(
         upright=_upright(signal, radius),
         half_turn=single[2],
         round_share=single[3],
+        components=single[4],
         colour=_colour(images),
         ctf="",
     )
@@ -270,8 +281,10 @@ def _extent(signal: Array, radius: Array, corner: NDArray[np.bool_]) -> float:
     return float(min(width, reach))
 
 
-def _objects(signal: Array, deviation: Array, radius: Array) -> tuple[float, float, float, float]:
-    """Return diameter, spread of the centres, shares of half-turn and of round objects.
+def _objects(
+    signal: Array, deviation: Array, radius: Array
+) -> tuple[float, float, float, float, int]:
+    """Return diameter, spread of the centres, shares of half-turn and round objects, components.
 
     Each image's object is what stands out from its corners; NaN where that is nothing.
     """
@@ -282,7 +295,7 @@ def _objects(signal: Array, deviation: Array, radius: Array) -> tuple[float, flo
     total = weight.sum((1, 2))
     there = total > 0
     if there.mean() < 0.5:
-        return float("nan"), float("nan"), 0.0, 0.0
+        return float("nan"), float("nan"), 0.0, 0.0, 0
     weight, total, signal = weight[there], total[there], signal[there]
     axis = axis_px(width)
     x = (weight.sum(1) * axis).sum(1) / total
@@ -296,7 +309,42 @@ def _objects(signal: Array, deviation: Array, radius: Array) -> tuple[float, flo
     diameter = 2.0 * ((share < _HELD).sum(1) + 1)
     spread = float(np.sqrt((x.var() + y.var()) / 2))
     half, around = _symmetries(signal, x, y)
-    return float(np.percentile(diameter, 90)), spread, half, around
+    found = _components(signal, x, y)
+    return float(np.percentile(diameter, _NEARLY_LARGEST)), spread, half, around, found
+
+
+def _components(signal: Array, x: Array, y: Array) -> int:
+    """Return how many components hold nine tenths of what differs besides place and turn.
+
+    About each object's centre (x, y) the values on a ring are a function of the angle, and the
+    sizes of its Fourier coefficients stay the same however the object is turned.
+    """
+    from scipy import ndimage
+
+    some = np.linspace(0, len(signal) - 1, min(len(signal), _MOST_TURNED)).astype(int)
+    signal, x, y = signal[some], x[some], y[some]
+    if signal.shape[1] >= 2 * _FINE and signal.shape[1] % 2 == 0:  # edges as fine are no shape
+        signal = signal[:, ::2] + signal[:, 1::2]
+        signal = signal[:, :, ::2] + signal[:, :, 1::2]
+        x, y = x / 2, y / 2
+    width = signal.shape[1]
+    angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    radii = np.arange(0.5, width / 2)[:, None]
+    middle = (width - 1) / 2
+    columns, rows = radii * np.cos(angles) + middle, radii * np.sin(angles) + middle
+    features = np.stack(
+        [
+            np.abs(np.fft.rfft(ndimage.map_coordinates(image, [rows + dy, columns + dx], order=1)))
+            for image, dx, dy in zip(signal, x, y, strict=True)
+        ]
+    )[..., :_HARMONICS]
+    features *= np.sqrt(radii)  # a ring has as many pixels as it is long
+    values = features.reshape(len(signal), -1)
+    power = np.square(np.linalg.svd(values - values.mean(0), compute_uv=False))
+    if power.sum() <= _ALIKE * np.square(values).sum():
+        return 1
+    share = np.cumsum(power) / max(power.sum(), 1e-300)
+    return int(np.searchsorted(share, _NINE_TENTHS)) + 1
 
 
 def _symmetries(signal: Array, x: Array, y: Array) -> tuple[float, float]:

@@ -39,7 +39,9 @@ _LONGEST_S = 900.0
 _FEWEST_EPOCHS = 6
 _MOST_EPOCHS = 200
 _MANY_IMAGES = 1000  # from here on classes are told apart better by more dimensions of z
-_LARGE_Z = 8
+_FEW_COMPONENTS, _MANY_COMPONENTS = 4, 12  # of what differs between objects: plane, 8 or 16
+_LARGE_Z, _LARGEST_Z = 8, 16
+_UPRIGHT_RAD = 0.3  # digits and letters lean by less; 0.5 lets a model turn one into another
 _NOISE_IMAGES = 256
 _DECIDE = {"crop_px", *OPENED_BY} - {"path"}
 STARTS = ("fast-particles", "fast-cpu", "fast-cells")  # the presets that a choice changes
@@ -231,6 +233,8 @@ class _Chooser:
         base = load_preset(self.preset)
         base = base.model_copy(update={"data": _opened_so(base.data, data)})
         self.config = base.changed(given)
+        if stack.picked is None:  # settled, as by the beginning of the run
+            self.config = self.config.changed(["data.pick=no"])
         self.choices: list[Choice] = []
         self.notes: list[str] = []
 
@@ -367,10 +371,11 @@ class _Chooser:
         single = facts.object_px
         usable = math.isfinite(single) and not facts.is_noisy and not facts.is_busy
         width = (single if usable else facts.extent_px) * self._scale
+        whose = "the largest objects" if usable else "objects"
         low, high = 0.5 * side, 0.8 * side
         kernel = int(min(max(width, low), high)) | 1
         kernel = min(kernel, side - 1 + side % 2)
-        yield Choice("model.kernel_px", kernel, f"objects are about {width:.0f} of {side} px")
+        yield Choice("model.kernel_px", kernel, f"{whose} are about {width:.0f} of {side} px")
 
     def _shift(self) -> Iterator[Choice]:
         facts, side = self.facts, self._side
@@ -390,7 +395,8 @@ class _Chooser:
         if facts.upright > 0.05 + chance and not facts.is_noisy:
             reason = "the objects stand the same way up in most images"
             yield Choice("model.rotation_prior", "normal", reason)
-            yield Choice("model.rotation_prior_std_rad", 0.5, reason)
+            reason = "so they lean by some 17 degrees at most"
+            yield Choice("model.rotation_prior_std_rad", _UPRIGHT_RAD, reason)
 
     def _content(self) -> Iterator[Choice]:
         images, noisy = training_images(self.config, self.look), self.facts.is_noisy
@@ -399,9 +405,14 @@ class _Chooser:
             yield Choice("model.z_dim", 2, reason)
             reason = "in strong noise the content is lost unless a linear model teaches it first"
             yield Choice("train.content_start", "auto", reason)
+        elif images >= _MANY_IMAGES and 0 < (kinds := self.facts.components) <= _FEW_COMPONENTS:
+            held = f"{words.count(kinds, 'component')} hold nine tenths of what differs in shape"
+            yield Choice("model.z_dim", 2, f"{held}: a plane shows it")
         elif images >= _MANY_IMAGES:
-            reason = f"{words.count(images, 'image')} are enough for more than two dimensions"
-            yield Choice("model.z_dim", _LARGE_Z, reason)
+            many = self.facts.components > _MANY_COMPONENTS
+            held = f", and {self.facts.components} components of shape differ" if many else ""
+            reason = f"{words.count(images, 'image')} are enough for more than two dimensions{held}"
+            yield Choice("model.z_dim", _LARGEST_Z if many else _LARGE_Z, reason)
         else:
             reason = f"{words.count(images, 'image')} fill a plane"
             yield Choice("model.z_dim", 2, reason)

@@ -28,6 +28,21 @@ def ellipses(count: int, turned: bool = True, spread_px: float = 1.5, width_px: 
     return made
 
 
+def blobs(count: int, waves: int) -> Images:
+    """Return turned and moved blobs whose outline is bent by so many waves of random height."""
+    g = np.random.default_rng(0)
+    axis = np.arange(SIDE) - (SIDE - 1) / 2
+    made = np.zeros((count, SIDE, SIDE), np.float32)
+    for image in made:
+        turn, (dx, dy) = g.uniform(0, 2 * np.pi), g.normal(0, 1.5, 2)
+        x, y = axis[None] - dx, axis[:, None] - dy
+        angle, edge = np.arctan2(y, x) - turn, np.full((SIDE, SIDE), 11.0)
+        for wave in range(waves):
+            edge += g.normal(0, 1.2) * np.cos((wave + 2) * angle)
+        image[:] = np.clip(edge - np.hypot(x, y) + 0.5, 0, 1)
+    return made
+
+
 def noisy(count: int, snr: float = 0.1) -> Images:
     """Return the ellipses in white noise."""
     clean = ellipses(count)
@@ -62,6 +77,8 @@ def test_size_and_place_of_the_objects_are_measured(tmp_path: Path) -> None:
     found = facts(tmp_path, ellipses(300, spread_px=2.0, width_px=20))
     assert found.object_px == pytest.approx(20, abs=3)  # whole rings of a pixel
     assert found.off_centre_px == pytest.approx(2.0, rel=0.1)
+    mixed = np.concatenate([ellipses(270, width_px=16), ellipses(30, width_px=28)])
+    assert facts(tmp_path, mixed).object_px == pytest.approx(28, abs=4)  # a kernel must hold them
     wide = facts(tmp_path, ellipses(300, width_px=36))
     assert wide.extent_px > found.extent_px
 
@@ -75,6 +92,15 @@ def test_the_symmetry_of_an_ellipse_is_half_a_turn(tmp_path: Path) -> None:
     found = facts(tmp_path, ellipses(100))
     assert found.half_turn > 0.9
     assert found.round_share < 0.1
+
+
+def test_components_count_what_differs_in_shape_and_neither_turn_nor_place(
+    tmp_path: Path,
+) -> None:
+    assert facts(tmp_path, ellipses(200)).components == 1  # one shape, turned and moved
+    few, many = (facts(tmp_path, blobs(250, waves)).components for waves in (1, 8))
+    assert few <= 3
+    assert many > 8
 
 
 def test_a_unit_of_the_values_changes_nothing_but_the_values(tmp_path: Path) -> None:

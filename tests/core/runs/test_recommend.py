@@ -106,3 +106,17 @@ def test_bad_pixels_are_replaced_and_said(tmp_path: Path) -> None:
     found = recommend(tmp_path / "bad.npy", DataConfig(), machine=MACHINE)
     assert found.config.data.bad_pixels == "mean"
     assert "1 pixel" in found.reason("data.bad_pixels")
+
+
+def test_the_dimensions_follow_how_much_the_shapes_differ(tmp_path: Path) -> None:
+    from tests.core.images.test_facts import blobs
+
+    chosen = {}
+    for waves in (1, 3, 8):
+        np.save(tmp_path / f"{waves}.npy", blobs(1200, waves))
+        found = of(tmp_path / f"{waves}.npy")
+        chosen[waves] = (found.config.model.z_dim, found.facts.components)
+    assert chosen[1][0] == 2
+    assert chosen[3][0] == 8
+    assert chosen[8][0] == 16
+    assert "a plane shows it" in of(tmp_path / "1.npy").reason("model.z_dim")
