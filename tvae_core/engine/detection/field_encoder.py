@@ -157,7 +157,8 @@ class FieldEncoder:
             shift = at.shift_mean
         shift = shift + shift.new_tensor([self._off_px, -self._off_px])
         attention = logits.logsumexp(-1) - self.empty
-        return Looks(attention, at.z_mean, wrap(at.angle_mean + turn), shift)
+        angle = wrap(at.angle_mean + turn)
+        return Looks(attention, at.z_mean, angle, self.model.placed(angle, shift))
 
     def _features(self, windows: Tensor) -> Tensor:
         """Return features (n, 1, R, K) of windows (n, C, k, k)."""

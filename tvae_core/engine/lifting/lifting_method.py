@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tvae_core.caches import cache_folder
+from tvae_core.engine.device import mixed_precision, working_set_bytes
 from tvae_core.engine.lifting.fourier_conv import FourierPlan
 from tvae_core.files import write_text
 
@@ -25,6 +26,7 @@ METHODS: tuple[Method, ...] = ("direct", "fourier")
 Shape = tuple[int, int, int, int]
 _REPEATS = 3
 _HOPELESS = 8.0
+_FEW, _MANY = 4, 16  # images
 
 
 def fastest(
@@ -59,7 +61,8 @@ def measure(
     shape: Shape, turns: int, plan: FourierPlan, device: torch.device, trained: bool
 ) -> dict[Method, float]:
     """Return the seconds an image takes either way, forward and, when trained, backward."""
-    images = torch.ones(4, shape[1], plan.side, plan.side, device=device)  # time asks no values
+    count = _measured_on(shape, plan, device)
+    images = torch.ones(count, shape[1], plan.side, plan.side, device=device)  # values do not count
     filters = torch.ones(shape, device=device)
     spectrum = plan.spectrum(filters[: shape[0] // turns]).requires_grad_(trained)
     filters.requires_grad_(trained)
@@ -76,11 +79,19 @@ def measure(
     }
 
 
+def _measured_on(shape: Shape, plan: FourierPlan, device: torch.device) -> int:
+    """Return how many images are tried: enough to keep a GPU busy, few where memory is short."""
+    if device.type == "cpu":
+        return _FEW
+    each = 4 * shape[0] * (plan.side + 2 * plan.padding) ** 2
+    return max(_FEW, min(_MANY, working_set_bytes(device) // (8 * each)))
+
+
 def _seconds(
     work: Callable[[], Tensor], bank: Tensor, device: torch.device, trained: bool
 ) -> float:
     times = []
-    with torch.set_grad_enabled(trained):
+    with torch.set_grad_enabled(trained), mixed_precision(device):
         for _ in range(_REPEATS):
             began = time.perf_counter()
             out = work()

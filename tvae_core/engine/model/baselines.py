@@ -236,7 +236,8 @@ class SpatialVae(TargetVae):
 
     def placed(self, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
         """Return t (..., 2) of the object's frame in the image's frame: R(theta) t."""
-        return turn(shift_px, angle_rad)
+        moved = shift_px if self.centre_px is None else shift_px + self.centre_px
+        return turn(moved, angle_rad)
 
 
 def spatial_generator(model: ModelConfig, channels: int) -> Generator:

@@ -25,6 +25,7 @@ from tvae_core.files import sha256_of_bytes, write_bytes, write_text
 
 KEPT = 2
 _FILTERS = "encoder.lifting.filters"
+_CENTRE = "centre_px"  # absent in models of earlier versions
 _DESCRIPTION = "target-vae"
 
 
@@ -121,6 +122,8 @@ def model_bytes(model: TargetVae) -> bytes:
         with torch.no_grad():
             tensors[_FILTERS] = model.encoder.lifting.filters().detach().cpu().contiguous()
         tensors.pop("encoder.lifting.weights", None)
+    if model.centre_px is not None:
+        tensors[_CENTRE] = model.centre_px.detach().cpu().contiguous()
     description = {
         "model": model.model.model_dump(),
         "side": model.side,
@@ -147,6 +150,7 @@ def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:
         model = build_model(config, side, channels, trainable=False)
         model.compared = tensors["compared"]
         filters = tensors.pop(_FILTERS, None)
+        model.centre_px = tensors.pop(_CENTRE, None)
         model.load_state_dict(tensors)
         if model.encoder.lifting is not None:
             model.encoder.lifting.freeze(filters)

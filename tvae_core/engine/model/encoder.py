@@ -97,7 +97,9 @@ class Encoder(nn.Module):
         return hidden
 
     def _rows_at_once(self, hidden: Tensor) -> int:
-        """Return how many rows stay in a core's cache, whole groups of R."""
+        """Return how many rows stay in a core's cache, whole groups of R; on a GPU all."""
+        if hidden.device.type != "cpu":
+            return len(hidden)
         rows = max(256, _ROWS_BYTES // (4 * hidden.shape[1]))
         return -(-rows // self.model.rotations) * self.model.rotations
 

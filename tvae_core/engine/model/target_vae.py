@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tvae_core.config import ModelConfig
 from tvae_core.engine.model.ctf import check_ctf_given, seen_through_ctf
-from tvae_core.engine.model.encoder import Encoder
+from tvae_core.engine.model.encoder import Encoder, turn
 from tvae_core.engine.model.generator import Generator
 from tvae_core.engine.model.likelihood import log_likelihood
 from tvae_core.engine.model.posterior import KlTerms, Posterior, Prior, ShiftGrid, kl_terms
@@ -61,6 +61,7 @@ class TargetVae(nn.Module):
     positions_px: Tensor
     log_cell: Tensor
     compared: Tensor
+    centre_px: Tensor | None
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class TargetVae(nn.Module):
         self.register_buffer("points_px", points, persistent=False)
         inside = torch.ones(side, side, dtype=torch.bool) if mask is None else mask
         self.register_buffer("compared", inside.flatten().nonzero()[:, 0], persistent=True)
+        self.register_buffer("centre_px", None, persistent=False)  # once it is learned
 
     def make_grid(self) -> ShiftGrid:
         """Return the shift cells; this and the next three are where another system differs."""
@@ -106,8 +108,23 @@ class TargetVae(nn.Module):
         return Prior.of(self.model, self.grid)
 
     def placed(self, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
-        """Return where the posterior's shift (..., 2) at an angle (...) moves the object."""
-        return shift_px
+        """Return where the posterior's shift (..., 2) at an angle (...) moves the object's middle.
+
+        Which point of the object lies where the cells say is for the model to choose as it learns:
+        `centre_px` (2,), in the object's frame, leads from there to its middle (`move_centre`).
+        """
+        if self.centre_px is None:
+            return shift_px
+        return shift_px + turn(self.centre_px.expand_as(shift_px), angle_rad)
+
+    def move_centre(self, by_px: Tensor) -> None:
+        """Let the point `by_px` (2,) of the object's frame be its middle; nothing else changes.
+
+        cos(w . x + phase) at x + c is cos(w . x + phase + w . c): the phases of the Fourier
+        features take the whole of it, and the shifts (`placed`) as much the other way.
+        """
+        self.generator.phases.add_(self.generator.frequencies @ by_px)
+        self.centre_px = by_px if self.centre_px is None else self.centre_px + by_px
 
     @property
     def prior(self) -> Prior:

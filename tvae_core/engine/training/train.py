@@ -22,7 +22,7 @@ from tvae_core.engine.data import (
     prefetch,
     split_images,
 )
-from tvae_core.engine.device import choose_device, cores, set_threads
+from tvae_core.engine.device import choose_device, cores, set_threads, tune_convolutions
 from tvae_core.engine.judging.evaluate import mean_elbo
 from tvae_core.engine.judging.learned import learning_figures
 from tvae_core.engine.model.checkpoint import (
@@ -38,6 +38,7 @@ from tvae_core.engine.model.systems import compared_with, free_parameters
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.together.ranks import ALONE, Ranks, is_loss_of_a_rank
 from tvae_core.engine.training import previews
+from tvae_core.engine.training.centring import centre
 from tvae_core.engine.training.linear_start import LinearModel, find_linear_model
 from tvae_core.engine.training.start import set_filters, unit_variance
 from tvae_core.engine.training.step import SharedStep, micro_batch_size, train_step
@@ -58,6 +59,7 @@ _FEWEST_JUDGED = 8  # held-out images; with fewer, those trained on are looked a
 _WORTH_TELLING_S, _LONG_S = 60.0, 600.0
 _JUDGED_EVERY = 15  # times as long as it takes
 _FIRST_IMAGES = 64  # on which the start is scaled
+_CENTRED_ON = 256  # images
 
 
 def train(
@@ -169,6 +171,7 @@ class Trainer:
         self.run, self.config, self._cancelled, self._on_save = run, config, cancelled, on_save
         self.ranks = ranks
         self.device = choose_device(config.train.device, ranks.local, ranks.local_size)
+        tune_convolutions(self.device)
         self.images, self._prepared = CachedImages(images), images
         self.split: Split = split_images(len(images), config.data, config.train.seed)
         mask = getattr(images, "mask", None)
@@ -419,6 +422,8 @@ class Trainer:
         best = load_checkpoint(self.run.checkpoints, "best")
         self.model.load_state_dict(best.tensors)
         self.model.eval()
+        some = self.split.train[:: -(-len(self.split.train) // _CENTRED_ON)]
+        centre(self.model, batch_of(self.images, some))
         write_bytes(self.run.model, model_bytes(self.model))
 
 

@@ -58,7 +58,7 @@ class JunkTerms:
         objects = _objects(model, found.z_mean)
         spread = max(float(empty.std()), 1e-6)
         return cls(
-            templates=_unit(_within_band(objects)),
+            templates=_unit(_within_band(objects)).to(model.points_px.device),
             radius_px=_radius_px(objects),
             variance=float(residual.square().mean()),
             noise_fit=(float(empty.mean()), spread),
@@ -90,12 +90,24 @@ class JunkTerms:
         x = along[None, None, :] - shift_px[:, 0, None, None]
         y = -along[None, :, None] - shift_px[:, 1, None, None]
         far = torch.hypot(x, y) >= self.radius_px
-        found = []
-        for one, allowed in zip(spectra, far, strict=True):
-            product = (one * self.templates.conj()).sum(1)  # (K R, m, m // 2 + 1)
-            response = torch.fft.irfft2(product, s=(band, band)).amax(0)
-            found.append(response.masked_fill(~allowed, 0.0).amax())
-        return torch.stack(found)
+        device = self.templates.device
+        size = self._at_once
+        blocks = zip(torch.split(spectra, size), torch.split(far, size), strict=True)
+        parts = [self._highest(some.to(device), allowed.to(device)) for some, allowed in blocks]
+        return torch.cat(parts).cpu()
+
+    def _highest(self, spectra: Tensor, allowed: Tensor) -> Tensor:
+        """Return the highest response (n,) of each image where it is `allowed` (n, m, m)."""
+        band = allowed.shape[-1]
+        product = (spectra[:, None] * self.templates.conj()).sum(2)  # (n, K R, m, m // 2 + 1)
+        response = torch.fft.irfft2(product, s=(band, band)).amax(1)
+        highest: Tensor = response.masked_fill(~allowed, 0.0).amax((1, 2))
+        return highest
+
+    @property
+    def _at_once(self) -> int:
+        """Images whose products stay in cache, or fill a GPU."""
+        return 1 if self.templates.device.type == "cpu" else 256
 
 
 def _residual(model: TargetVae, images: Tensor, found: Inferred) -> Tensor:
