@@ -258,6 +258,10 @@ class KnownImages(ImageStack):
         for some in self._few(indices[~self._checked[indices]]):
             self.read(some)
 
+    def are_known(self, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return of which images the fingerprint is known and checked, (n,)."""
+        return np.asarray(self._checked[indices])
+
     def told(self, indices: NDArray[np.int64], prints: Prints) -> None:
         """Note fingerprints that were found when images were read before; check those known.
 

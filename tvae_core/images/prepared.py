@@ -100,12 +100,15 @@ class PreparedStack:
         if self.file is None or not chosen.size or chosen.min() < 0 or chosen.max() >= len(self):
             return self._made(chosen)
         there = self.file.there(chosen)
-        images = np.empty((len(chosen), self.channels, self.side, self.side), np.float32)
-        if there.any():
+        if there.all():
+            images, there = self.file.read(chosen)
+        else:
+            images = np.empty((len(chosen), self.channels, self.side, self.side), np.float32)
             places = np.flatnonzero(there)
-            images[places], sound = self.file.read(chosen[places])
-            there[places[~sound]] = False
-            self.stack.told(chosen[there], self.file.prints(chosen[there]))
+            images[places], there[places] = self.file.read(chosen[places])
+        fresh = chosen[there][~self.stack.are_known(chosen[there])]
+        if fresh.size:
+            self.stack.told(fresh, self.file.prints(fresh))
         if not there.all():
             images[~there] = self._made(chosen[~there])
         return images

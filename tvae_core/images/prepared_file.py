@@ -130,6 +130,7 @@ class PreparedFile:
             raise ImageFileError("prepared images are incomplete", folder) from error
         self._digests = self._get("blocks", 0, about.blocks)
         self._there: NDArray[np.bool_] = _filled(self._digests)
+        self._checks: NDArray[np.uint32] | None = None
         self._looked_at = time.monotonic()
         self._used_at = -_USED_EVERY_S
 
@@ -178,20 +179,21 @@ class PreparedFile:
             Which of them are as they were written. The block of another is no longer there.
         """
         self._note_use()
-        order = np.argsort(indices, kind="stable")
+        in_order = bool((np.diff(indices) >= 0).all())
+        order = slice(None) if in_order else np.argsort(indices, kind="stable")
         ordered = indices[order]
         kept = np.empty((len(indices), *self.about.shape), self.about.form)
-        checks = np.empty(len(indices), "<u4")
-        for start, stop in runs(ordered):
-            first = int(ordered[start])
-            self._fill("images", kept[start:stop], first)
-            self._fill("checks", checks[start:stop], first)
-        sound = _checks_of(kept) == checks
+        for start, stop in runs(ordered) if len(ordered) else []:
+            self._fill("images", kept[start:stop], int(ordered[start]))
+        sound = _checks_of(kept) == self._checks_at(ordered)
         for block in np.unique(ordered[~sound] // self.about.block).tolist():
             self._forget(block)
+        images = unpacked(kept)
+        if isinstance(order, slice):
+            return images, sound
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
-        return unpacked(kept)[back], sound[back]
+        return images[back], sound[back]
 
     def prints(self, indices: Indices) -> NDArray[np.uint64]:
         """Return the fingerprints of the raw images that these were made of, (n,)."""
@@ -202,6 +204,17 @@ class PreparedFile:
         back = np.empty(len(indices), np.uint64)
         back[order] = found
         return back
+
+    def _checks_at(self, ordered: Indices) -> NDArray[np.uint32]:
+        """Return the CRC-32 of images as it was written; those of a complete file are held."""
+        if self._checks is None and self.is_complete:
+            self._checks = self._get("checks", 0, self.about.count)
+        if self._checks is not None:
+            return np.asarray(self._checks[ordered])
+        found = np.empty(len(ordered), "<u4")
+        for start, stop in runs(ordered) if len(ordered) else []:
+            self._fill("checks", found[start:stop], int(ordered[start]))
+        return found
 
     def write(self, block: int, images: FloatImages, prints: NDArray[np.uint64]) -> None:
         """Write a block and read it back; then it is there.
@@ -260,6 +273,7 @@ class PreparedFile:
     def _forget(self, block: int) -> None:
         """Take a damaged block for one that is not there, here and for others."""
         self._there[block] = False
+        self._checks = None
         with suppress(OSError):
             self._arrays["blocks"].write(block, np.zeros((1, _DIGEST), np.uint8))
 

@@ -24,7 +24,6 @@ from tvae_core.images.prepared_file import PreparedFile
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import open_images_of_run
 
-_NICE = 10
 _RAW_BYTES = 16 << 20  # read at once; transforms take some times as much
 
 
@@ -34,7 +33,7 @@ def main() -> int:
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     if hasattr(os, "nice"):
         with suppress(OSError):
-            os.nice(_NICE)
+            os.nice(task["nice"])
     try:
         work(
             RunFolder(Path(task["run"])),

@@ -32,6 +32,7 @@ from tvae_core.runs.folder import RunFolder
 _LOOK_EVERY_S = 1.0
 _TRY_EVERY_S = 10.0
 _MOST_WORKERS = 32
+_NICE = 10
 _WORKER_BYTES = 400e6  # NumPy, SciPy, a table and a few images
 _MOST_STARTS = 5
 _POLL_S = 0.1
@@ -69,7 +70,8 @@ class Preparation:
     data : DataConfig
         How they are opened.
     workers : int
-        Processes; 0: one less than there are cores, one at least.
+        Processes; 0: one less than there are cores, one at least, which leave the cores to
+        whoever trains beside them.
     """
 
     def __init__(
@@ -174,6 +176,7 @@ class Preparation:
             "data": self._data.model_dump(mode="json"),
             "folder": str(file.folder.absolute()),
             "step": count,
+            "nice": 0 if self._wanted else _NICE,
         }
         for number in range(count):
             worker = _worker()
