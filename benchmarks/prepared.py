@@ -57,7 +57,7 @@ _rlnDefocusU #3
 _rlnDefocusV #4
 _rlnDefocusAngle #5
 """
-_SETTINGS = ("--preset", "fast-particles", "--set", "data.phase_flip=true")
+_SETTINGS = ("--preset", "fast-particles")
 _TVAE = (sys.executable, "-m", "tvae_core.cli.main")
 
 
@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("particles", type=Path)
     parser.add_argument("--gigabytes", type=float, default=20.0)
     parser.add_argument("--kept-px", type=int, default=128)
+    parser.add_argument("--phase-flip", action="store_true")
     parser.add_argument("--train-seconds", type=float, default=120.0)
     parser.add_argument("--scratch", type=Path)
     parser.add_argument("--page", type=Path)
@@ -104,7 +105,8 @@ def measured(folder: Path, options: argparse.Namespace) -> list[tuple[str, str]]
     os.environ["TVAE_CACHE"] = str(folder / "cache")
     tell("machine", f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB memory")
     tell("the set", f"{count:,} particles of {stack.height} px, {count * bytes_each / 1e9:.1f} GB")
-    images = ("--data", table, *_SETTINGS, "--downsample-px", options.kept_px)
+    flip = ("--set", "data.phase_flip=true") if options.phase_flip else ()
+    images = ("--data", table, *_SETTINGS, *flip, "--downsample-px", options.kept_px)
     run = folder / "run"
     share = killed(run, images)
     tell("`tvae prepare` killed", f"at {100 * share:.0f} %")

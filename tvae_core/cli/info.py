@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deep",
         action="store_true",
-        help="read every pixel of every image; else, of a large set, a thousand images",
+        help="read every pixel of every image; else, of a large set, a thousand images. Stopped, it"
+        " goes on where it was",
     )
     for name in _READING:
         add_parameter(parser, "data", name, default_words(DataConfig.model_fields[name].default))

@@ -9,7 +9,8 @@ says why, and what it costs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from tvae_core.ctf import Ctf
 from tvae_core.errors import ImageFileError, TvaeError
+from tvae_core.files import file_error
 from tvae_core.images.boxes import Picked
 from tvae_core.images.fitting import Fit
 from tvae_core.images.levels import Levels
@@ -87,6 +89,22 @@ def identity_of(stack: ImageStack) -> ImageIdentity:
     uid = None if table is None else table.uid
     pixel_type = stack.dtype.newbyteorder("=").str
     return ImageIdentity(stack.sources(), uid, None, stack.form.image_shape, pixel_type)
+
+
+def dated(files: Sequence[Path]) -> Iterator[tuple[str, int, int]]:
+    """Yield name, size and date of each file, wherever it lies.
+
+    Raises
+    ------
+    FileError
+        One is not there.
+    """
+    for file in files:
+        try:
+            stat = os.stat(file)
+        except OSError as error:
+            raise file_error(error, file, "cannot be read") from error
+        yield file.name, stat.st_size, stat.st_mtime_ns
 
 
 def match(wanted: NDArray[Any], found: NDArray[Any]) -> Places:

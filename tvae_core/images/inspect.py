@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tvae_core.config import DataConfig, RunConfig
+from tvae_core.images.deep_look import KeptLook
 from tvae_core.images.opening import open_data
 from tvae_core.images.stack import ImageStack
 from tvae_core.images.values import findings, look_at_values
@@ -34,7 +35,8 @@ def describe(
     data : DataConfig
         How it is to be read; its own path is not looked at.
     deep : bool
-        Read every image instead of a sample.
+        Read every image instead of a sample; stopped or killed, the next such look at the same
+        images goes on where it was.
     progress, cancelled : callable
         As for `look_at_values`.
 
@@ -56,7 +58,7 @@ def describe(
     """
     as_is = {"path": str(path), "pick": "no"}  # a large image is one image
     with open_data(data.model_copy(update=as_is)) as stack:
-        facts = look_at_values(stack, deep, progress, cancelled)
+        facts = look_at_values(stack, deep, progress, cancelled, KeptLook(stack) if deep else None)
         found = [str(finding) for finding in findings(facts, _ASKS_NOTHING)]
         return _form(stack) | {
             "looked_at": facts.looked_at,

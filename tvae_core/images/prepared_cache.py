@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from tvae_core.caches import cache_folder
 from tvae_core.config import DataConfig
 from tvae_core.errors import BusyError, FileError, ImageFileError, TvaeError
 from tvae_core.files import file_error, write_text
+from tvae_core.images.identity import dated
 from tvae_core.images.pixel_forms import Form
 from tvae_core.images.prepared import PreparedStack
 from tvae_core.images.prepared_file import (
@@ -224,7 +223,7 @@ def key_of(images: PreparedStack, form: Form) -> str:
         "shape": [len(images), images.channels, images.side],
         "settings": images.preprocessor.config.model_dump(mode="json", exclude=_NOT_OF_PIXELS),
         "sources": sources.files,
-        "files": list(_dated(stack.pixel_files())),
+        "files": list(dated(stack.pixel_files())),
     }
     digest.update(json.dumps(told, sort_keys=True).encode("utf-8", "surrogateescape"))
     digest.update(np.ascontiguousarray(sources.file_index).data)
@@ -245,16 +244,6 @@ def free_bytes(folder: Path) -> float:
     """Return what the disk of a folder, which need not exist, has free."""
     existing = next((one for one in (folder, *folder.parents) if one.exists()), Path.home())
     return float(shutil.disk_usage(existing).free)
-
-
-def _dated(files: list[Path]) -> Iterator[tuple[str, int, int]]:
-    """Yield name, size and date of each file, wherever it lies."""
-    for file in files:
-        try:
-            stat = os.stat(file)
-        except OSError as error:
-            raise file_error(error, file, "cannot be read") from error
-        yield file.name, stat.st_size, stat.st_mtime_ns
 
 
 def _about(images: PreparedStack, form: Form, key: str) -> About:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,11 +148,28 @@ class Finding:
         return f"{self.what} ({self.todo})" if self.todo else self.what
 
 
+class Keeper(Protocol):
+    """Keeps how far a look has come; `tvae_core.images.deep_look.KeptLook` is one."""
+
+    def load(self) -> ValueFacts | None:
+        """Return what was found before, None where nothing is kept."""
+
+    def save_when_due(self, facts: ValueFacts) -> None:
+        """Keep what was found, now and then."""
+
+    def save(self, facts: ValueFacts) -> None:
+        """Keep what was found."""
+
+    def forget(self) -> None:
+        """Keep nothing any more."""
+
+
 def look_at_values(
     stack: ImageStack,
     every_image: bool = False,
     progress: Callable[[float, str], None] = lambda share, words: None,
     cancelled: Callable[[], bool] = lambda: False,
+    keeper: Keeper | None = None,
 ) -> ValueFacts:
     """Return the facts of a stack: of all images, or of a thousand when there are very many.
 
@@ -165,6 +182,8 @@ def look_at_values(
         Told the share done, 0 to 1, and of what.
     cancelled : callable
         Asked between two reads.
+    keeper : Keeper, optional
+        Of a look at every image: what it keeps is not read again.
 
     Raises
     ------
@@ -180,13 +199,20 @@ def look_at_values(
     chosen = np.unique(np.linspace(0, len(stack) - 1, count).astype(np.int64))
     if every_image:
         chosen = _as_they_lie(stack)
-    facts = facts_of(len(stack), stack.dtype)
+    facts = (keeper and keeper.load()) or facts_of(len(stack), stack.dtype)
     together = max(1, _BYTES_A_READ // image_bytes)
-    for first in range(0, len(chosen), together):
+    for first in range(facts.looked_at, len(chosen), together):
         if cancelled():
-            raise Cancelled(f"stopped; {_so_far(facts)}", stack.path)
+            if keeper is not None:
+                keeper.save(facts)
+            todo = "the same command goes on from there" if keeper is not None else ""
+            raise Cancelled(f"stopped; {_so_far(facts)}", stack.path, todo)
         facts.add(stack.read(chosen[first : first + together]))
         progress(facts.looked_at / len(chosen), "reading images")
+        if keeper is not None:
+            keeper.save_when_due(facts)
+    if keeper is not None:
+        keeper.forget()
     return facts
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -210,9 +212,43 @@ def test_a_deep_look_that_is_stopped_says_what_it_found(tmp_path: Path, monkeypa
     monkeypatch.setattr("tvae_core.images.values._BYTES_A_READ", 10 * SIDE * SIDE * 4)
     images = blobs()
     images[3, 0, 0] = np.inf
-    answers = iter([False, True])
+    path, answers = saved(tmp_path, images), iter([False, True])
     with pytest.raises(Cancelled, match=r"stopped; 10 of 30 images were read: 1 with NaN"):
-        describe(saved(tmp_path, images), deep=True, cancelled=lambda: next(answers))
+        describe(path, deep=True, cancelled=lambda: next(answers))
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_a_deep_look_goes_on_where_it_was(tmp_path: Path, monkeypatch: Any, how: str) -> None:
+    monkeypatch.setenv("TVAE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("tvae_core.images.values._BYTES_A_READ", 10 * SIDE * SIDE * 4)
+    monkeypatch.setattr("tvae_core.images.deep_look._EVERY_S", 0.0)
+    monkeypatch.setattr("tvae_core.images.deep_look._SHARE", 1e9)
+    images = blobs()
+    images[3, 0, 0], images[25] = np.nan, 7
+    path = saved(tmp_path, images)
+    whole = describe(path, deep=True)
+    asked = count()
+
+    def ends() -> bool:
+        last = next(asked) == 2
+        if last and how == "killed":  # nothing is told or kept then
+            raise KeyboardInterrupt
+        return last
+
+    with pytest.raises((Cancelled, KeyboardInterrupt)):
+        describe(path, deep=True, cancelled=ends)
+    shares: list[float] = []
+    assert describe(path, deep=True, progress=lambda share, _: shares.append(share)) == whole
+    assert shares == [1.0]  # ten images were left
+    shares.clear()
+    describe(path, deep=True, progress=lambda share, _: shares.append(share))
+    assert len(shares) == 3  # what came to its end begins anew
+    with pytest.raises(Cancelled, match="goes on from there"):
+        describe(path, deep=True, cancelled=lambda: True)
+    images[25] = 8
+    np.save(path, images)
+    os.utime(path, ns=(1, 1))
+    assert describe(path, deep=True)["max"] == 8
 
 
 @pytest.mark.parametrize("kind", [2, 4, 6])
