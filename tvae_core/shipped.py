@@ -27,6 +27,12 @@ def shipped(*parts: str) -> Path:
     return Path(str(resources.files(NAME).joinpath(*parts)))
 
 
+def documents() -> Path:
+    """Return the folder of the documents: `docs/` of a checkout, else the copy that ships."""
+    own = _CHECKOUT / "docs"
+    return own if (_CHECKOUT / "pyproject.toml").is_file() and own.is_dir() else shipped("docs")
+
+
 def _name_the_folder(folder: Path) -> None:
     """Let `tvae_resources` be a folder that no installation knows under that name."""
     init = folder / "__init__.py"

@@ -169,6 +169,10 @@ QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit {{ background: {t.control}; 
   selection-color: {t.on_accent}; }}
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus {{ border: 1px solid {t.muted};
   padding: 4px 7px; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ background: transparent;
+  border: none; width: 18px; }}
+QAbstractSpinBox::up-arrow {{ image: url({icons}/chevron-up-{mood}.svg); width: 9px; height: 9px; }}
+QAbstractSpinBox::down-arrow {{ image: url({icons}/chevron-{mood}.svg); width: 9px; height: 9px; }}
 QCheckBox, QRadioButton {{ spacing: 8px; font-size: {SMALL_PX}px; }}
 QCheckBox::indicator {{ width: 14px; height: 14px; border-radius: 4px; background: {t.control}; }}
 QCheckBox::indicator:hover {{ background: {t.hover}; }}

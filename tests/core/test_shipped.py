@@ -40,7 +40,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "print(build_meta.build_wheel(sys.argv[2], {'--global-option': []}))"
     )
     copy = folder / "source"
-    ignored = {".git", ".venv", "tests", "benchmarks", "docs"}
+    ignored = {".git", ".venv", "tests", "benchmarks"}
     copy.mkdir()
     for part in HOUSE.iterdir():
         if part.name not in ignored and not part.name.startswith("."):
@@ -65,6 +65,9 @@ def test_the_wheel_ships_the_folder_as_a_package_of_ours(wheel: Path) -> None:
     for file in RESOURCES.rglob("*"):
         if file.is_file() and "__pycache__" not in file.parts:
             assert f"{NAME}/{file.relative_to(RESOURCES).as_posix()}" in names
+    for page in (HOUSE / "docs").rglob("*.md"):
+        if page.parent.name != "changelog.d":
+            assert f"{NAME}/docs/{page.relative_to(HOUSE / 'docs').as_posix()}" in names
 
 
 def test_the_wheel_works_where_no_checkout_is(wheel: Path, tmp_path: Path) -> None:

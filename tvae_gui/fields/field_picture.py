@@ -244,8 +244,10 @@ class FieldPicture(QWidget):
         painter.drawEllipse(at, size, size)
 
     def _draw_bar(self, painter: QPainter) -> None:
-        length, words = bar_of(self.width() / 4 / self._zoom, self._pixel_size)
-        left, bottom = 2 * GRID, self.height() - 2 * GRID
+        length, words = bar_of(self._seen_across() / 4, self._pixel_size)
+        corner, end = self.spot(0, 0), self.spot(*self._size)
+        left = max(0.0, corner.x()) + 2 * GRID
+        bottom = min(float(self.height()), end.y()) - 2 * GRID
         bar = QRectF(left, bottom - 3, length * self._zoom, 3)
         painter.fillRect(bar.adjusted(-1, -1, 1, 1), colour("#000000", 140))
         painter.fillRect(bar, colour("#ffffff"))
@@ -253,6 +255,10 @@ class FieldPicture(QWidget):
         for offset, ink in ((1, colour("#000000", 180)), (0, colour("#ffffff"))):
             painter.setPen(ink)
             painter.drawText(QPointF(left + offset, bottom - 8 + offset), words)
+
+    def _seen_across(self) -> float:
+        """Return how many pixels of the image's width are in view."""
+        return max(1.0, min(self._size[0], self.width() / self._zoom))
 
     # --- hands -----------------------------------------------------------------------------------
     def mousePressEvent(self, event: QMouseEvent | None) -> None:

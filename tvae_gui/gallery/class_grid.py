@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from PyQt6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
     QImage,
-    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
     QPen,
     QResizeEvent,
 )
-from PyQt6.QtWidgets import QAbstractScrollArea, QApplication, QWidget
+from PyQt6.QtWidgets import QApplication, QWidget
 
 from tvae_core.words import count
-from tvae_gui.gallery.marks import MARK_KEYS, draw_mark
+from tvae_gui.gallery.keyed_grid import KeyedGrid
+from tvae_gui.gallery.marks import draw_mark
 from tvae_gui.state.class_state import ClassCard
 from tvae_gui.theme import GRID, SMALL_PX, TEXT_PX, colour, font
 
@@ -36,28 +36,18 @@ class CardFace:
     resolution: str = ""
 
 
-class ClassGrid(QAbstractScrollArea):
+class ClassGrid(KeyedGrid):
     """Cards in rows; the keyboard is on one of them.
 
-    Signals: gone_to(number, extend, toggle), stepped(by, extend), mark_wanted(mark or ""),
-    opened(number), merge_wanted(source, target), images_wanted().
+    Signals: those of `KeyedGrid`, merge_wanted(source, target).
     """
 
-    gone_to = pyqtSignal(int, bool, bool)
-    stepped = pyqtSignal(int, bool)
-    mark_wanted = pyqtSignal(str)
-    opened = pyqtSignal(int)
     merge_wanted = pyqtSignal(int, int)
-    images_wanted = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setAccessibleName("Classes")
-        self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        super().__init__("Classes", parent)
         self._faces: list[CardFace] = []
-        self._current, self._chosen = 0, set[int]()
+        self._chosen = set[int]()
         self._words = ""
         self._pressed: tuple[int, QPoint] | None = None
         self._dragged: QPoint | None = None
@@ -211,37 +201,22 @@ class ClassGrid(QAbstractScrollArea):
         painter.setOpacity(1.0)
 
     # --- hands ---------------------------------------------------------------------------------
-    def event(self, event: QEvent | None) -> bool:
-        """Take the keys of the cards before the shortcuts of the window do."""
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
-            held = event.modifiers() & ~Qt.KeyboardModifier.ShiftModifier
-            if held == Qt.KeyboardModifier.NoModifier and event.key() in _KEYS:
-                event.accept()
-                return True
-        return super().event(event)
+    @property
+    def places(self) -> int:
+        """How many cards there are."""
+        return len(self._faces)
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        """Move, choose, mark, open."""
-        if event is None:
-            return
-        extend = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        key = Qt.Key(event.key())
-        if key in _STEPS:
-            across, down = _STEPS[key]
-            self.stepped.emit(across + down * self.columns, extend)
-        elif key in MARK_KEYS:
-            self.mark_wanted.emit(MARK_KEYS[key])
-        elif key == Qt.Key.Key_C:
-            self.images_wanted.emit()
-        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.opened.emit(self._current)
-        elif key == Qt.Key.Key_Space:
-            self.gone_to.emit(self._current, False, True)
-        elif key == Qt.Key.Key_Escape and self._dragged is not None:
-            self._pressed = self._dragged = None
-            self._repaint()
-        else:
-            super().keyPressEvent(event)
+    @property
+    def page(self) -> int:
+        """How many cards a page holds."""
+        rows = self.viewport().height() // CARD.height()  # type: ignore[union-attr]
+        return self.columns * max(1, rows)
+
+    def give_up(self) -> bool:
+        """Let the card that is dragged go."""
+        dragged, self._pressed, self._dragged = self._dragged, None, None
+        self._repaint()
+        return dragged is not None
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Take a card; it is dragged when the mouse moves on."""
@@ -286,14 +261,6 @@ class ClassGrid(QAbstractScrollArea):
     def sizeHint(self) -> QSize:
         """Return a good size."""
         return QSize(640, 480)
-
-
-_STEPS = {
-    Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0),
-    Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1),
-}  # fmt: skip
-_KEYS = {*_STEPS, *MARK_KEYS, Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space,
-         Qt.Key.Key_Escape, Qt.Key.Key_C}  # fmt: skip
 
 
 def _outline(painter: QPainter, place: QRect, ink: QColor) -> None:

@@ -8,7 +8,6 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSlider,
     QStackedWidget,
@@ -23,7 +22,7 @@ from tvae_gui.gallery.image_grid import ImageGrid
 from tvae_gui.state.class_state import GROUPINGS
 from tvae_gui.state.gallery_state import LARGEST_PX, PICTURES, SMALLEST_PX, Subject
 from tvae_gui.theme import GRID, set_role
-from tvae_gui.widgets.controls import tool_button
+from tvae_gui.widgets.controls import ElidedLabel, tool_button
 
 
 class GalleryPage(QWidget):
@@ -101,13 +100,15 @@ class GalleryPage(QWidget):
         line.addWidget(self.size_slider)
         return line
 
-    def _foot(self) -> QHBoxLayout:
-        self.words = QLabel()
+    def _foot(self) -> QVBoxLayout:
+        """Return how far the pass is, on a line of its own, over the buttons."""
+        self.words = ElidedLabel()
         set_role(self.words, "small")
-        self.words.setMinimumWidth(1)
-        line = QHBoxLayout()
+        foot, line = QVBoxLayout(), QHBoxLayout()
+        foot.setSpacing(4)
+        foot.addWidget(self.words)
+        foot.addLayout(line)
         line.setSpacing(4)
-        line.addWidget(self.words, 1)
         for name, mark, tip in (
             ("Keep  K", "kept", "Keep the chosen images, or the current one"),
             ("Reject  X", "rejected", "Reject the chosen images, or the current one"),
@@ -124,8 +125,9 @@ class GalleryPage(QWidget):
         self.halves = QPushButton("Export both halves…")
         self.halves.clicked.connect(lambda: self.halves_wanted.emit())
         line.addWidget(self.select)
+        line.addStretch(1)
         line.addWidget(self.halves)
-        return line
+        return foot
 
     # --- what is shown -------------------------------------------------------------------------
     def show_classes(self, on: bool) -> None:

@@ -12,7 +12,6 @@ from PyQt6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
     QImage,
-    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -20,9 +19,10 @@ from PyQt6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PyQt6.QtWidgets import QAbstractScrollArea, QWidget
+from PyQt6.QtWidgets import QWidget
 
-from tvae_gui.gallery.marks import MARK_KEYS, draw_mark
+from tvae_gui.gallery.keyed_grid import KeyedGrid
+from tvae_gui.gallery.marks import draw_mark
 from tvae_gui.state.made_state import KEPT, REJECTED
 from tvae_gui.theme import TEXT_PX, colour, font
 
@@ -51,34 +51,21 @@ class Flags:
     rejected: Array
 
 
-class ImageGrid(QAbstractScrollArea):
+class ImageGrid(KeyedGrid):
     """Images in rows; the keyboard is on one of them.
 
-    Signals: gone_to(place, extend, toggle), stepped(by, extend), mark_wanted(mark or ""),
-    all_wanted(), none_wanted(), opened(place), hovered(place or -1), zoomed(steps),
-    classes_wanted().
+    Signals: those of `KeyedGrid`, none_wanted(), hovered(place or -1).
     """
 
-    gone_to = pyqtSignal(int, bool, bool)
-    stepped = pyqtSignal(int, bool)
-    mark_wanted = pyqtSignal(str)
-    all_wanted = pyqtSignal()
     none_wanted = pyqtSignal()
-    opened = pyqtSignal(int)
     hovered = pyqtSignal(int)
-    zoomed = pyqtSignal(int)
-    classes_wanted = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setAccessibleName("Images")
-        self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        super().__init__("Images", parent)
         self.viewport().setMouseTracking(True)  # type: ignore[union-attr]
         self._numbers: Array = np.empty(0, np.int64)
         self._tile_px = 96
-        self._current, self._lit = 0, -1
+        self._lit = -1
         self._words = ""
         self._tiles: Callable[[Array], Tiles] | None = None
         self._flags: Callable[[Array], Flags] | None = None
@@ -234,51 +221,15 @@ class ImageGrid(QAbstractScrollArea):
             _frame(painter, self.place_of(self._current), colour("text"), 2, outside=True)
 
     # --- hands ---------------------------------------------------------------------------------
-    def event(self, event: QEvent | None) -> bool:
-        """Take the keys of the gallery before the shortcuts of the window do."""
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
-            plain = not event.modifiers() & ~(
-                Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier
-            )
-            if (plain and event.key() in _KEYS) or _is_all(event):
-                event.accept()
-                return True
-        return super().event(event)
+    @property
+    def places(self) -> int:
+        """How many images there are."""
+        return len(self._numbers)
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        """Move, choose, mark."""
-        if event is None:
-            return
-        extend = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        steps = {
-            Qt.Key.Key_Left: -1,
-            Qt.Key.Key_Right: 1,
-            Qt.Key.Key_Up: -self.columns,
-            Qt.Key.Key_Down: self.columns,
-            Qt.Key.Key_PageUp: -self.page,
-            Qt.Key.Key_PageDown: self.page,
-            Qt.Key.Key_Home: -len(self._numbers),
-            Qt.Key.Key_End: len(self._numbers),
-        }
-        key = Qt.Key(event.key())
-        if _is_all(event):
-            self.all_wanted.emit()
-        elif key in steps:
-            self.stepped.emit(steps[key], extend)
-        elif key in MARK_KEYS:
-            self.mark_wanted.emit(MARK_KEYS[key])
-        elif key == Qt.Key.Key_C:
-            self.classes_wanted.emit()
-        elif key in _ZOOMS:
-            self.zoomed.emit(_ZOOMS[key])
-        elif key == Qt.Key.Key_Escape:
-            self.none_wanted.emit()
-        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.opened.emit(self._current)
-        elif key == Qt.Key.Key_Space:
-            self.gone_to.emit(self._current, False, True)
-        else:
-            super().keyPressEvent(event)
+    def give_up(self) -> bool:
+        """Choose none."""
+        self.none_wanted.emit()
+        return True
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Choose: alone, up to there with Shift, besides the others with Ctrl."""
@@ -318,22 +269,6 @@ class ImageGrid(QAbstractScrollArea):
     def sizeHint(self) -> QSize:
         """Return a good size."""
         return QSize(640, 480)
-
-
-_ZOOMS = {Qt.Key.Key_Plus: 1, Qt.Key.Key_Equal: 1, Qt.Key.Key_Minus: -1}
-_KEYS = {
-    *MARK_KEYS,
-    *_ZOOMS,
-    Qt.Key.Key_C,
-    Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down,
-    Qt.Key.Key_PageUp, Qt.Key.Key_PageDown, Qt.Key.Key_Home, Qt.Key.Key_End,
-    Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space,
-}  # fmt: skip
-
-
-def _is_all(event: QKeyEvent) -> bool:
-    ctrl = event.modifiers() == Qt.KeyboardModifier.ControlModifier
-    return ctrl and event.key() == Qt.Key.Key_A
 
 
 def _stacked(tiles: Tiles) -> QImage:

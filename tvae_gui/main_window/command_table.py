@@ -15,6 +15,8 @@ from tvae_gui.session.demo import demo_path, why_no_demo
 from tvae_gui.state.evaluation_view import why_no_evaluation
 from tvae_gui.words import ATLAS, NO_RUN
 
+OWN = "own layout "
+
 
 def command_table(w: Rooms) -> list[Command]:
     """Return the commands of a window in the order of the menus."""
@@ -114,6 +116,8 @@ def _desk(w: Rooms) -> list[Command]:
                     separated=name == "explore")
             for name in LAYOUTS
         ],
+        Command("keep layout", "Keep this layout…", "View", w.ask_keep_layout, (),
+                lambda: _no_run(w)),
         *[
             Command(f"panel {key}", f"Show or hide: {dock.windowTitle().lower()}", "View",
                     partial(w.page.toggle, key), (), lambda: _no_run(w))
@@ -123,6 +127,23 @@ def _desk(w: Rooms) -> list[Command]:
             Command(f"theme {name}", f"Theme: {name}", "View", partial(w.choose_theme, name),
                     separated=name == "system")
             for name in ("system", "dark", "light")
+        ],
+    ]  # fmt: skip
+
+
+def own_layouts(w: Rooms) -> list[Command]:
+    """Return the commands of the layouts that a person kept."""
+    names = w.layouts.names
+    return [
+        *[
+            Command(f"{OWN}show {name}", f"Layout: {name}", "View", partial(w.show_layout, name),
+                    (), lambda: _no_run(w), separated=name == names[0])
+            for name in names
+        ],
+        *[
+            Command(f"{OWN}forget {name}", f"Forget the layout {name}", "View",
+                    partial(w.forget_layout, name))
+            for name in names
         ],
     ]  # fmt: skip
 
@@ -176,14 +197,11 @@ def _path(w: Rooms) -> list[Command]:
 
 def _help(w: Rooms) -> list[Command]:
     return [
-        Command(
-            "keys",
-            "Keys",
-            "Help",
-            lambda: w.keys_page.show_keys(w.commands.keys_by_menu()),
-            ("?", "F1"),
-        )
-    ]
+        Command("docs", "Documentation", "Help", w.docs_page.read, ("Shift+F1",)),
+        Command("keys", "Keys", "Help",
+                lambda: w.keys_page.show_keys(w.commands.keys_by_menu()), ("?", "F1")),
+        Command("about", "About TARGET-VAE", "Help", w.show_about, separated=True),
+    ]  # fmt: skip
 
 
 def _no_run(w: Rooms) -> str:

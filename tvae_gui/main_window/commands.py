@@ -73,6 +73,14 @@ class Commands(QObject):
             self._commands[command.key] = command
             self._add(command)
 
+    def renew(self, prefix: str, commands: Iterable[Command]) -> None:
+        """Put commands in the place of all whose key begins with `prefix`."""
+        for key in [key for key in self._commands if key.startswith(prefix)]:
+            command, action = self._commands.pop(key), self._actions.pop(key)
+            self.menus[command.menu].removeAction(action)
+            action.deleteLater()
+        self.add(commands)
+
     def _add(self, command: Command) -> None:
         action = QAction(command.words, self._window)
         action.setShortcuts([QKeySequence(keys) for keys in command.keys])

@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import (
     QApplication,
     QFileDialog,
     QGridLayout,
+    QInputDialog,
     QMainWindow,
     QStackedWidget,
     QVBoxLayout,
@@ -34,6 +35,7 @@ from tvae_gui.fields.field_picture import FieldPicture
 from tvae_gui.fields.field_presenter import FieldPresenter
 from tvae_gui.fields.field_view import FieldDrawer
 from tvae_gui.frame.command_palette import CommandPalette
+from tvae_gui.frame.docs_page import AboutBox, DocsPage
 from tvae_gui.frame.explorer_page import ExplorerPage
 from tvae_gui.frame.job_bar import JobBar
 from tvae_gui.frame.keys_page import KeysPage
@@ -69,6 +71,7 @@ from tvae_gui.plane.walk_presenter import WalkPresenter
 from tvae_gui.probe.probe_panel import ProbePanel
 from tvae_gui.probe.probe_presenter import ProbePresenter
 from tvae_gui.session.desk import Desk
+from tvae_gui.session.own_layouts import OwnLayouts
 from tvae_gui.session.recent import Recent
 from tvae_gui.state.class_state import ClassState
 from tvae_gui.state.evaluation_view import evaluation_of
@@ -100,6 +103,7 @@ class Rooms(QMainWindow):
         self.resize(1280, 800)
         self.recent = recent or Recent()
         self.desk = Desk(self.recent.folder)
+        self.layouts = OwnLayouts(self.desk)
         self._theme = "system"
         self._share(Context.of(self, make_decoder))
         self._furnish()
@@ -177,6 +181,7 @@ class Rooms(QMainWindow):
         self.setCentralWidget(whole)
         self.palette_view = CommandPalette(self)
         self.keys_page = KeysPage(self)
+        self.docs_page = DocsPage(self)
         self.tools.move(7 * GRID, GRID)
         self.plane_note.move(7 * GRID, 7 * GRID)
 
@@ -315,6 +320,35 @@ class Rooms(QMainWindow):
         except TvaeError as error:
             self.evaluation_drawer.close_drawer()
             self.messages.error(error)
+
+    def ask_keep_layout(self) -> None:
+        """Ask for a name and keep the arrangement of the panels under it."""
+        name, agreed = QInputDialog.getText(self, "Keep this layout", "Name of the layout")
+        if agreed and name.strip():
+            self.layouts.keep(name.strip(), self.page.kept())
+            self.on_layouts()
+            self.messages.notice(f"Kept as the layout {name.strip()}; it is in the menu View.")
+
+    def show_layout(self, name: str) -> None:
+        """Arrange the panels as they were kept; the cards that are open stay so."""
+        cards = self.page.open_cards
+        self.page.restore(self.layouts.get(name))
+        for key in cards:
+            self.cards[key].open_drawer()
+
+    def forget_layout(self, name: str) -> None:
+        """Forget a layout."""
+        self.layouts.forget(name)
+        self.on_layouts()
+
+    def on_layouts(self) -> None:
+        """Follow the layouts that are kept: each is a command."""
+        raise NotImplementedError
+
+    def show_about(self) -> None:
+        """Say what the program is, and open the documents when asked to."""
+        if AboutBox(self).wants_docs():
+            self.docs_page.read()
 
     def choose_theme(self, name: str) -> None:
         """Dress the window light, dark or as the system is, today and from now on."""

@@ -9,7 +9,7 @@ from PyQt6.QtGui import QCloseEvent
 from tvae_gui.cards.average.average_presenter import CLUSTERS
 from tvae_gui.frame.stage import FIELD
 from tvae_gui.jobs.decode_job import DecoderFactory, engine_decoder
-from tvae_gui.main_window.command_table import command_table
+from tvae_gui.main_window.command_table import OWN, command_table, own_layouts
 from tvae_gui.main_window.rooms import Rooms
 from tvae_gui.plane.plane_view import PROBE
 from tvae_gui.session.demo import why_no_demo
@@ -46,6 +46,7 @@ class MainWindow(Rooms):
     ) -> None:
         super().__init__(decoder_factory, recent, runs_folder)
         self.commands.add(command_table(self))
+        self.on_layouts()
         self._timers()
         self._connect()
         self._show_nothing_open()
@@ -224,8 +225,8 @@ class MainWindow(Rooms):
         deck.stepped.connect(k.step)
         deck.mark_wanted.connect(k.mark)
         deck.opened.connect(cards.open_card)
-        deck.images_wanted.connect(cards.close)
-        page.grid.classes_wanted.connect(cards.open)
+        deck.other_wanted.connect(cards.close)
+        page.grid.other_wanted.connect(cards.open)
         deck.merge_wanted.connect(k.merge)
         self.tiles.class_ready.connect(cards.on_picture)
 
@@ -403,6 +404,10 @@ class MainWindow(Rooms):
         self._find_runs.stop()
         self.context.stop()
         super().closeEvent(event)
+
+    def on_layouts(self) -> None:
+        """Follow the layouts that are kept: each is a command."""
+        self.commands.renew(OWN, own_layouts(self))
 
     def _show_nothing_open(self) -> None:
         self.decoder.close()

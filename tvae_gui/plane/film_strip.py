@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QAction, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PyQt6.QtGui import (
+    QAction,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
 from PyQt6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from tvae_gui.plane.path_bar import SAVES
@@ -114,6 +123,7 @@ class _Frames(QWidget):
         self.setAccessibleName("Frames of the walk")
         self.setToolTip("Click a frame to put the probe there")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setFixedHeight(_SIDE + 8)
         self.images: list[QImage] = []
         self._opacity: list[float] = []
@@ -148,7 +158,21 @@ class _Frames(QWidget):
             painter.setOpacity(1.0)
             x = (self._at + 0.5) * pitch
             painter.setPen(QPen(colour("accent"), 2))
-            painter.drawLine(QPointF(x - 6, _SIDE + 5), QPointF(x + 6, _SIDE + 5))
+            reach = 12 if self.hasFocus() else 6
+            painter.drawLine(QPointF(x - reach, _SIDE + 5), QPointF(x + reach, _SIDE + 5))
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Go to the frame before or after with the arrows."""
+        if event is None:
+            return
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+        key = Qt.Key(event.key())
+        if key in steps and self.images:
+            at = -1.0 if self._at is None else self._at
+            beside = int(at // 1) + 1 if steps[key] > 0 else -int(-at // 1) - 1
+            self.picked.emit(min(max(beside, 0), len(self.images) - 1))
+        else:
+            super().keyPressEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Say which frame was clicked."""

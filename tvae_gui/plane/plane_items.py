@@ -13,6 +13,7 @@ from PyQt6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPolygonF
 
 from tvae_gui.state.raster import Picture, Window
 from tvae_gui.theme import colour
+from tvae_gui.widgets.minus_axis import MinusAxis
 
 Array = NDArray[Any]
 
@@ -80,15 +81,14 @@ class _Item(pg.GraphicsObject):  # type: ignore[misc]
         raise NotImplementedError
 
 
-class CountAxis(pg.AxisItem):  # type: ignore[misc]
-    """An axis with the minus of all figures; while it `counts`, only with what can be counted."""
+class CountAxis(MinusAxis):
+    """An axis that while it `counts` has only what can be counted."""
 
     counts = False
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         """Return the words at the ticks."""
-        plain: list[str] = super().tickStrings(values, scale, spacing)
-        words = [word.replace("-", "−") for word in plain]
+        words = super().tickStrings(values, scale, spacing)
         if not self.counts:
             return words
         whole = [value >= 0 and float(value).is_integer() for value in values]

@@ -39,6 +39,7 @@ _HINTS = {
     PATH: "Click points, or drag to draw freehand; double-click ends",
 }
 _SHAPE_MS = 33
+_TOOLS_PX = 48  # of height that the tools take at the top
 Modifier = Qt.KeyboardModifier
 
 
@@ -163,8 +164,11 @@ class PlaneView(pg.PlotWidget):  # type: ignore[misc]
         return Window(*edges, width, height, ratio)
 
     def fit(self) -> None:
-        """Zoom to fit."""
+        """Zoom to fit, below the tools."""
         x0, x1, y0, y1 = self._home
+        height = self.box.height()
+        if height > 4 * _TOOLS_PX:
+            y1 += (y1 - y0) * _TOOLS_PX / (height - _TOOLS_PX)
         self.box.setRange(xRange=(x0, x1), yRange=(y0, y1), padding=0)
 
     def look_at(self, x0: float, x1: float, y0: float, y1: float) -> None:

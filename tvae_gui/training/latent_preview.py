@@ -10,6 +10,7 @@ from PyQt6.QtWidgets import QStackedLayout, QWidget
 
 from tvae_gui.state.latent_preview import LatentPlane
 from tvae_gui.widgets import ink
+from tvae_gui.widgets.minus_axis import MinusAxis
 from tvae_gui.widgets.picture_view import PictureView
 
 _MANY = 1500
@@ -25,7 +26,7 @@ class LatentPreview(QWidget):
         super().__init__()
         self._plane: LatentPlane | None = None
         self._words = PictureView("The latent plane appears after the first epoch")
-        self.plot = pg.PlotWidget()
+        self.plot = pg.PlotWidget(axisItems={side: MinusAxis(side) for side in ("left", "bottom")})
         self._points = pg.ScatterPlotItem(pxMode=True, pen=None)
         self._lay_out()
         self._paint()

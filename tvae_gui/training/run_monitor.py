@@ -120,7 +120,7 @@ class RunMonitor(QWidget):
         self.log.setMaximumBlockCount(2000)
         self.log.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.log.setFrameShape(QPlainTextEdit.Shape.NoFrame)
-        self.log.setPlaceholderText("No output yet")
+        self.log.setPlaceholderText("No output of this run has been seen here")
         self.log.setAccessibleName("Log")
 
     def _lay_out(self) -> None:

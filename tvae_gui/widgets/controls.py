@@ -111,7 +111,7 @@ class ValueSlider(QWidget):
         self._slider.installEventFilter(WheelGuard(self))  # also of sliders that are made later
         self._words = QLabel()
         self._words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._words.setFixedWidth(60)
+        self._words.setMinimumWidth(60)
         self._words.setFont(font(TEXT_PX))
         label = muted(name)
         label.setFixedWidth(18)

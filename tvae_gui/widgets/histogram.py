@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
+from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QWidget
 
 from tvae_core.words import degrees, figure
@@ -16,6 +16,7 @@ from tvae_gui.theme import SMALL_PX, colour, font
 Array = NDArray[Any]
 _BINS = 64
 _GRAB_PX = 6
+_KEY_STEPS = 64
 
 
 class RangeHistogram(QWidget):
@@ -36,6 +37,7 @@ class RangeHistogram(QWidget):
         self.setToolTip("Drag to show only a range; double-click to show all")
         self.setFixedHeight(66)
         self.setCursor(Qt.CursorShape.SplitHCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._heights: Array = np.zeros(_BINS)
         self._ends = (0.0, 1.0)
         self._unit = ""
@@ -85,6 +87,9 @@ class RangeHistogram(QWidget):
         """Draw bars, brush and ends."""
         painter = QPainter(self)
         plot = self._plot()
+        if self.hasFocus():
+            painter.setPen(colour("muted"))
+            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
         centres = np.linspace(*self._ends, _BINS * 2 + 1)[1::2]
         width = plot.width() / _BINS
         for k, height in enumerate(self._heights):
@@ -113,6 +118,28 @@ class RangeHistogram(QWidget):
         painter.fillRect(QRectF(right, plot.top(), plot.right() - right, plot.height()), veil)
         for x in (left, right):
             painter.fillRect(QRectF(x - 1, plot.top(), 2, plot.height()), colour("accent"))
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Move the upper end with the arrows, the lower one with Shift; Delete keeps all."""
+        if event is None:
+            return
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Down: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: 1}
+        key = Qt.Key(event.key())
+        if key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.mouseDoubleClickEvent(None)
+        elif key in steps:
+            low, high = self._range or self._ends
+            step = steps[key] * (self._ends[1] - self._ends[0]) / _KEY_STEPS
+            if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+                low = min(max(low + step, self._ends[0]), high - abs(step))
+            else:
+                high = max(min(high + step, self._ends[1]), low + abs(step))
+            self._range = (low, high)
+            self.update()
+            self.range_changed.emit(low, high)
+            self.range_settled.emit()
+        else:
+            super().keyPressEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Begin a range, or take hold of an end."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PyQt6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from tvae_core.colours import colour_map, to_bytes
@@ -173,7 +173,10 @@ class PictureRow(QWidget):
         self._pictures: list[tuple[int, QImage]] = []
         self._words = ""
         self._fade = 1.0
+        self._current = 0
         self.setMouseTracking(True)
+        self.setAccessibleName("Images")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setMinimumHeight(self._height())
 
     def set_pictures(
@@ -216,6 +219,25 @@ class PictureRow(QWidget):
         painter.setOpacity(self._fade)
         for place, (_, image) in enumerate(self._pictures[: self.room]):
             painter.drawImage(self._rect(place), image)
+        if self.hasFocus() and self._current < min(self.room, len(self._pictures)):
+            painter.setOpacity(1.0)
+            painter.setPen(QPen(colour("accent"), 2))
+            painter.drawRect(self._rect(self._current).adjusted(1, 1, -1, -1))
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Go from picture to picture with the arrows; Space or Enter is a click on one."""
+        if event is None:
+            return
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
+        key, numbers = Qt.Key(event.key()), self.numbers
+        if key in steps and numbers:
+            self._current = (self._current + steps[key]) % len(numbers)
+            self.update()
+        elif key in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            if self._current < len(numbers):
+                self.clicked.emit(numbers[self._current])
+        else:
+            super().keyPressEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Say which picture was clicked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QMouseEvent, QPainter, QPaintEvent
+from PyQt6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from tvae_core.words import count, degrees, figure
@@ -29,6 +29,8 @@ class ClassList(QWidget):
         self._shown: tuple[LegendRow, ...] = ()
         self._hovered = -1
         self.setMouseTracking(True)
+        self.setAccessibleName("Classes")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setToolTip("Click to select these images, shift-click to add them")
 
@@ -82,6 +84,28 @@ class ClassList(QWidget):
         """Mark none."""
         self._hovered = -1
         self.update()
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Go from class to class with the arrows; Space or Enter picks one, with Shift adds it."""
+        if event is None:
+            return
+        steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
+        key = Qt.Key(event.key())
+        if key in steps and self._shown:
+            self._hovered = (max(self._hovered, -1) + steps[key]) % len(self._shown)
+            self.update()
+        elif key in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            if 0 <= self._hovered < len(self._shown):
+                adds = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+                self.picked.emit(self._shown[self._hovered].number, adds)
+        else:
+            super().keyPressEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent | None) -> None:
+        """Mark none."""
+        self._hovered = -1
+        self.update()
+        super().focusOutEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Pick a class."""

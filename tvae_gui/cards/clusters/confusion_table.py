@@ -41,7 +41,7 @@ class ConfusionTable(QWidget):
         self.table.setShowGrid(False)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.table.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the arrows scroll it
         self._agreement = muted()
         self._agreement.setWordWrap(True)
         column = QVBoxLayout(self)
