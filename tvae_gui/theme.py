@@ -112,7 +112,7 @@ def _palette(t: Theme) -> QPalette:
 
 
 def _stylesheet(t: Theme) -> str:
-    return _frame_style(t) + _field_style(t)
+    return _frame_style(t) + _field_style(t) + _box_style(t)
 
 
 def _frame_style(t: Theme) -> str:
@@ -169,15 +169,6 @@ QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit {{ background: {t.control}; 
   selection-color: {t.on_accent}; }}
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus {{ border: 1px solid {t.muted};
   padding: 4px 7px; }}
-QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ background: transparent;
-  border: none; width: 18px; }}
-QAbstractSpinBox::up-arrow {{ image: url({icons}/chevron-up-{mood}.svg); width: 9px; height: 9px; }}
-QAbstractSpinBox::down-arrow {{ image: url({icons}/chevron-{mood}.svg); width: 9px; height: 9px; }}
-QCheckBox, QRadioButton {{ spacing: 8px; font-size: {SMALL_PX}px; }}
-QCheckBox::indicator {{ width: 14px; height: 14px; border-radius: 4px; background: {t.control}; }}
-QCheckBox::indicator:hover {{ background: {t.hover}; }}
-QCheckBox::indicator:checked {{ background: {t.accent}; image: url({icons}/check-{mood}.svg); }}
-QCheckBox:disabled {{ color: {t.muted}; }}
 QListView, QTableView, QTreeView {{ background: transparent; border: none;
   selection-background-color: {t.hover}; selection-color: {t.text}; }}
 QListView::item, QTableView::item {{ padding: 4px; border-radius: 4px; }}
@@ -215,4 +206,19 @@ QTabBar::tab:hover {{ color: {t.text}; }}
 #messageBar {{ background: {t.hover}; border-radius: 8px; }}
 #palette {{ background: {t.panel}; border: 1px solid {t.hover}; border-radius: 10px; }}
 #card {{ background: {t.panel}; border: 1px solid {t.line}; border-radius: 8px; }}
+"""
+
+
+def _box_style(t: Theme) -> str:
+    mood, icons = "dark" if t.dark else "light", shipped("icons").as_posix()
+    return f"""
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ background: transparent;
+  border: none; width: 18px; }}
+QAbstractSpinBox::up-arrow {{ image: url({icons}/chevron-up-{mood}.svg); width: 9px; height: 9px; }}
+QAbstractSpinBox::down-arrow {{ image: url({icons}/chevron-{mood}.svg); width: 9px; height: 9px; }}
+QCheckBox, QRadioButton {{ spacing: 8px; font-size: {SMALL_PX}px; }}
+QCheckBox::indicator {{ width: 14px; height: 14px; border-radius: 4px; background: {t.control}; }}
+QCheckBox::indicator:hover {{ background: {t.hover}; }}
+QCheckBox::indicator:checked {{ background: {t.accent}; image: url({icons}/check-{mood}.svg); }}
+QCheckBox:disabled {{ color: {t.muted}; }}
 """
