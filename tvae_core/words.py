@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import math
 
+_COMMA = str.maketrans(",.", ".,")
+_separators: dict[int, int] = {}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def use_decimal_comma(on: bool) -> None:
+    """Write 1.234,5 for people who read it so; files and commands never do."""
+    _separators.clear()
+    _separators.update(_COMMA if on else {})
+
+
+def local(number: str) -> str:
+    """Return a number written as 1,234.5 as the reader writes it."""
+    return number.translate(_separators)
+
+
+def fixed(value: float, decimals: int = 2) -> str:
+    """Return a value with so many decimals, `−0.52`."""
+    return local(f"{value:,.{decimals}f}").replace("-", "−")
 
 
 def count(number: int, noun: str = "") -> str:
     """Return `1,234` or `1,234 images`, `1 image`."""
     if not noun:
-        return f"{number:,}"
-    return f"{number:,} {noun if number == 1 else noun + 's'}"
+        return local(f"{number:,}")
+    return f"{local(f'{number:,}')} {noun if number == 1 else noun + 's'}"
 
 
 def figure(value: float | None, unit: str = "") -> str:
@@ -24,23 +42,23 @@ def figure(value: float | None, unit: str = "") -> str:
     else:
         decimals = 2 if large == 0 else min(6, max(0, 2 - math.floor(math.log10(large))))
         text = f"{value:,.{decimals}f}"
-    text = text.replace("-", "−")
+    text = local(text).replace("-", "−")
     return f"{text} {unit}" if unit else text
 
 
 def signed(value: float, decimals: int = 2) -> str:
     """Return a value with its sign, `+0.52` or `−0.52`, by the minus that figures have."""
-    return f"{value:+.{decimals}f}".replace("-", "−")
+    return local(f"{value:+.{decimals}f}").replace("-", "−")
 
 
 def share(part: int, whole: int) -> str:
     """Return a part in per cent; what is there is never said to be nothing, nor less to be all."""
     percent = 100 * part / max(whole, 1)
     if part and percent < 0.05:
-        return "under 0.1 %"
+        return local("under 0.1 %")
     if part < whole and percent >= 99.95:
-        return "over 99.9 %"
-    return f"{percent:.1f} %"
+        return local("over 99.9 %")
+    return local(f"{percent:.1f} %")
 
 
 def degrees(angle_rad: float) -> str:

@@ -7,9 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-from PyQt6.QtCore import QSize, Qt, QTimer
+from PyQt6.QtCore import QLocale, QSize, Qt, QTimer
 from PyQt6.QtWidgets import QApplication
 
+from tvae_core.words import use_decimal_comma
 from tvae_gui import theme
 from tvae_gui.main_window import MainWindow
 from tvae_gui.session.desk import Desk
@@ -55,6 +56,7 @@ def make_application(chosen: str = "system") -> QApplication:
     app.setApplicationName("TARGET-VAE")
     app.setDesktopFileName("tvae-gui")
     theme.apply_theme(app, theme.named_theme(chosen))
+    use_decimal_comma(QLocale().decimalPoint() == ",")
     return app
 
 

@@ -20,6 +20,7 @@ from PyQt6.QtGui import (
 )
 from PyQt6.QtWidgets import QApplication, QSizePolicy, QWidget
 
+from tvae_core.words import local
 from tvae_gui.state.field_image import FieldImage
 from tvae_gui.theme import GRID, SMALL_PX, TEXT_PX, colour, font
 from tvae_gui.widgets.image_panel import picture_of
@@ -394,6 +395,6 @@ def bar_of(most_px: float, pixel_size_angstrom: float | None) -> tuple[float, st
     power = 10 ** math.floor(math.log10(target))
     length = max(step * power for step in (1, 2, 5) if step * power <= target)
     if not pixel_size_angstrom:
-        return length, f"{length:g} px"
-    words = f"{length:g} Å" if length < 10 else f"{length / 10:g} nm"
-    return length / size, words if length < 10_000 else f"{length / 10_000:g} µm"
+        return length, f"{local(f'{length:g}')} px"
+    words = f"{local(f'{length:g}')} Å" if length < 10 else f"{local(f'{length / 10:g}')} nm"
+    return length / size, words if length < 10_000 else f"{local(f'{length / 10_000:g}')} µm"

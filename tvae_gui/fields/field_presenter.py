@@ -191,7 +191,8 @@ class FieldPresenter:
     def _show_picks(self) -> None:
         picks, s = self.state.picks, self.state
         if picks is None or s.calibration is None:
-            self.drawer.show_words(NO_FIELD)
+            if not self._job.is_running:
+                self.drawer.show_words(NO_FIELD)
             self.picture.show_circles(np.zeros((0, 3)), None, None)
             return
         self.picture.show_circles(s.circles(), self._colours(picks), s.chosen)

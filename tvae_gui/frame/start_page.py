@@ -23,6 +23,7 @@ from PyQt6.QtWidgets import (
 
 from tvae_core.runs.listing import RunSummary
 from tvae_core.runs.status import RunStatus
+from tvae_core.words import count
 from tvae_gui.theme import GRID, SMALL_PX, colour, font, set_role
 from tvae_gui.widgets.controls import muted, panel, title
 
@@ -188,4 +189,4 @@ def _state_words(run: RunSummary) -> str:
     state = "not started" if run.status is RunStatus.QUEUED else run.status.value
     if not run.epochs:
         return state
-    return f"{state} · epoch {run.epochs:,} of {run.epochs_planned:,}"
+    return f"{state} · epoch {count(run.epochs)} of {count(run.epochs_planned)}"

@@ -13,6 +13,7 @@ from tvae_core.errors import TvaeError
 from tvae_core.particles.joined import JoinedTable, KeylessTable, join_table
 from tvae_core.planes import PlaneChoice
 from tvae_core.store import EmbeddingStore, Plane
+from tvae_core.words import count
 from tvae_core.work.project import ProjectRequest
 from tvae_gui.context import Context
 from tvae_gui.inspector.position_question import PositionQuestion
@@ -35,7 +36,7 @@ class DataPresenter:
         if store is None:
             return
         request = ProjectRequest(store=Path(store.path), umap=True)
-        title = f"UMAP of {store.images:,} images"
+        title = f"UMAP of {count(store.images)} images"
         self._umap.run(
             title, request.compute_umap, self._on_umap, words=title, failed=self._on_umap_failed
         )

@@ -160,7 +160,9 @@ class SetPresenter:
             self._messages.error(error)
             return
         self._state.change_set(name, f"update set “{name}”", mask=fresh.mask)
-        self._messages.notice(f"“{name}” now holds {fresh.count:,} images, {named.count:,} before.")
+        self._messages.notice(
+            f"“{name}” now holds {count(fresh.count)} images, {count(named.count)} before."
+        )
 
     def say_rule(self, name: str) -> None:
         """Say how a set was made."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPoint
 
-from tvae_core.words import degrees, figure
+from tvae_core.words import count, degrees, figure
 from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import HOVER, DecodedMany
 from tvae_gui.jobs.picture_job import HOVER as HOVER_PICTURES
@@ -107,7 +107,7 @@ class HoverPresenter:
         place = int(store.column("source/index")[number]) + 1
         pose = f"{degrees(float(store.angle_rad[number]))}  shift {figure(float(shift[0]))}, "
         return (
-            f"{place:,} of {name}   z {z}",
+            f"{count(place)} of {name}   z {z}",
             pose
             + f"{figure(float(shift[1]), 'px')}   error "
             + figure(float(self._state.values("error")[number])),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.export.movies import why_no_mp4
+from tvae_core.words import fixed
 from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import WALK, DecodedMany
 from tvae_gui.plane.film_strip import FilmStrip
@@ -131,4 +132,4 @@ def _words(z: Array, way: str) -> str:
     if not way[1:].isdigit():
         return ""
     d = int(way[1:]) - 1
-    return f"{z[0, d]:.2f} to {z[-1, d]:.2f}".replace("-", "−")
+    return f"{fixed(z[0, d])} to {fixed(z[-1, d])}"

@@ -21,7 +21,7 @@ from PyQt6.QtWidgets import (
 )
 
 from tvae_core.colours import IMAGE_MAPS
-from tvae_core.words import count
+from tvae_core.words import count, local
 from tvae_gui.theme import GRID, set_role
 from tvae_gui.widgets.controls import AngleDial, ValueSlider, muted, panel, title, tool_button
 from tvae_gui.widgets.histogram import RangeHistogram
@@ -242,5 +242,5 @@ def scale_bar(side: int, pixel_size_angstrom: float | None) -> tuple[float, str]
     target = width / 4
     power = 10 ** math.floor(math.log10(target))
     length = max(step * power for step in (1, 2, 5) if step * power <= target)
-    words = f"{length / 10:g} nm" if length >= 10 else f"{length:g} Å"
+    words = f"{local(f'{length / 10:g}')} nm" if length >= 10 else f"{local(f'{length:g}')} Å"
     return length / width, words

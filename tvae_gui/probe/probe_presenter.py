@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import QApplication, QFileDialog
 from tvae_core.analysis.averages import upright
 from tvae_core.files import atomic_write
 from tvae_core.geometry import rotation_matrix
-from tvae_core.words import degrees, figure
+from tvae_core.words import count, degrees, figure
 from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import Decoded
 from tvae_gui.jobs.picture_job import NEAREST, Thumbnails
@@ -258,7 +258,7 @@ class ProbePresenter:
         exact = "exact" if self._exact else "preview"
         return (
             f"z = ({z}); angle {degrees(probe.angle_rad)}; shift ({shift}) px; "
-            f"{probe.near:,} images nearby; {exact}"
+            f"{count(probe.near)} images nearby; {exact}"
         )
 
 

@@ -26,6 +26,7 @@ from tvae_core.errors import ConfigError
 from tvae_core.planes import NEIGHBOURS, PlaneChoice, ShownPlane, shown_plane, to_z
 from tvae_core.selection import NamedSet
 from tvae_core.store import EmbeddingStore, Plane
+from tvae_core.words import count
 from tvae_gui.state.made_state import MadeState
 from tvae_gui.state.nearness import Nearness
 from tvae_gui.state.point_index import PointIndex, densest, extent_of
@@ -200,7 +201,8 @@ class ExplorerState(MadeState):
         for name, values in columns.items():
             if len(values) != self.images:
                 raise ConfigError(
-                    f"column {name!r} has {len(values):,} rows, the run {self.images:,} images"
+                    f"column {name!r} has {count(len(values), 'row')}, the run "
+                    f"{count(self.images, 'image')}"
                 )
             self._values.pop(f"joined/{name}", None)
         self.joined |= columns

@@ -23,6 +23,7 @@ from tvae_core.runs.preflight import (
     this_machine,
 )
 from tvae_core.runs.recommend import Recommendation
+from tvae_core.words import count
 from tvae_core.work.settings import DEFAULT_PRESET
 from tvae_core.work.train import TrainRequest
 from tvae_gui.state.config_form import RECOMMENDED, FormState
@@ -131,7 +132,7 @@ class NewRunState:
         if found is None:
             waiting = "Settings are being chosen from a look at the images …"
             return waiting if self.is_advising else "Settings are chosen once there are images."
-        said = [f"Chosen from a look at {found.facts.values.looked_at:,} images", *found.notes]
+        said = [f"Chosen from a look at {count(found.facts.values.looked_at)} images", *found.notes]
         return f"{'. '.join(s[:1].upper() + s[1:].rstrip('.') for s in said)}."
 
     def show_look_error(self, error: TvaeError) -> None:

@@ -28,6 +28,7 @@ from tvae_core.runs.advice import settings_again
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.process import last_words, tail_of
 from tvae_core.runs.status import RunStatus, log_words, read_record, says_stopped
+from tvae_core.words import count
 
 METRICS: dict[str, str] = {
     "elbo": "ELBO",
@@ -255,8 +256,8 @@ class TrainingState:
                 return f"Failed after {self._epoch_words()}"
         if self.embedded is not None:
             total = words.count(self.embedded.total, "image")
-            return f"Embedding {self.embedded.done:,} of {total}"
-        return f"Training epoch {self._epochs_done() + 1:,} of {self.epochs_planned:,}"
+            return f"Embedding {count(self.embedded.done)} of {total}"
+        return f"Training epoch {count(self._epochs_done() + 1)} of {count(self.epochs_planned)}"
 
     @property
     def images_per_second(self) -> float | None:

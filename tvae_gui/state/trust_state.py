@@ -14,6 +14,7 @@ from tvae_core.analysis.symmetry import SetSymmetry
 from tvae_core.analysis.trust import BAD, CARE, GOOD, InvarianceReport
 from tvae_core.planes import to_plane
 from tvae_core.store import Atlas
+from tvae_core.words import fixed
 from tvae_gui.state.explorer_state import ExplorerState
 
 Array = NDArray[np.floating]
@@ -148,13 +149,13 @@ def mirror_place(state: ExplorerState, mirrors: AtlasMirrors, atlas: Atlas) -> M
         return MirrorPlace("There are no images at the probe.")
     if not partner.is_pair:
         if partner.own > partner.score - 0.02:
-            return MirrorPlace(f"The object is its own mirror image ({partner.own:.2f}).")
-        return MirrorPlace(f"No decoded image mirrors this one (best {partner.score:.2f}).")
+            return MirrorPlace(f"The object is its own mirror image ({fixed(partner.own)}).")
+        return MirrorPlace(f"No decoded image mirrors this one (best {fixed(partner.score)}).")
     z = atlas.z.reshape(-1, atlas.z.shape[-1])[partner.partner]
     place = to_plane(state.shown, z)
     xy = (float(place[0]), float(place[1])) if np.isfinite(place).all() else None
-    where = ", ".join(f"{v:.2f}" for v in z[:4]) + (", …" if len(z) > 4 else "")
-    words = f"Mirror image at z = ({where}), {partner.score:.2f}".replace("-", "−")
+    where = ", ".join(fixed(v) for v in z[:4]) + (", …" if len(z) > 4 else "")
+    words = f"Mirror image at z = ({where}), {fixed(partner.score)}"
     return MirrorPlace(words, z, xy, partner.score)
 
 

@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from tvae_core.errors import TvaeError
 from tvae_core.images.look import ImageLook
-from tvae_core.words import figure
+from tvae_core.words import count, figure
 from tvae_gui.widgets import ink
 from tvae_gui.widgets.picture_view import PictureView
 
@@ -142,10 +142,10 @@ def mosaic(look: ImageLook) -> QImage:
 def _numbers(look: ImageLook) -> str:
     parts = [f"mean {figure(look.mean)}", f"deviation {figure(look.deviation)}"]
     if look.bad_pixels:
-        parts.append(f"{look.bad_pixels:,} pixels are not numbers")
+        parts.append(f"{count(look.bad_pixels)} pixels are not numbers")
     if look.object_px:
         parts.append(f"the varying part is about {look.object_px} px wide")
     if look.pixel_size_angstrom:
         parts.append(f"{figure(look.pixel_size_angstrom)} Å per pixel")
-    text = " · ".join(parts) + f" (from {look.sampled:,} images)"
+    text = " · ".join(parts) + f" (from {count(look.sampled)} images)"
     return "\n".join([text, *look.remarks[:3]])

@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
 
 from tvae_core.progress import Preview
 from tvae_core.runs.status import RunStatus
-from tvae_core.words import duration, figure
+from tvae_core.words import count, duration, figure
 from tvae_gui.state.latent_preview import read_latents
 from tvae_gui.state.training_state import METRICS, TrainingState
 from tvae_gui.training.latent_preview import LatentPreview
@@ -256,9 +256,9 @@ class RunMonitor(QWidget):
         if state.images_per_second and state.status.is_live:
             parts.append(f"{figure(state.images_per_second)} images/s")
         if state.started is not None:
-            parts.append(f"{state.started.images:,} images on {state.started.device}")
+            parts.append(f"{count(state.started.images)} images on {state.started.device}")
         if (best := state.best()) is not None:
-            parts.append(f"best ELBO {figure(best[0])} in epoch {best[1]:,}")
+            parts.append(f"best ELBO {figure(best[0])} in epoch {count(best[1])}")
         return " · ".join(parts)
 
     def _show_buttons(self) -> None:
@@ -328,7 +328,7 @@ class RunMonitor(QWidget):
         self.grid.show_file(self.state.path_of(preview.decoded_grid))
         path = self.state.path_of(preview.latents)
         self.latents.show_plane(read_latents(path), f"{path.name} is missing or damaged")
-        self.epoch_words.setText(f"epoch {preview.epoch + 1:,}")
+        self.epoch_words.setText(f"epoch {count(preview.epoch + 1)}")
 
     # ------------------------------------------------------------------------------- hearing
 

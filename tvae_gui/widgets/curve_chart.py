@@ -12,7 +12,7 @@ from PyQt6.QtCore import QEvent, Qt
 from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from tvae_core.words import figure, setting
+from tvae_core.words import count, figure, setting
 from tvae_gui.widgets import ink
 
 _EARLY = 0.1
@@ -144,7 +144,7 @@ class CurveChart(QWidget):
         heights = [(tick, setting(tick).replace("-", "−")) for tick in nice_ticks(low, high, 4)]
         epochs = [t for t in nice_ticks(1, max(2, last), few) if t == int(t)]
         self.plot.getAxis("left").setTicks([heights])
-        self.plot.getAxis("bottom").setTicks([[(tick, f"{tick:,.0f}") for tick in epochs]])
+        self.plot.getAxis("bottom").setTicks([[(tick, count(round(tick))) for tick in epochs]])
 
     def _late(self, curve: Curve) -> NDArray[np.float64]:
         if self._shows_all or len(curve.values) < 10:

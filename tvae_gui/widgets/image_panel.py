@@ -11,6 +11,7 @@ from PyQt6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, Q
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from tvae_core.colours import colour_map, to_bytes
+from tvae_core.words import count
 from tvae_gui.theme import GRID, SMALL_PX, colour, font
 from tvae_gui.words import SEE_DECODED
 
@@ -251,7 +252,7 @@ class PictureRow(QWidget):
             over = self._number_at(event.position())
             shapes = Qt.CursorShape
             self.setCursor(shapes.ArrowCursor if over is None else shapes.PointingHandCursor)
-            self.setToolTip("" if over is None else f"image {over + 1:,}: click to go there")
+            self.setToolTip("" if over is None else f"image {count(over + 1)}: click to go there")
 
     def _number_at(self, position: QPointF) -> int | None:
         for place, (number, _) in enumerate(self._pictures[: self.room]):

@@ -1,8 +1,10 @@
-"""An axis of a plot whose minus is that of all figures."""
+"""An axis of a plot whose numbers are written as all figures are."""
 
 from __future__ import annotations
 
 import pyqtgraph as pg
+
+from tvae_core.words import local
 
 
 class MinusAxis(pg.AxisItem):  # type: ignore[misc]
@@ -14,4 +16,4 @@ class MinusAxis(pg.AxisItem):  # type: ignore[misc]
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         """Return the words at the ticks."""
         plain: list[str] = super().tickStrings(values, scale, spacing)
-        return [word.replace("-", "−") for word in plain]
+        return [local(word).replace("-", "−") for word in plain]

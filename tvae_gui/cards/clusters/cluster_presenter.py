@@ -13,6 +13,7 @@ from tvae_core.analysis.clustering import Clustering, split
 from tvae_core.analysis.metrics import clustering_accuracy, confusion_matrix
 from tvae_core.colours import class_colours
 from tvae_core.columns import CLUSTER_KEY, MOST_CLASSES, label_names
+from tvae_core.words import count
 from tvae_core.work.cluster import ClusterRequest
 from tvae_gui.cards.clusters.cluster_drawer import AUTO_COUNT, ClusterDrawer
 from tvae_gui.context import Context
@@ -49,7 +50,7 @@ class ClusterPresenter:
             plane=state.shown.choice.name if on_plane else "",
             label_name=CLUSTERING,
         )
-        words = f"Finding clusters in {state.images:,} images …"
+        words = f"Finding clusters in {count(state.images)} images …"
         self._job.run("clusters", request.find, self._on_found, words=words)
 
     def cancel(self) -> None:

@@ -8,6 +8,7 @@ from PyQt6.QtCore import QEvent, pyqtSignal
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from tvae_core.analysis.cluster_count import Proposal
+from tvae_core.words import fixed
 from tvae_gui.widgets import ink
 
 _TICKS = 4
@@ -85,7 +86,7 @@ class CountChart(QWidget):
         ends = (int(proposal.counts[0]), int(proposal.counts[-1]))
         marked = sorted({*range(ends[0], ends[1] + 1, _TICKS), proposal.count})
         self.plot.getAxis("bottom").setTicks([[(n, str(n)) for n in marked]])
-        self.plot.getAxis("left").setTicks([[(v, f"{v:.2f}") for v in (low, high)]])
+        self.plot.getAxis("left").setTicks([[(v, fixed(v)) for v in (low, high)]])
         self.plot.setRange(xRange=ends, yRange=(low, high), padding=0.08)
 
     def _on_clicked(self, event: object) -> None:

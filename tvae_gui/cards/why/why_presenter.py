@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtGui import QImage
 
-from tvae_core.words import figure
+from tvae_core.words import count, figure
 from tvae_core.work.why import Attention, Explained, why
 from tvae_gui.cards.why.why_drawer import WhyDrawer
 from tvae_gui.context import Context
@@ -151,4 +151,4 @@ def _called(state: ExplorerState, number: int) -> str:
     assert store is not None
     source = store.source_files[int(store.column("source/file_index")[number])]
     place = int(store.column("source/index")[number]) + 1
-    return f"Image {number + 1:,}: {place:,} of {source.rsplit('/', 1)[-1]}"
+    return f"Image {count(number + 1)}: {count(place)} of {source.rsplit('/', 1)[-1]}"
