@@ -1,7 +1,7 @@
 """How far is the recommendation from the best settings by hand? One change at a time, ten sets.
 
     python benchmarks/first_hour_search.py --data FOLDER --out FOLDER [--sets ...] [--jobs N]
-        [--minutes M] [--share S] [--seeds 0 1]
+        [--minutes M] [--share S] [--seeds 0 1] [--changes NAME ...]
 
 Each row is one training from the recommendation of a set with one or two settings changed
 (`first_hour_tries.py`), the same share of the recommended passes for all rows of a set, on one
@@ -79,6 +79,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="rows at a time")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no row after these")
     parser.add_argument("--share", type=float, default=0.2, help="of the recommended passes")
+    parser.add_argument("--changes", nargs="+", default=[], help="only these, by name")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -90,6 +91,7 @@ def tries(given: argparse.Namespace, seeds: list[int], sets: list[str]) -> list[
         for seed in seeds
         for name in sets
         for place, (change, settings) in enumerate(_changes(name).items())
+        if not given.changes or change in given.changes
     ]
     return [row for _, _, row in sorted(rows, key=lambda found: found[:2])]
 

@@ -108,17 +108,17 @@ class TargetVae(nn.Module):
         return Prior.of(self.model, self.grid)
 
     def placed(self, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
-        """Return where the posterior's shift (..., 2) at an angle (...) moves the object's middle.
+        """Return where the posterior's shift (..., 2) at an angle (...) moves the object's origin.
 
         Which point of the object lies where the cells say is for the model to choose as it learns:
-        `centre_px` (2,), in the object's frame, leads from there to its middle (`move_centre`).
+        `centre_px` (2,), in the object's frame, leads from there to its origin (`move_centre`).
         """
         if self.centre_px is None:
             return shift_px
         return shift_px + turn(self.centre_px.expand_as(shift_px), angle_rad)
 
     def move_centre(self, by_px: Tensor) -> None:
-        """Let the point `by_px` (2,) of the object's frame be its middle; nothing else changes.
+        """Let the point `by_px` (2,) of the object's frame be its origin; nothing else changes.
 
         cos(w . x + phase) at x + c is cos(w . x + phase + w . c): the phases of the Fourier
         features take the whole of it, and the shifts (`placed`) as much the other way.

@@ -1,58 +1,61 @@
-"""Which point of an object its shift is the place of: its middle, once it is learned.
+"""Which point of an object its shift is the place of: the one about which shifts are smallest.
 
 While it learns, a model may draw the object anywhere about the middle of its own frame: turned
-back, shifts make up for it, and the prior on shifts says next to nothing against it. A finished
-model is told where the objects it draws lie, and both sides are moved by as much: the generator
-draws them about the middle, and the shift (`TargetVae.placed`) is that of their middle. The same
-pixels come of the same image, and the ELBO is the same.
+back, shifts make up for it, and the prior on shifts says next to nothing against it. Of a finished
+model that point is looked for, and both sides are moved by as much: the generator draws the object
+about it, and the shift (`TargetVae.placed`) is its place. The same pixels come of the same image,
+and the ELBO is the same.
 
-Shapes: n images, P pixels, C channels.
+Shapes: n images.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from tvae_core.engine.data import Batch
 from tvae_core.engine.model.baselines import PlainGenerator
-from tvae_core.engine.model.likelihood import expected_pixels
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.inference import infer
 
-_FAINT = 0.1  # of the strongest pixel: what is fainter is not of the object
+_TURNED = 0.02  # 1 - |mean of exp(i theta)|: with less, all stand alike and no point is told
+Values = NDArray[np.float64]
 
 
-@torch.no_grad()
 def centre(model: TargetVae, sample: Batch) -> None:
-    """Move what the model draws of a sample of its images to the middle, and shifts with it.
+    """Let shifts be of the point about which those of a sample of the model's images are smallest.
 
-    Models that do not draw at poses stay as they are.
+    Models that do not draw at poses, or see all images at one angle, stay as they are.
     """
     if isinstance(model.generator, PlainGenerator):
         return
-    z = infer(model, sample.images, 0.0).z_mean.to(model.points_px.device)
-    model.move_centre(middle_px(model, z))
+    found = infer(model, sample.images, 0.0)
+    angle, shift = (values.double().numpy() for values in (found.angle_rad, found.shift_px))
+    by_px = torch.tensor(least_moved_px(angle, shift)).to(model.points_px)
+    if by_px.any():
+        model.move_centre(by_px)
 
 
-def middle_px(model: TargetVae, z: Tensor) -> Tensor:
-    """Return where the objects drawn of z (n, D) at pose zero have their middle, (2,) px.
+def least_moved_px(angle_rad: Values, shift_px: Values) -> Values:
+    """Return the point c (2,) of the object's frame whose places t + R(theta) c vary least.
 
-    The mean over the objects of the centroid of what stands out from their border, in either
-    direction; in pixels, x right, y up, from the middle of the frame.
+    Parameters
+    ----------
+    angle_rad : (n,)
+    shift_px : (n, 2)
+
+    Notes
+    -----
+    The least squares of t = m - R(theta) c: with a prior N(0, sigma^2 I) on where the objects lie,
+    about a mean m, it is the most probable origin of their frame. Zeros where all stand alike.
     """
-    nothing = z.new_zeros(len(z))
-    raw = model.draw(z, nothing, z.new_zeros(len(z), 2))
-    pictures = expected_pixels(raw, model.model).view(len(z), model.side, model.side, -1)
-    weight = (pictures - _border(pictures)).abs().sum(3)
-    weight = weight * model.inside
-    weight = (weight - _FAINT * weight.amax((1, 2), keepdim=True)).clamp_min(0).flatten(1)
-    mass = weight.sum(1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
-    centroid: Tensor = (weight @ model.points_px) / mass
-    return centroid.mean(0)
-
-
-def _border(pictures: Tensor) -> Tensor:
-    """Return the median of the outermost pixels of pictures (n, H, W, C), (n, 1, 1, C)."""
-    edge = [pictures[:, 0], pictures[:, -1], pictures[:, :, 0], pictures[:, :, -1]]
-    return torch.cat(edge, 1).median(1).values[:, None, None]
+    if len(angle_rad) < 4 or 1 - abs(np.exp(1j * angle_rad).mean()) < _TURNED:
+        return np.zeros(2)
+    cos, sin, one, zero = (f(angle_rad) for f in (np.cos, np.sin, np.ones_like, np.zeros_like))
+    along_x = np.stack([one, zero, -cos, sin], 1)
+    along_y = np.stack([zero, one, -sin, -cos], 1)
+    wanted = np.concatenate([shift_px[:, 0], shift_px[:, 1]])
+    found = np.linalg.lstsq(np.concatenate([along_x, along_y]), wanted, rcond=None)[0]
+    return np.asarray(found[2:])

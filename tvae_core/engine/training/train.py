@@ -59,7 +59,7 @@ _FEWEST_JUDGED = 8  # held-out images; with fewer, those trained on are looked a
 _WORTH_TELLING_S, _LONG_S = 60.0, 600.0
 _JUDGED_EVERY = 15  # times as long as it takes
 _FIRST_IMAGES = 64  # on which the start is scaled
-_CENTRED_ON = 256  # images
+_CENTRED_ON = 512  # images
 
 
 def train(
