@@ -25,6 +25,7 @@ COMMANDS = {
     "look": "look at images and say which settings suit them, and why",
     "presets": "list the presets, each in a line",
     "train": "train a run, or resume one",
+    "jobs": "list the runs submitted to Slurm, or cancel them",
     "prepare": "prepare the images of a run ahead of its training",
     "embed": "embed images with a trained run",
     "evaluate": "evaluate a run on held-out images: tables and figures as in the paper",

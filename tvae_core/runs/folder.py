@@ -15,6 +15,7 @@ from tvae_core.errors import ConfigError, TrainingError, TvaeError
 from tvae_core.files import write_text
 from tvae_core.locks import held
 from tvae_core.progress import Epoch
+from tvae_core.runs.job import live_job
 from tvae_core.runs.process import age_s, mark, proven_process, send
 
 _NO_EPOCH = 1 << 60  # of a line of metrics.jsonl that is no record
@@ -125,6 +126,10 @@ class RunFolder:
             if (number := proven_process(path)) is not None:
                 return number
         return None
+
+    def works(self) -> bool:
+        """Whether a process, or a job in a queue, is at the run or will be by itself."""
+        return self.process() is not None or live_job(self.path) is not None
 
     def signal(self, number: Signals) -> bool:
         """Signal the run's process; return False when none is proved to be the run's own.

@@ -14,6 +14,7 @@ from tvae_core.errors import ConfigError
 from tvae_core.files import write_text
 from tvae_core.progress import Epoch, Failed, Finished, Record, Started, from_json
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.job import live_job
 from tvae_core.runs.process import tail_of
 from tvae_core.runs.status import RunStatus, says_stopped
 
@@ -38,6 +39,13 @@ class RunSummary:
     modified_s: float
     settings: dict[str, object]
     verdict: Verdict | None = None
+    job: str = ""  # queued, running or requeued, of one that a queue has
+
+    @property
+    def state(self) -> str:
+        """What the run is doing, in a word or two."""
+        named = "not started" if self.status is RunStatus.QUEUED else self.status.value
+        return self.job or named
 
     @property
     def name(self) -> str:
@@ -64,6 +72,7 @@ def summarise(path: Path) -> RunSummary:
     folder = RunFolder(path)
     epochs = [r for r in _records(folder.metrics) if isinstance(r, Epoch)]
     status, reason = _status(folder, bool(epochs))
+    job = live_job(path)
     scores = [e.elbo if e.validation_elbo is None else e.validation_elbo for e in epochs]
     known = [score for score in scores if isinstance(score, int | float)]
     return RunSummary(
@@ -76,6 +85,7 @@ def summarise(path: Path) -> RunSummary:
         modified_s=_modified(folder),
         settings=_settings(folder),
         verdict=Verdict.from_json(folder.verdict_text()),
+        job="" if job is None else job.state,
     )
 
 
@@ -142,6 +152,8 @@ def _records(path: Path) -> list[Record]:
 def _status(folder: RunFolder, has_epochs: bool) -> tuple[RunStatus, str]:
     if folder.process() is not None:
         return RunStatus.RUNNING, ""
+    if (job := live_job(folder.path)) is not None:
+        return (RunStatus.QUEUED if job.waits else RunStatus.RUNNING), job.words
     if folder.never_spoke():
         return RunStatus.FAILED, "The process ended before it began to train."
     last = _last_word(folder)

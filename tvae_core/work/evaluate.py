@@ -9,13 +9,14 @@ from pydantic import Field
 
 from tvae_core.images_of import IMAGES_AT
 from tvae_core.progress import Cancel
-from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
+from tvae_core.work.ranks import SharedRequest, never_asked, this_rank
+from tvae_core.work.request import Option, Place, Progress, never, quiet
 
 if TYPE_CHECKING:
     from tvae_core.engine.judging.judge import Judged
 
 
-class EvaluateRequest(Request):
+class EvaluateRequest(SharedRequest):
     """Which run to judge, by what, and with how much effort."""
 
     name: ClassVar[str] = "evaluate"
@@ -43,8 +44,13 @@ class EvaluateRequest(Request):
 
     def run(self, progress: Progress = quiet, cancelled: Cancel = never) -> Judged:
         """Judge the run; the figures are also written into its folder; see `Request.run`."""
-        from tvae_core.engine.judging.judge import Effort, evaluate
+        from tvae_core.engine.judging.judge import Effort, evaluate, judged
+        from tvae_core.engine.together.ranks import ALONE
 
+        if self.is_shared:
+            for _ in self.shared_records(self.folder, cancelled):
+                continue  # an evaluation has none
+            return judged(self.folder)
         effort = Effort(
             samples=self.samples,
             turns=self.turns,
@@ -53,7 +59,9 @@ class EvaluateRequest(Request):
             device=self.device,
             threads=self.threads,
         )
-        return evaluate(
-            self.folder, self.truth, effort, self.images_at,
-            lambda share: progress(share, "evaluation"), cancelled,
-        )  # fmt: skip
+        with this_rank() as ranks:
+            return evaluate(
+                self.folder, self.truth, effort, self.images_at,
+                lambda share: progress(share, "evaluation"), never_asked(ranks, cancelled),
+                ranks or ALONE,
+            )  # fmt: skip

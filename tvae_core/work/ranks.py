@@ -229,7 +229,7 @@ def _reason(
     if first is None:
         return TrainingError(f"torchrun ended with status {status}", run, again)
     own = json.loads(first["words"]) if first["words"] else {}
-    if own.get("where") or own.get("todo"):
+    if own and first["status"] != _LOST:
         return _ERRORS.get(first["status"], TvaeError)(own["what"], own["where"], own["todo"])
     return TrainingError(f"{own.get('what') or _fate(first)}, and the others ended", run, again)
 

@@ -44,6 +44,8 @@ class Option:
         What it is when it is given without a value.
     old : tuple of str
         Names it had before. They still work for one version and say so.
+    many : bool
+        Several values may follow the name, which may also be repeated.
     """
 
     help: str
@@ -53,6 +55,7 @@ class Option:
     group: str = ""
     bare: Any = _NEVER_BARE
     old: tuple[str, ...] = ()
+    many: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,6 +237,7 @@ def _add_option(target: Any, name: str, field: FieldInfo, option: Option) -> Non
     if kind is not bool:
         how = {"metavar": option.metavar or None}
         how |= {"action": "append"} if _is_repeated(kind) else {}
+        how |= {"action": "extend", "nargs": "+"} if option.many else {}
         how |= {"choices": get_args(kind)} if get_origin(kind) is Literal else {}
         how |= {} if option.bare is _NEVER_BARE else {"nargs": "?", "const": option.bare}
     flags = [option.short, flag] if option.short else [flag]

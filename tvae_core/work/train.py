@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from tvae_core.config import RunConfig
-from tvae_core.errors import ConfigError
+from tvae_core.errors import ConfigError, TrainingError
 from tvae_core.images_of import IMAGES_AT, moved
 from tvae_core.presets import load_preset
-from tvae_core.progress import Cancel, Embedded, Epoch, Finished, Record
+from tvae_core.progress import Cancel, Embedded, Epoch, Finished, Record, Remark, Step
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.job import live_job
+from tvae_core.runs.listing import summarise
 from tvae_core.runs.recommend import DECIDES, STARTS, Recommendation, recommend
+from tvae_core.words import count
 from tvae_core.work.ranks import SharedRequest, never_asked, this_rank
 from tvae_core.work.request import Option, Place, Progress, never, quiet
 from tvae_core.work.settings import FROM_IMAGES, SettingsRequest, default_words
+from tvae_core.work.slurm import SlurmOptions, executor_of, script, submit
+from tvae_core.work.sweep import sweep_of
 
 if TYPE_CHECKING:
     from tvae_core.engine.together.ranks import Ranks
+
+
+SUBMITTED = "slurm"  # folder of what submitit keeps, within that of the run or of the sweep
 
 
 class EmbedRequest(SettingsRequest, SharedRequest):
@@ -186,6 +195,26 @@ class TrainRequest(NewRunRequest, SharedRequest):
 
     resume: Annotated[bool, Option("continue where the run stopped")] = False
     no_embed: Annotated[bool, Option("do not embed at the end")] = False
+    slurm: Annotated[
+        str,
+        Option(
+            "submit it as a Slurm job, which is requeued and goes on where it ends too early; "
+            "gpus, cpus and nodes count per machine, cluster=local tries it here",
+            metavar="partition=P,gpus=N,time=T,...",
+        ),
+    ] = ""
+    dry_run: Annotated[bool, Option("with --slurm: print the sbatch script, submit nothing")] = (
+        False
+    )
+    sweep: Annotated[
+        tuple[str, ...],
+        Option(
+            "train a run for every combination of these, in folders within RUN, one after the "
+            "other or as an array of jobs: z_dim=2,8 seed=0..2",
+            metavar="NAME=VALUES",
+            many=True,
+        ),
+    ] = ()
 
     @property
     def resumes(self) -> bool:
@@ -198,6 +227,12 @@ class TrainRequest(NewRunRequest, SharedRequest):
 
     def records(self, cancelled: Cancel = never) -> Iterator[Record]:
         """Train and embed, yielding records of how far it is; raises as `run`."""
+        if self.slurm:
+            yield from submitted(self)
+            return
+        if self.sweep:
+            yield from one_after_the_other(self, cancelled)
+            return
         if self.is_shared:
             yield from self.shared_records(self.folder, cancelled)
             return
@@ -205,6 +240,44 @@ class TrainRequest(NewRunRequest, SharedRequest):
             cancelled = never_asked(ranks, cancelled)
             begun = self._beginning() if ranks is None or ranks.is_first else None
             yield from _of_first(ranks, self._records(begun, cancelled, ranks))
+
+    def runs(self) -> list[TrainRequest]:
+        """Return the request of each run of a sweep; of none, the one run."""
+        alone = self.model_copy(update={"sweep": (), "slurm": "", "dry_run": False})
+        if not self.sweep:
+            return [alone]
+        swept = sweep_of(self.sweep)
+        return [alone.one_of_sweep(name, settings) for name, settings in swept.items()]
+
+    def one_of_sweep(self, name: str, settings: tuple[str, ...]) -> TrainRequest:
+        """Return the request of a run in a folder within this one's, gone on with where begun."""
+        folder = self.folder / name
+        changes: dict[str, object] = {"settings": (*self.settings, *settings)}
+        if RunFolder(folder).begun:
+            changes = {"resume": True, "settings": (), "preset": None, "config": None, "data": None}
+        elif RunFolder(folder).is_run():  # submitted, and not begun
+            changes = {"settings": (), "preset": None, "config": None, "data": None}
+        return self.model_copy(update={"folder": folder, **changes})
+
+    def script(self) -> str:
+        """Return the sbatch script of the job, or of the array of a sweep."""
+        options, runs = SlurmOptions.parse(self.slurm), len(self.runs())
+        return script(options, self.folder / SUBMITTED, runs)
+
+    def settle(self) -> Iterator[Record]:
+        """Make the folder of the run with its settings, ahead of its training elsewhere."""
+        from tvae_core.runs.begin import begin
+
+        folder = RunFolder(self.folder)
+        if (job := live_job(folder.path)) is not None:
+            todo = f"tvae jobs {folder.path} --cancel"
+            raise TrainingError(f"the run is {job.words}", folder.path, todo)
+        config, chosen = self._config_and_choice()
+        if config is not None:
+            yield from begin(folder, config, anyway=True)  # the machine of the job is another
+            if chosen is not None:
+                chosen.save(folder.chosen_file)
+                yield from chosen.records()
 
     def _beginning(self) -> tuple[RunConfig | None, Beginning]:
         """Return the settings of a new run, None for one that was begun, and how it begins."""
@@ -226,6 +299,55 @@ class TrainRequest(NewRunRequest, SharedRequest):
             images_at = ranks.told("")
             how = Beginning(self.resume, images_at)
             yield from trained_and_embedded(folder, how, and_embed, cancelled, ranks)
+
+
+def submitted(request: TrainRequest) -> Iterator[Record]:
+    """Submit the run or the runs of a request to Slurm; yield what is to be said, and the end.
+
+    Raises
+    ------
+    TvaeError
+        A run cannot be begun, or Slurm cannot be reached.
+    """
+    began, options = time.monotonic(), SlurmOptions.parse(request.slurm)
+    if request.dry_run:
+        yield Remark(request.script())
+        return
+    executor = executor_of(options, request.folder / SUBMITTED)  # before anything is written
+    runs = [one for one in request.runs() if not RunFolder(one.folder).store.exists()]
+    for one in runs:
+        yield from one.settle()
+    if not runs:
+        raise TrainingError("every run has its store already", request.folder, "nothing is left")
+    words = ["--no-embed"] if request.no_embed else []
+    words += ["--images-at", request.images_at] if request.images_at else []
+    folders = [one.folder for one in runs]
+    jobs = submit(executor, options, folders, words, request.devices)
+    for folder, job in zip(folders[:-1], jobs[:-1], strict=True):
+        yield Remark(f"{folder}: {job.words}")
+    yield Finished(str(folders[-1]), jobs[-1].words, time.monotonic() - began)
+
+
+def one_after_the_other(request: TrainRequest, cancelled: Cancel) -> Iterator[Record]:
+    """Train the runs of a sweep that are not done, then say how they compare."""
+    began, runs = time.monotonic(), request.runs()
+    for number, one in enumerate(runs, 1):
+        folder = RunFolder(one.folder)
+        if folder.store.exists():
+            continue
+        yield Remark(f"run {number} of {len(runs)}: {folder.path}")
+        for record in one.records(cancelled):
+            if not isinstance(record, (Step, Embedded)):
+                folder.log(record.to_json())
+            if not isinstance(record, Finished):
+                yield record
+    for one in runs:
+        found = summarise(one.folder)
+        best = "no ELBO" if found.best_elbo is None else f"ELBO {found.best_elbo:.2f}"
+        learned = "" if found.verdict is None else f", learned {found.verdict.learned}"
+        yield Remark(f"{found.name}: {best}{learned}")
+    said = f"{count(len(runs), 'run')} of the sweep done"
+    yield Finished(str(request.folder), said, time.monotonic() - began)
 
 
 class Beginning(NamedTuple):

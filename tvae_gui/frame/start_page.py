@@ -186,7 +186,6 @@ def _fit(view: QListWidget, words: QLabel) -> None:
 
 
 def _state_words(run: RunSummary) -> str:
-    state = "not started" if run.status is RunStatus.QUEUED else run.status.value
     if not run.epochs:
-        return state
-    return f"{state} · epoch {count(run.epochs)} of {count(run.epochs_planned)}"
+        return run.state
+    return f"{run.state} · epoch {count(run.epochs)} of {count(run.epochs_planned)}"

@@ -16,9 +16,10 @@ from collections.abc import Sequence
 
 from PyQt6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
-from tvae_core.errors import TrainingError
+from tvae_core.errors import TrainingError, TvaeError
 from tvae_core.files import write_text
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.job import cancel_job, live_job
 from tvae_core.runs.process import mark
 from tvae_core.work.train import TrainRequest
 from tvae_gui.jobs.tail import Tail
@@ -58,6 +59,7 @@ class TrainJob(QObject):
         self._log = Tail(state.folder.log_file, skip_to_last=_LOG_BYTES)
         self._is_caught_up = False
         self._was_working = False
+        self._job_state = ""
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._look)
         self._slow = QTimer(self)
@@ -75,7 +77,7 @@ class TrainJob(QObject):
             A process works on this run already, or none could be started.
         """
         folder = self.state.folder
-        if folder.process() is not None:
+        if folder.works():
             raise TrainingError("this run is already training", folder.path, "stop it first")
         self._look()
         folder.forget_the_dead()  # a zombie's mark would look alive
@@ -109,15 +111,25 @@ class TrainJob(QObject):
         self._slow.stop()
 
     def _look(self) -> None:
-        works = self.state.folder.process() is not None
+        works = self.state.folder.works()
         self._read()
         if self._progress.at_end and not self._is_caught_up:
             self._catch_up(works)
+        elif self._is_caught_up:
+            self._follow_job()
         if self._was_working and not works:
             self._end()
         self._was_working = works
         waits = not works and self._is_caught_up
         self._timer.start(_IDLE_MS if waits else _FOLLOW_MS if self._is_caught_up else 0)
+
+    def _follow_job(self) -> None:
+        """Show that a run in a queue waits, works, or waits again."""
+        job = live_job(self.state.folder.path)
+        state = "" if job is None else job.state
+        if state != self._job_state:
+            self._job_state = state
+            self.state.settle()
 
     def _read(self) -> None:
         self.state.feed_lines(self._progress.read())
@@ -140,15 +152,18 @@ class TrainJob(QObject):
         self.ended.emit(self.state.status)
 
     def _say_slow(self) -> None:
-        if self.state.folder.process() is not None:
+        if self.state.folder.works():
             self.state.slow_to_stop()
 
     def _signal(self, number: signal.Signals) -> bool:
         try:
-            return self.state.folder.signal(number)
+            folder = self.state.folder
+            return cancel_job(folder.path) or folder.signal(number)
         except PermissionError:
             self.state.feed_log("The process belongs to another user and cannot be stopped here.")
-            return False
+        except TvaeError as error:
+            self.state.feed_log(str(error))
+        return False
 
 
 def start_detached(folder: RunFolder, command: Sequence[str], request: TrainRequest) -> None:

@@ -26,6 +26,7 @@ from tvae_core.progress import (
 )
 from tvae_core.runs.advice import settings_again
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.job import live_job
 from tvae_core.runs.process import last_words, tail_of
 from tvae_core.runs.status import RunStatus, log_words, read_record, says_stopped
 from tvae_core.words import count
@@ -102,7 +103,10 @@ class TrainingState:
             self._find_previews()
         if self.judged is None:
             self._find_verdict()
-        if self.folder.process() is None:
+        job = live_job(self.folder.path)
+        if job is not None and job.waits:
+            self._set_status(RunStatus.QUEUED, job.words)
+        elif not self.folder.works():
             self.process_ended()
         elif not self.status.is_live:
             self._set_status(RunStatus.RUNNING)
@@ -238,12 +242,17 @@ class TrainingState:
             return self.step.eta_s
         return self.epochs[-1].eta_s if self.epochs else None
 
+    def _waiting_words(self) -> str:
+        if (job := live_job(self.folder.path)) is not None:
+            return job.words[:1].upper() + job.words[1:]
+        return "Starting" if self.folder.process() else "Not started"
+
     @property
     def headline(self) -> str:
         """What the run is doing, in one line."""
         match self.status:
             case RunStatus.QUEUED:
-                return "Starting" if self.folder.process() else "Not started"
+                return self._waiting_words()
             case RunStatus.STOPPING:
                 return "Stopping: writing a checkpoint"
             case RunStatus.STOPPED:

@@ -22,7 +22,6 @@ from PyQt6.QtWidgets import (
 )
 
 from tvae_core.runs.listing import RunSummary
-from tvae_core.runs.status import RunStatus
 from tvae_core.words import count, figure, setting
 from tvae_gui.state.run_list import RunList
 from tvae_gui.widgets import ink
@@ -164,9 +163,8 @@ class RunListView(QWidget):
         changed = datetime.fromtimestamp(run.modified_s).strftime("%d %b %H:%M")
         planned = f" of {count(run.epochs_planned)}" if run.epochs_planned else ""
         epochs = f"{count(run.epochs)}{planned}" if run.epochs else "–"
-        state = "not started" if run.status is RunStatus.QUEUED else run.status.value
         learned = "–" if run.verdict is None else _LEARNED.get(run.verdict.learned, "–")
-        texts = ("○", run.name, state, learned, epochs, figure(run.best_elbo), changed)
+        texts = ("○", run.name, run.state, learned, epochs, figure(run.best_elbo), changed)
         said = "" if run.verdict is None else run.verdict.words
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)

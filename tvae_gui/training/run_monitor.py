@@ -263,7 +263,7 @@ class RunMonitor(QWidget):
 
     def _show_buttons(self) -> None:
         status = self.state.status
-        starting = status is RunStatus.QUEUED and self.state.folder.process() is not None
+        starting = status is RunStatus.QUEUED and self.state.folder.works()
         live = status.is_live or starting
         why_not_stop = "" if live else "Nothing is running."
         at_once = status is RunStatus.STOPPING and self.state.is_slow_to_stop

@@ -73,33 +73,40 @@ def unturned_angles(
     angle_rad: Values,
     shift_px: Values,
     check: Check = nothing,
+    ranks: Ranks = ALONE,
 ) -> NDArray[np.float32]:
     """Return the rotation inferred of images turned back by their true poses, (n,) radians.
 
     angle_rad (n,) and shift_px (n, 2) are the poses of `indices`.
     """
-    found = []
-    for block in blocks_of(len(indices), _BATCH):
+    found = np.zeros(len(indices), np.float32)
+    blocks = list(blocks_of(len(indices), _BATCH))
+    for number in ranks.share(np.arange(len(blocks))):
         check()
+        block = blocks[number]
         back = turned_back(images.read(indices[block]), angle_rad[block], shift_px[block])
-        found.append(angles_of(model, back))
-    return np.concatenate(found)
+        found[block] = angles_of(model, back)
+    return ranks.filled(found)
 
 
 def turned_angles(
-    model: TargetVae, images: Pictures, turns_rad: Values, check: Check = nothing
+    model: TargetVae,
+    images: Pictures,
+    turns_rad: Values,
+    check: Check = nothing,
+    ranks: Ranks = ALONE,
 ) -> NDArray[np.float32]:
     """Return the rotation inferred as images (n, C, H, W) are turned by each of T turns, (n, T).
 
     Each image is turned about its centre by bilinear interpolation (paper appendix A.3).
     """
     none = np.zeros((len(images), 2))
-    columns = []
-    for turn in turns_rad:
+    found = np.zeros((len(images), len(turns_rad)), np.float32)
+    for number in ranks.share(np.arange(len(turns_rad))):
         check()
-        back = turned_back(images, np.full(len(images), -turn), none)
-        columns.append(angles_of(model, back))
-    return np.stack(columns, axis=1)
+        back = turned_back(images, np.full(len(images), -turns_rad[number]), none)
+        found[:, number] = angles_of(model, back)
+    return ranks.filled(found)
 
 
 def turned_back(images: Pictures, angle_rad: Values, shift_px: Values) -> Pictures:

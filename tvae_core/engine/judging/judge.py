@@ -14,13 +14,14 @@ from tvae_core.analysis.evaluation import Found, Row, Truth
 from tvae_core.analysis.metrics import turn_errors
 from tvae_core.config import RunConfig
 from tvae_core.engine.data import CachedImages, Indices, split_images
-from tvae_core.engine.device import choose_device, set_threads
-from tvae_core.engine.judging.evaluate import Check, mean_elbo, turned_angles, unturned_angles
+from tvae_core.engine.device import choose_device, cores, set_threads
+from tvae_core.engine.judging.evaluate import mean_elbo, turned_angles, unturned_angles
 from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.systems import free_parameters, reference_parameters
 from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.together.ranks import ALONE, Ranks
 from tvae_core.errors import Cancelled, CheckpointError
-from tvae_core.evaluation.file import Evaluation
+from tvae_core.evaluation.file import NAME, Evaluation, load_evaluation
 from tvae_core.evaluation.pictures import draw_figures
 from tvae_core.evaluation.truth import open_truth, truth_beside
 from tvae_core.files import sha256_of_bytes
@@ -66,11 +67,12 @@ def evaluate(
     images_at: str = "",
     progress: Share = lambda share: None,
     cancelled: Cancel = lambda: False,
+    ranks: Ranks = ALONE,
 ) -> Judged:
     """Compute a run's figures and write evaluation.json, evaluation.md and pictures into it.
 
     The images are those held out: the test split where there is one, else the validation split,
-    else all.
+    else all. Each rank computes its share, to the figures of one alone; rank 0 writes them.
 
     Raises
     ------
@@ -81,15 +83,17 @@ def evaluate(
     Cancelled
         `cancelled()` turned true; what the run has of an evaluation stays.
     """
-    effort, step = effort or Effort(), _Steps(progress, cancelled)
+    effort, step = effort or Effort(), _Steps(progress, cancelled, ranks)
     run = RunFolder(path)
     config = run.config()
-    set_threads(effort.threads)
+    set_threads(ranks.threads(effort.threads, cores()))
     if not run.model.exists():
         raise CheckpointError("the run has no model yet", path, "finish its training first")
     content = run.model.read_bytes()
     digest = sha256_of_bytes(content)
-    model = model_from_bytes(content, run.model).to(choose_device(effort.device))
+    device = choose_device(effort.device, ranks.local, ranks.local_size)
+    model = model_from_bytes(content, run.model).to(device)
+    model.encoder.same_lifting(ranks, trained=False)
     through_ctf = config.model.ctf == "likelihood"
     data = place_of_images(run, config.data, images_at)
     with (
@@ -102,7 +106,7 @@ def evaluate(
             raise CheckpointError(
                 "the store belongs to another model or to other images", path, todo
             )
-        if images_at:
+        if images_at and ranks.is_first:
             remember(store, images_at)
         split, held = held_out(config, len(images))
         known, source = _truth(truth_file, config, store)
@@ -111,8 +115,15 @@ def evaluate(
         found = _found(model, cached, store, held, truth, step)
         rows = _rows(model, cached, held, found, truth, effort, step)
         about = _about(path, model, split, len(held), len(images), source, digest)
-    evaluation = Evaluation(about, rows, draw_figures(path, found, truth, effort.seed))
-    return Judged(evaluation, evaluation.save(path))
+    if ranks.is_first:
+        Evaluation(about, rows, draw_figures(path, found, truth, effort.seed)).save(path)
+    ranks.wait()
+    return judged(path)
+
+
+def judged(path: Path) -> Judged:
+    """Return the evaluation that was written into a run's folder."""
+    return Judged(load_evaluation(path / NAME), path / NAME)
 
 
 @dataclass(frozen=True)
@@ -121,6 +132,7 @@ class _Steps:
 
     progress: Share
     cancelled: Cancel
+    ranks: Ranks = ALONE
 
     def __call__(self) -> None:
         if self.cancelled():
@@ -140,11 +152,13 @@ def _rows(
     effort: Effort,
     step: _Steps,
 ) -> list[Row]:
-    elbo = mean_elbo(model, images, held, _BATCH, effort.samples, effort.seed, step)
+    ranks = step.ranks
+    elbo = mean_elbo(model, images, held, _BATCH, effort.samples, effort.seed, step, ranks)
     rows = figures.elbo_rows(elbo, effort.samples)
     step.done(0.4)
-    rows += [*figures.clustering_rows(found, truth, effort.seed)]
-    rows += [*figures.shift_rows(found, truth), *figures.rotation_rows(found, truth)]
+    if ranks.is_first:
+        rows += [*figures.clustering_rows(found, truth, effort.seed)]
+        rows += [*figures.shift_rows(found, truth), *figures.rotation_rows(found, truth)]
     step.done(0.6)
     rows += _turn_rows(model, images, held, truth, effort, step)
     rows += figures.factor_rows(found, truth)
@@ -192,14 +206,14 @@ def _found(
     store: EmbeddingStore,
     held: Indices,
     truth: Truth,
-    check: Check,
+    check: _Steps,
 ) -> Found:
     unturned = None
     if truth.angle_rad is not None:
         shift = truth.shift_px
         if shift is None:
             shift = np.zeros((len(held), 2))
-        unturned = unturned_angles(model, images, held, truth.angle_rad, shift, check)
+        unturned = unturned_angles(model, images, held, truth.angle_rad, shift, check, check.ranks)
     return Found(
         z_mean=store.z_mean[held],
         z_std=store.column("content/std")[held],
@@ -215,14 +229,14 @@ def _turn_rows(
     held: Indices,
     truth: Truth,
     effort: Effort,
-    check: Check,
+    check: _Steps,
 ) -> list[Row]:
     if not effort.turned_images or not effort.turns or not (model.prior.angle_std_rad > 1e-3):
         return []
     chosen = turned_images(truth.labels, len(held), effort.turned_images, effort.seed)
     pictures = images.read(held[chosen])
     turns = np.linspace(0.0, TWO_PI, effort.turns, endpoint=False)
-    found = turned_angles(model, pictures, turns, check)
+    found = turned_angles(model, pictures, turns, check, check.ranks)
     errors = turn_errors(found, turns, found[:, 0])
     return figures.turn_rows(errors, truth.taken(chosen), effort.turns)
 

@@ -67,6 +67,10 @@ class Ranks:
             torch.distributed.all_reduce(values)
         return values
 
+    def filled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return `values` of which each rank has filled in its own part, and left zeros, whole."""
+        return np.asarray(self.summed(torch.from_numpy(values)).numpy())
+
     def told(self, value: Any) -> Any:
         """Return what rank 0 has for `value`, which JSON can hold."""
         if self.size == 1:
@@ -183,8 +187,9 @@ def _end(ranks: Ranks, watch: Watch, error: BaseException) -> None:
     if not ranks.is_first and (watch.has_ended() or isinstance(error, KeyboardInterrupt)):
         _leave(0)
     watch.ended()
-    if not ranks.is_first and isinstance(error, TvaeError | OSError):
+    if isinstance(error, TvaeError | OSError):
         report_error(error)
+    if not ranks.is_first and isinstance(error, TvaeError | OSError):
         _leave(error.exit_code if isinstance(error, TvaeError) else 3)
 
 

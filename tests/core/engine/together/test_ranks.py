@@ -100,6 +100,14 @@ def test_two_ranks_make_the_run_and_the_store_of_one(tmp_path: Path) -> None:
     for name, values in by_two.items():
         np.testing.assert_array_equal(values, by_one[name], err_msg=name)
     assert len(by_two["content/mean"]) == 300
+    # and so is its evaluation
+    found = []
+    for devices in (1, 2):
+        few = ["--turns", 3, "--samples", 2, "--turned-images", 2, "--threads", 1]
+        done = tvae("evaluate", runs[1].path, *few, "--devices", devices, "--json")
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout)["rows"])
+    assert found[0] == found[1]
 
 
 def test_a_killed_rank_ends_the_others_with_the_reason_and_the_run_goes_on(tmp_path: Path) -> None:

@@ -1,0 +1,134 @@
+"""A run in a queue: what its folder says of the job, also to other machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from tvae_core.errors import TvaeError
+from tvae_core.files import write_text
+from tvae_core.runs.process import send
+
+QUEUED, RUNNING, REQUEUED, ENDED, CANCELLED = [
+    "queued",
+    "running",
+    "requeued",
+    "ended",
+    "cancelled",
+]
+_SILENT_S = 180.0  # a job that runs touches its file far more often
+_SCANCEL_S = 20.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that trains a run.
+
+    Parameters
+    ----------
+    executor : str
+        slurm, or local: the same on this machine.
+    number : str
+        By which its executor knows it.
+    state : str
+        queued, running, requeued (it was preempted or ran out of time, and goes on by itself),
+        ended or cancelled.
+    since_s : float
+        When that state began, seconds since 1970.
+    requeues : int
+        How often it was requeued.
+    machine : str
+        Where it runs, or ran last.
+    """
+
+    executor: str
+    number: str
+    state: str = QUEUED
+    since_s: float = 0.0
+    requeues: int = 0
+    machine: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is to begin, or to go on, by itself."""
+        return self.state in (QUEUED, REQUEUED)
+
+    @property
+    def words(self) -> str:
+        """The job in words."""
+        times = f", requeued {self.requeues} times" if self.requeues > 1 else ""
+        where = f" on {self.machine}" if self.machine and self.state == RUNNING else ""
+        name = "Slurm job" if self.executor == "slurm" else "local job"
+        return f"{self.state} as {name} {self.number}{where}{times}"
+
+
+def job_file(run: Path) -> Path:
+    """Return the file of a run's job."""
+    return run / "job.json"
+
+
+def read_job(run: Path) -> Job | None:
+    """Return the job of a run, None where it was never submitted."""
+    try:
+        values = json.loads(job_file(run).read_text(encoding="utf-8"))
+        return Job(**{name: values[name] for name in Job.__dataclass_fields__})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_job(run: Path, job: Job, state: str = "") -> Job:
+    """Write the job of a run, in a state that begins now."""
+    job = replace(job, state=state or job.state, since_s=time.time())
+    write_text(job_file(run), json.dumps(asdict(job)) + "\n")
+    return job
+
+
+def live_job(run: Path) -> Job | None:
+    """Return the job of a run that waits or works, as far as its file tells."""
+    job = read_job(run)
+    if job is None or job.state in (ENDED, CANCELLED):
+        return None
+    if job.waits:
+        return job
+    try:
+        return job if time.time() - job_file(run).stat().st_mtime < _SILENT_S else None
+    except OSError:
+        return None
+
+
+def cancel_job(run: Path) -> bool:
+    """Cancel the job of a run; return False where there is none that waits or works.
+
+    Raises
+    ------
+    TvaeError
+        Slurm's commands are not here, or it refused.
+    """
+    job = live_job(run)
+    if job is None:
+        return False
+    if job.executor == "slurm":
+        _scancel(job, run)
+    write_job(run, job, CANCELLED)  # ahead of the end of a local one, which then leaves it so
+    if job.executor == "local" and not send(run / "run.pid", signal.SIGTERM):
+        with suppress(ValueError, ProcessLookupError):
+            os.kill(int(job.number), signal.SIGINT)  # it has not begun to train
+    return True
+
+
+def _scancel(job: Job, run: Path) -> None:
+    if shutil.which("scancel") is None:
+        what = f"{job.words}, but scancel is not on this machine"
+        raise TvaeError(what, run, f"scancel {job.number} on a machine of the cluster")
+    done = subprocess.run(
+        ["scancel", job.number], capture_output=True, text=True, timeout=_SCANCEL_S, check=False
+    )
+    if done.returncode:
+        raise TvaeError(f"scancel refused: {done.stderr.strip()}", run)
