@@ -1,8 +1,9 @@
 """Two ranks against one process: loss, speed, store, a rank killed 20 times, resume 2 -> 1 -> 2.
 
-    python benchmarks/ranks.py [--kills 20] [--scratch FOLDER]
+    python benchmarks/ranks.py [--kills 20] [--scratch FOLDER] [--part loss|store|resumed|kills]
 
-writes docs/results/ranks.md. Needs no GPU: the ranks are gloo processes of this machine.
+writes docs/results/ranks.md of parts that are measured once and kept in the scratch folder. Needs
+no GPU: the ranks are gloo processes of this machine.
 """
 
 from __future__ import annotations
@@ -169,17 +170,10 @@ def sets() -> list[str]:
     return [word for setting in small for word in ("--set", setting)]
 
 
-def report(scratch: Path, kills: int) -> str:
-    """Measure everything and return the page."""
-    images = scratch / "digits"
-    write_images(images)
-    images = next(p for p in images.iterdir() if p.suffix in (".npy", ".mrcs", ".npz"))
+def loss_in_words(scratch: Path, images: Path, _: int) -> list[str]:
+    """Compare loss and time of 50 steps; return the table."""
     lines = [
-        "# Two ranks against one process\n",
-        f"`python benchmarks/ranks.py --kills {kills}`, {os.cpu_count()} cores "
-        f"({platform.machine()}), load at the start {os.getloadavg()[0]:.1f}: others worked on the "
-        "machine, so wall times are rough and CPU times are not. Ranks are gloo processes.\n",
-        "## Loss and speed\n",
+        "\n## Loss and speed\n",
         f"{STEPS} steps of {BATCH} images of {SIDE} px, fast-cpu with 16 kernels.\n",
         "| optimiser | largest relative difference of the loss | s a step, 1 process | 2 ranks |"
         " 1 process, 2 threads | CPU s a step, 1 process | 2 ranks | load |",
@@ -194,6 +188,11 @@ def report(scratch: Path, kills: int) -> str:
             f" | {one['cpu']:.3f} | {two['cpu']:.3f} | {os.getloadavg()[0]:.1f} |"
         )
         print(lines[-1], flush=True)
+    return lines
+
+
+def store_in_words(scratch: Path, images: Path, _: int) -> list[str]:
+    """Compare the store of two ranks with that of one process, bit by bit."""
     run = scratch / "run"
     tvae(
         "train", run, "--data", images, "--preset", "fast-cpu", *sets(), "--anyway",
@@ -201,17 +200,17 @@ def report(scratch: Path, kills: int) -> str:
     )  # fmt: skip
     tvae("embed", run, "-o", scratch / "alone.h5")
     count, differ = same_arrays(run / "embeddings.h5", scratch / "alone.h5")
-    lines += ["\n## Store\n", f"Of {count} arrays of the store that two ranks wrote, {differ} "
-              "have another bit than those that one process writes of the same model."]  # fmt: skip
-    print(lines[-1], flush=True)
+    said = f"Of {count} arrays of the store that two ranks wrote, {differ} have another bit than "
+    return ["\n## Store\n", f"{said}those that one process writes of the same model."]
+
+
+def resumed_in_words(scratch: Path, images: Path, _: int) -> list[str]:
+    """Resume a run on other numbers of ranks; return how it compares."""
     changing, alone = resumed(scratch, images)
     off = np.abs(np.array(changing) / np.array(alone) - 1).max()
-    lines += ["\n## Resumed on 2, 1 and 2 ranks\n", f"{len(changing)} epochs, two by each: the "
-              f"ELBO of an epoch is at most {off:.1e} (relative) from that of a run by one process "
-              "that was stopped and resumed at the same epochs."]  # fmt: skip
-    print(lines[-1], flush=True)
-    lines += kills_in_words(scratch, images, kills)
-    return "\n".join(lines) + "\n"
+    said = f"{len(changing)} epochs, two by each: the ELBO of an epoch is at most {off:.1e} "
+    end = "(relative) from that of a run by one process, stopped and resumed at the same epochs."
+    return ["\n## Resumed on 2, 1 and 2 ranks\n", said + end]
 
 
 def kills_in_words(scratch: Path, images: Path, kills: int) -> list[str]:
@@ -222,6 +221,8 @@ def kills_in_words(scratch: Path, images: Path, kills: int) -> list[str]:
         *settings,
         "--set",
         "train.epochs=5000",
+        "--set",
+        "train.stop_epochs=0",
         "--set",
         "train.checkpoint_minutes=0.05",
     ]
@@ -248,6 +249,28 @@ def spread(values: list[float]) -> str:
     return f"{np.median(values):.1f}, {max(values):.1f}"
 
 
+PARTS = {
+    "loss": loss_in_words,
+    "store": store_in_words,
+    "resumed": resumed_in_words,
+    "kills": kills_in_words,
+}
+
+
+def lines_of(part: str, scratch: Path, kills: int) -> list[str]:
+    """Return the lines of a part, measured once and kept in the scratch folder."""
+    kept = scratch / f"{part}.json"
+    if not kept.exists():
+        images = scratch / part
+        write_images(images)
+        began = f"\nLoad at the start of this part: {os.getloadavg()[0]:.0f}."
+        lines = PARTS[part](scratch / f"{part}-runs", images / "images.npy", kills)
+        kept.write_text(json.dumps([*lines, began]), encoding="utf-8")
+    lines = json.loads(kept.read_text(encoding="utf-8"))
+    print(*lines, sep="\n", flush=True)
+    return list(lines)
+
+
 def main() -> None:
     """Measure, or take the steps of one rank."""
     if sys.argv[1:2] == ["--steps"]:
@@ -255,10 +278,22 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--scratch", type=Path)
+    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "tvae-ranks")
+    parser.add_argument("--part", choices=PARTS, help="measure one part and write no page")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
-        RESULTS.write_text(report(Path(scratch), options.kills), encoding="utf-8")
+    for part in [options.part] if options.part else PARTS:
+        (options.scratch / f"{part}-runs").mkdir(parents=True, exist_ok=True)
+        lines_of(part, options.scratch, options.kills)
+    if options.part:
+        return
+    head = [
+        "# Two ranks against one process\n",
+        f"`python benchmarks/ranks.py --kills {options.kills}`, {os.cpu_count()} cores "
+        f"({platform.machine()}), shared with other work: wall times are rough and CPU times are "
+        "not. Ranks are gloo processes.",
+    ]
+    body = [line for part in PARTS for line in lines_of(part, options.scratch, options.kills)]
+    RESULTS.write_text("\n".join([*head, *body]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -262,16 +262,31 @@ def submit(
     work = [SlurmRun(str(run.absolute()), words, many) for run in runs]
     for run in runs:
         job_file(run).unlink(missing_ok=True)
-    if len(work) == 1:
-        submitted = [executor.submit(work[0])]
-    else:
-        with executor.batch():
-            submitted = [executor.submit(one) for one in work]
+    apart = _own_streams() if options.cluster == "local" else nullcontext()
+    with apart, executor.batch() if len(work) > 1 else nullcontext():
+        submitted = [executor.submit(one) for one in work]
     jobs = []
     for run, one in zip(runs, submitted, strict=True):
         job = Job(options.cluster, str(one.job_id))
         jobs.append(read_job(run) or write_job(run, job))  # it may run already
     return jobs
+
+
+@contextmanager
+def _own_streams() -> Iterator[None]:
+    """Let processes that are started in the block not hold the pipes that this one writes to."""
+    kept = [os.dup(number) for number in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    sys.stdout.flush()
+    try:
+        for number in (1, 2):
+            os.dup2(nowhere, number)
+        yield
+    finally:
+        for number, before in zip((1, 2), kept, strict=True):
+            os.dup2(before, number)
+            os.close(before)
+        os.close(nowhere)
 
 
 def executor_of(options: SlurmOptions, folder: Path, printed: bool = False) -> Any:

@@ -138,7 +138,7 @@ def test_without_slurm_nothing_is_begun(tmp_path: Path) -> None:
 
 
 def test_a_job_is_requeued_goes_on_and_can_be_cancelled(tmp_path: Path) -> None:
-    settings = ("train.epochs=100000", "train.checkpoint_minutes=60")
+    settings = ("train.epochs=9999", "train.stop_epochs=0", "train.checkpoint_minutes=60")
     run = tiny_run(tmp_path / "run", write_images(tmp_path), *settings)
     tvae("train", run.path, "--slurm", "cluster=local,time=30")
     job = read_job(run.path)

@@ -26,7 +26,7 @@ from tvae_core.runs.listing import summarise
 from tvae_core.runs.status import RunStatus
 
 TVAE = [sys.executable, "-m", "tvae_core.cli.main"]
-LONG = ("train.epochs=5000", "train.checkpoint_minutes=60")
+LONG = ("train.epochs=5000", "train.stop_epochs=0", "train.checkpoint_minutes=60")
 
 
 def tvae(*words: object) -> subprocess.CompletedProcess[str]:
