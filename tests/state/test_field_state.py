@@ -12,6 +12,7 @@ import pytest
 
 from tvae_core.analysis.picks import Calibration, Confidence, FieldPicks, Picks
 from tvae_core.work.detect import Detected
+from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.field_image import FieldImage
 from tvae_gui.state.field_state import DRAWN, FieldState
 from tvae_gui.state.nearness import Nearness
@@ -173,3 +174,40 @@ def test_places_in_a_field_are_read_as_the_nearest_images_brute_force_finds() ->
     away = ((near.whiten(some)[:, None] - near.whiten(z)[None]) ** 2).sum(2)
     expected = np.where(np.isfinite(away[:, 0]), np.nan_to_num(away).argmin(1), -1)
     assert near.nearest_each(some).tolist() == expected.tolist()
+
+
+def test_thousands_of_random_edits_are_undone_to_the_start_and_redone(state: FieldState) -> None:
+    rng = np.random.default_rng(6)
+    explorer = ExplorerState()
+    stack = explorer.stack  # the one that sets and selections are on too
+    stack._deep = 100_000
+    state._stack = stack
+    state.set_threshold(0.0)
+    first = [state.edited[n].picks.place_px.tolist() for n in range(2)]
+    assert state.kept() == []
+    for _ in range(2_000):
+        column, row = rng.uniform(-10, 110), rng.uniform(-10, 60)
+        acts = (
+            lambda c=column, r=row: state.add_at(c, r),
+            lambda c=column, r=row: state.choose_at(c, r),
+            lambda: state.step(int(rng.choice([-1, 1]))),
+            lambda c=column, r=row: state.move_chosen(c, r),
+            lambda: state.nudge_chosen(*rng.integers(-3, 4, 2).tolist()),
+            state.delete_chosen,
+            lambda: state.go_to(int(rng.integers(0, 2))),
+            stack.undo, stack.redo,
+        )  # fmt: skip
+        acts[int(rng.integers(0, len(acts)))]()
+        chosen, picks = state.chosen, state.picks
+        assert picks is not None
+        assert chosen is None or 0 <= chosen < len(picks)
+    last = [field.picks.place_px.tolist() for field in state.edited]
+    steps = len(stack)
+    assert steps > 50
+    while stack.undo():
+        pass
+    assert [field.picks.place_px.tolist() for field in state.edited] == first
+    assert state.kept() == []
+    for _ in range(steps):
+        assert stack.redo()
+    assert [field.picks.place_px.tolist() for field in state.edited] == last

@@ -24,6 +24,9 @@ GESTURES = (
     ("Double-click", "End a path; on a slider: back to zero"),
     ("Point at an image", "See it raw, upright, decoded and as residual"),
     ("Click a small image", "Put the probe on it"),
+    ("Shift + click", "On a field: add a pick (Insert: in its middle)"),
+    ("Drag a circle", "On a field: move the pick; arrows: by a pixel, Shift: by ten"),
+    ("Delete, N", "On a field: take the pick away, go to the next"),
 )
 _COLUMN_PX = 330
 
