@@ -53,7 +53,11 @@ class Stage(QSplitter):
         self._share_out()
 
     def _share_out(self) -> None:
+        """Show what is called for; the two that then stand side by side begin with a half each."""
         both = self.width() >= BOTH_PX
-        self._plane.setVisible(not self._open or both)
-        for name, page in self._pages.items():
-            page.setVisible(name == self._open)
+        before = [not widget.isHidden() for widget in (self._plane, *self._pages.values())]
+        now = [not self._open or both, *(name == self._open for name in self._pages)]
+        for widget, seen in zip((self._plane, *self._pages.values()), now, strict=True):
+            widget.setVisible(seen)
+        if before != now and sum(now) > 1:
+            self.setSizes([self.width() // 2 if seen else 0 for seen in now])
