@@ -1,10 +1,10 @@
-"""The journey by hand: from a dropped .star to an exported class, in the real window.
+"""The journey by hand: from a dropped .star to an exported cluster, in the real window.
 
     xvfb-run -a -s "-screen 0 1280x800x24" python benchmarks/journey.py --out docs/results
 
 Simulates a set of particles, drops its table on the window, starts the recommended training,
-explores, draws a lasso and exports those rows of the table. Every click, drag and key is sent as
-the mouse and the keyboard send them, and counted; each station is drawn. Writes journey.md.
+explores, finds clusters and exports the rows of one from the table. Every click, drag and key is
+sent as the mouse and the keyboard send them, and counted; each station is drawn. Writes journey.md.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import numpy as np
-from PyQt6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
-from PyQt6.QtGui import QDropEvent, QMouseEvent
+from PyQt6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PyQt6.QtGui import QDropEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractButton, QApplication, QComboBox, QWidget
 
@@ -87,25 +86,6 @@ class Hand:
         data.setUrls([QUrl.fromLocalFile(str(path))])
         middle = QPointF(window.rect().center())
         window.dropEvent(QDropEvent(middle, Qt.DropAction.CopyAction, data, LEFT, NONE))
-        self.settle()
-
-    def draw(self, window: MainWindow, places: np.ndarray) -> None:
-        """Drag over places of the plane, (n, 2)."""
-        self.drags += 1
-        self._tell("draw a lasso around one end of the plane")
-        plane, viewport = window.plane, window.plane.viewport()
-        assert viewport is not None
-        spots = [QPoint(plane.mapFromScene(plane.box.mapViewToScene(QPointF(*p)))) for p in places]
-        kinds = [QEvent.Type.MouseButtonPress, *[QEvent.Type.MouseMove] * (len(spots) - 1)]
-        kinds, spots = [*kinds, QEvent.Type.MouseButtonRelease], [*spots, spots[-1]]
-        for kind, at in zip(kinds, spots, strict=True):
-            moving, up = kind == QEvent.Type.MouseMove, kind == QEvent.Type.MouseButtonRelease
-            button = Qt.MouseButton.NoButton if moving else LEFT
-            held = Qt.MouseButton.NoButton if up else LEFT
-            place = QPointF(viewport.mapToGlobal(at))
-            event = QMouseEvent(kind, QPointF(at), place, button, held, NONE)
-            QApplication.sendEvent(viewport, event)
-            self.app.processEvents()
         self.settle()
 
     def settle(self, least_s: float = 0.3) -> None:
@@ -172,37 +152,37 @@ def train(hand: Hand, window: MainWindow, table: Path, options: argparse.Namespa
     """Drop the table, start what is recommended, wait for the end; return the run."""
     hand.drop(window, table)
     (dialog,) = window.training._dialogs
-    hand.wait(lambda: not dialog.state.why_not, 120)
+    hand.wait(lambda: not dialog.state.why_not, 600)
     hand.look(dialog, "1-new-run")
     if options.epochs:
         hand.type(dialog.form.rows["train.epochs"].editor, str(options.epochs), "Epochs")
     run = dialog.state.run
     hand.click(dialog.start, "Start training")
-    hand.wait(lambda: run.resolve() in window.training._monitors, 60)
+    hand.wait(lambda: run.resolve() in window.training._monitors, 300)
     monitor = window.training._monitors[run.resolve()]
-    hand.wait(lambda: len(monitor.state.epochs) >= 3, 600)
+    hand.wait(lambda: len(monitor.state.epochs) >= 3, 1800)
     hand.look(monitor, "2-training")
     ends = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.STOPPED)
-    hand.wait(lambda: monitor.state.status in ends, 1800)
+    hand.wait(lambda: monitor.state.status in ends, 5400)
     hand.look(monitor, "3-trained")
     hand.click(monitor.explore, "Explore")
     return run
 
 
 def explore(hand: Hand, window: MainWindow, run: Path) -> None:
-    """Select one end of the plane."""
-    hand.wait(lambda: window.state.store is not None and not window.is_busy, 120)
+    """Find clusters and choose the first."""
+    hand.wait(lambda: window.state.store is not None and not window.is_busy, 600)
     hand.look(window, "4-explore")
-    hand.key(window.plane, Qt.Key.Key_L, "L, for the lasso")
-    shown = window.state.shown
-    assert shown is not None
-    xy = np.asarray(shown.xy, dtype=np.float64)
-    near = xy[np.argsort(xy[:, 0])[: len(xy) // 3]]
-    middle, reach = np.median(near, axis=0), 2.2 * near.std(axis=0)
-    turn = np.linspace(0, 2 * np.pi, 40)
-    hand.draw(window, middle + reach * np.stack([np.cos(turn), np.sin(turn)], axis=1))
-    hand.wait(lambda: not window.is_busy, 60)
-    hand.look(window, "5-selected")
+    hand.key(window.plane, Qt.Key.Key_K, "K, for the card of clusters")
+    card = window.cluster_drawer
+    hand.click(card.find_button, "Find, with the method and the number as they stand")
+    hand.wait(lambda: window.state.clusters is not None and not window.is_busy, 1200)
+    hand.look(window, "5-clusters")
+    table = card.table
+    row = table.visualItemRect(table.item(0, 2))
+    hand.click(table.viewport(), "the first cluster in the list", row.center())
+    hand.wait(lambda: not window.is_busy, 120)
+    hand.look(window, "6-selected")
 
 
 def export(hand: Hand, window: MainWindow, place: Path) -> Path:
@@ -210,14 +190,14 @@ def export(hand: Hand, window: MainWindow, place: Path) -> Path:
     hand.click(window.gallery.export, "Export in the strip of the selection")
     drawer = window.export_drawer
     hand.choose(drawer.format, "RELION (.star)", "the particles of the table, as RELION .star")
-    hand.look(window, "6-export")
+    hand.look(window, "7-export")
     written = Path(drawer.target.text())
     if not written.is_absolute():
         written = place / written
     button: QAbstractButton = drawer.button
     hand.click(button, "Export")
     hand.wait(lambda: not window.jobs.running, 120)
-    hand.look(window, "7-exported")
+    hand.look(window, "8-exported")
     return written
 
 
@@ -227,7 +207,7 @@ def write_page(
     """Write journey.md."""
     counts = f"{hand.drags} drags, {hand.clicks} clicks and {hand.keys} keys"
     lines = [
-        "# From a dropped .star to an exported class",
+        "# From a dropped .star to an exported cluster",
         "",
         f"{options.count:,} simulated hinges with CTF at SNR {options.snr:g}, in the real window,"
         f" by `benchmarks/journey.py`: **{counts}**, and {rows:,} particles in the exported table."

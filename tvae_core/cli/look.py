@@ -23,12 +23,16 @@ def run(arguments: argparse.Namespace) -> int:
         looked = request.run(share, arguments.cancelled)
     found = looked.recommendation
     picture = [] if looked.picture is None else [f"picture: {looked.picture}"]
+    notes = [f"note: {said}" for said in (*found.remarks, *map(str, found.problems))]
+    train = shlex.join(["tvae", "train", "RUN", "--data", str(request.path)])
+    refused = any(problem.blocks for problem in found.problems)
     tell(
         arguments,
         {"path": request.path, **found.to_dict()},
         *found.lines(),
         f"training time: {words.duration(found.seconds)}",
+        *notes,
         *picture,
-        f"train so: {shlex.join(['tvae', 'train', 'RUN', '--data', str(request.path)])}",
+        "these images cannot be trained on as they are" if refused else f"train so: {train}",
     )
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -140,10 +141,16 @@ def _kind(file: Path, left_out: Counter[str], stack_kind: Callable[[str], str]) 
     elif suffix in _OTHER_PICTURES:
         left_out[f"{{}} not read: {suffix} is not read from a folder"] += 1
     elif kind := stack_kind(file.name):
-        if file.stem.lower() not in NAMES and file.is_file():
+        if not _is_labels(file.name) and file.is_file():
             return kind
         left_out["{} not read: labels by their name"] += 1
     return ""
+
+
+def _is_labels(name: str) -> bool:
+    """Return whether a file's name says that it holds labels, as train-labels-idx1-ubyte.gz."""
+    stem = name.lower().partition(".")[0]
+    return stem in NAMES or bool({"label", "labels"} & set(re.split(r"[^a-z]+", stem)))
 
 
 def _beside(file: Path) -> str:

@@ -116,20 +116,23 @@ def open_folder_of_stacks(
     ImageFileError
         One of them cannot be read.
     """
-    forms, labels, names, pixels = [], [], set(), set()
+    forms, labels, names, pixels, said = [], [], set(), set(), dict[str, str]()
     for file in found.files:
         with opener(file) as stack:
             forms.append(stack.form)
             labels.append(stack.labels)
             names.add(stack.label_names)
             pixels.add(stack.pixel_size_angstrom)
+            for remark in stack.notes.remarks:
+                said.setdefault(remark, f"{file.name}: {remark}")
     counts = np.asarray([form.count for form in forms])
     sizes = np.repeat([(form.height, form.width) for form in forms], counts, axis=0)
     fit = fit_of(sizes, wanted.fit, wanted.side_px, wanted.crop_px)
     height, width = sizes[0].tolist() if fit is None else (fit.side, fit.side)
     channels = max(form.channels for form in forms)
     dtype = np.result_type(*{form.dtype for form in forms})
-    remarks = [f"{words.count(len(forms), 'stack')} are read as one", *found.remarks]
+    several = [f"{words.count(len(forms), 'stack')} are read as one"] if len(forms) > 1 else []
+    remarks = [*several, *found.remarks, *said.values()]
     if fit is not None:
         remarks.insert(0, f"{sizes_in_words(sizes)}: every image is {fit.words}")
     of_files = [each for each in labels if each is not None]

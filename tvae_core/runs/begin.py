@@ -83,7 +83,7 @@ def begin(
     for what in (*remarks, *found, *kept):
         yield Remark(str(what))
     for problem in problems:
-        yield Remark(f"{_plain(problem.what)} ({problem.advice})")
+        yield Remark(str(problem))
 
 
 def _identity(config: RunConfig) -> ImageIdentity:

@@ -13,6 +13,7 @@ TOLD_AFTER = 20  # steps; then the time that is left is known within a third
 _WARMING = 3  # first steps of a process: libraries load, memory is asked for
 _REMEMBERED = 200  # steps: what the machine does now, not what it did an hour ago
 _BESIDES = 0.12  # of an epoch's steps: validation and previews, until one was seen
+_TO_EMBED, _TO_END = 0.5, 300.0  # in images trained on: for each embedded, and for the rest
 _ELEMENT_S, _WORK_S = 7.0e-9, 6.0e-11  # on one core, as `tvae_core.runs.preflight` has them
 _WORTH = 1.3  # times shorter
 _SIDE, _FEW_EPOCHS = 32, 20
@@ -52,9 +53,9 @@ class Pace:
         self._steps.append((images, now - self._last))
         self._last = now
 
-    def besides(self, seconds: float) -> None:
-        """Take in what an epoch took besides its steps."""
-        self._besides = seconds
+    def end(self) -> None:
+        """Take in that an epoch ended now: the time since its last step is that of its end."""
+        self._besides = self._now() - self._last
 
     @property
     def images_per_second(self) -> float:
@@ -62,14 +63,21 @@ class Pace:
         seconds = sum(s for _, s in self._steps)
         return sum(n for n, _ in self._steps) / seconds if seconds > 0 else 0.0
 
-    def left_s(self, images: int, epochs: int) -> float:
-        """Return the seconds for so many images and the ends of so many epochs; 0 when unknown."""
+    def left_s(self, images: int, epochs: int, embedded: int = 0) -> float:
+        """Return the seconds that are left; 0 when unknown.
+
+        Parameters
+        ----------
+        images, epochs : int
+            Images that are still to be trained on, and ends of epochs still to come.
+        embedded : int
+            Images that are judged and embedded at the end.
+        """
         if not self._steps:
             return 0.0
-        stepping = images / max(self.images_per_second, 1e-9)
-        if self._besides is None:
-            return stepping * (1 + _BESIDES)
-        return stepping + epochs * self._besides
+        rate = max(self.images_per_second, 1e-9)
+        besides = _BESIDES * images / rate if self._besides is None else epochs * self._besides
+        return images / rate + besides + (_TO_EMBED * embedded + _TO_END) / rate
 
 
 def shorter(config: RunConfig, side: int, channels: int = 1) -> list[str]:

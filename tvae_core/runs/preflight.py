@@ -77,6 +77,10 @@ class Problem:
     error: type[TvaeError] = ConfigError
     also: tuple[tuple[str, object], ...] = ()
 
+    def __str__(self) -> str:
+        what = f"{self.what[0].lower()}{self.what[1:].rstrip('.')}"
+        return f"{what} ({self.advice})"
+
     @property
     def advice(self) -> str:
         """What to do, with the setting that does it as the command line takes it."""

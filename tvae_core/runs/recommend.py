@@ -31,7 +31,7 @@ from tvae_core.images.values import settled
 from tvae_core.presets import load_preset
 from tvae_core.progress import Chosen
 from tvae_core.runs.costs import model_side, training_images
-from tvae_core.runs.preflight import Machine, seconds_of, this_machine
+from tvae_core.runs.preflight import Machine, Problem, other_problems, seconds_of, this_machine
 
 SIDE = 32  # px: the best single advice on every set tried
 _PASSES = 60_000  # images seen: more gains little on the sets tried
@@ -86,6 +86,10 @@ class Recommendation:
         What else a person should know of these images.
     facts : ImageFacts
         What the choices rest on.
+    remarks : tuple of str
+        Oddities of the files, one line each.
+    problems : tuple of Problem
+        What speaks against a run with these settings, the refusals first.
     seconds : float or None
         What the training will take on this machine, None where that is not known.
     """
@@ -96,6 +100,8 @@ class Recommendation:
     notes: tuple[str, ...]
     facts: ImageFacts
     seconds: float | None
+    remarks: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     def reason(self, key: str) -> str:
         """Return why `section.name` was chosen so, empty where nothing was decided."""
@@ -108,12 +114,17 @@ class Recommendation:
 
     def lines(self) -> list[str]:
         """Return the recommendation as a person reads it: a line a choice, then the notes."""
-        about = f"settings chosen from a look at {self.facts.values.looked_at:,} images"
+        about = f"settings chosen from a look at {self.looked_at}"
         return [
             f"{about}, starting from {self.preset}",
             *(choice.line for choice in self.choices),
             *self.notes,
         ]
+
+    @property
+    def looked_at(self) -> str:
+        """How many images were looked at, in words."""
+        return words.count(self.facts.values.looked_at, "image")
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -258,6 +269,8 @@ class _Chooser:
             tuple(self.notes),
             self.facts,
             seconds,
+            self.look.remarks,
+            tuple(other_problems(self.config, self.look, machine)),
         )
 
     def _take(self, choice: Choice) -> None:
@@ -370,7 +383,7 @@ class _Chooser:
         facts, side = self.facts, self._side
         single = facts.object_px
         usable = math.isfinite(single) and not facts.is_noisy and not facts.is_busy
-        width = (single if usable else facts.extent_px) * self._scale
+        width = min(side, (single if usable else facts.extent_px) * self._scale)
         whose = "the largest objects" if usable else "objects"
         low, high = 0.5 * side, 0.8 * side
         kernel = int(min(max(width, low), high)) | 1
@@ -414,13 +427,14 @@ class _Chooser:
             reason = f"{words.count(images, 'image')} are enough for more than two dimensions{held}"
             yield Choice("model.z_dim", _LARGEST_Z if many else _LARGE_Z, reason)
         else:
-            reason = f"{words.count(images, 'image')} fill a plane"
+            reason = f"{words.count(images, 'image')} cannot fill more than a plane"
             yield Choice("model.z_dim", 2, reason)
 
     def _length(self, machine: Machine) -> Iterator[Choice]:
         images = max(1, training_images(self.config, self.look))
         epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(_PASSES / images)))
-        reason = f"{words.count(images, 'image')} are seen about {epochs * images:,} times in all"
+        verb = "is" if images == 1 else "are"
+        reason = f"{words.count(images, 'image')} {verb} seen {epochs * images:,} times in all"
         each = seconds_of(self.config.changed(["train.epochs=1"]), self.look, machine)
         if each is not None and epochs * each > _LONGEST_S:
             epochs = max(1, int(_LONGEST_S / each))

@@ -132,7 +132,8 @@ class NewRunState:
         if found is None:
             waiting = "Settings are being chosen from a look at the images …"
             return waiting if self.is_advising else "Settings are chosen once there are images."
-        said = [f"Chosen from a look at {count(found.facts.values.looked_at)} images", *found.notes]
+        looked_at = count(found.facts.values.looked_at, "image")
+        said = [f"Chosen from a look at {looked_at}", *found.notes]
         return f"{'. '.join(s[:1].upper() + s[1:].rstrip('.') for s in said)}."
 
     def show_look_error(self, error: TvaeError) -> None:

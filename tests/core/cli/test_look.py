@@ -38,6 +38,21 @@ def test_look_says_settings_with_reasons_and_draws_ten_images(
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_look_says_what_speaks_against_the_images(tmp_path: Path, capsys: Capture) -> None:
+    np.save(tmp_path / "few.npy", ellipses(5))
+    assert main(["look", str(tmp_path / "few.npy")]) == 0
+    said = capsys.readouterr().out
+    assert "a look at 5 images" in said
+    assert "note: 5 images are few: the model will memorise them" in said
+    np.save(tmp_path / "one.npy", ellipses(1))
+    assert main(["look", str(tmp_path / "one.npy")]) == 0
+    said = capsys.readouterr().out
+    assert "a look at 1 image," in said
+    assert "1 image is seen" in said
+    assert "there is one image" in said
+    assert "train so" not in said
+
+
 def test_look_as_json_holds_the_whole_config(images: Path, capsys: Capture) -> None:
     assert main(["look", str(images), "--json", "--set", "model.z_dim=3"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -109,7 +109,9 @@ def test_of_several_tables_one_is_to_be_named(tmp_path: Path) -> None:
 
 def test_labels_beside_a_stack_are_no_images(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", IMAGES)
+    np.save(tmp_path / "train-labels-9.npy", np.arange(9))
     np.save(tmp_path / "labels.npy", np.arange(9))
     with open_stack(tmp_path) as stack:
         assert len(stack) == 9
-        assert "1 file not read: labels by their name" in stack.remarks
+        assert "2 files not read: labels by their name" in stack.remarks
+        assert not any("read as one" in said for said in stack.remarks)

@@ -261,13 +261,12 @@ class Trainer:
                 reported = time.monotonic()
                 yield self._step_record(len(batches))
             self._save_when_due()
-        stepped = time.monotonic()
         try:
             yield from self._close_epoch(began)
         except Cancelled:
             self.save()
             raise
-        self._pace.besides(time.monotonic() - stepped)
+        self._pace.end()
 
     def _step(self, batch: Batch, images: int) -> None:
         """Take a step on a batch of so many images, of which `batch` is this rank's share."""
@@ -403,7 +402,8 @@ class Trainer:
 
     def _left_s(self) -> float:
         state, epochs = self.state, self.config.train.epochs - self.state.epoch
-        return self._pace.left_s(len(self.split.train) * epochs - state.images_in_epoch, epochs)
+        images = len(self.split.train) * epochs - state.images_in_epoch
+        return self._pace.left_s(images, epochs, len(self.images))
 
     def _time_to_go(self) -> Iterator[Record]:
         """Say once, after the first steps, how long it will take and what would shorten it."""

@@ -241,6 +241,11 @@ class ClusterDrawer(Drawer):
         self._progress.setRange(0, 1000)
         self._progress.setValue(round(1000 * share))
 
+    @property
+    def find_button(self) -> QPushButton:
+        """The button that looks for clusters, and stops looking."""
+        return self._run
+
     def button(self, name: str) -> QToolButton:
         """Return the button of an edit: Merge, Split, Colour… or Remove."""
         return self._buttons[name][0]
