@@ -10,9 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.factories import make_store
 from tvae_core.analysis.picks import Calibration, Confidence, FieldPicks, Picks
+from tvae_core.store import EmbeddingStore
 from tvae_core.work.detect import Detected
 from tvae_gui.state.explorer_state import ExplorerState
+from tvae_gui.state.field_colours import pick_colours, pick_columns
 from tvae_gui.state.field_image import FieldImage
 from tvae_gui.state.field_state import DRAWN, FieldState
 from tvae_gui.state.nearness import Nearness
@@ -211,3 +214,18 @@ def test_thousands_of_random_edits_are_undone_to_the_start_and_redone(state: Fie
     for _ in range(steps):
         assert stack.redo()
     assert [field.picks.place_px.tolist() for field in state.edited] == last
+
+
+def test_no_colour_of_a_pick_is_the_grey_of_an_image(tmp_path: Path) -> None:
+    explorer = ExplorerState()
+    explorer.open(EmbeddingStore(make_store(tmp_path / "s.h5", images=50)))
+    n = 64
+    picks = Picks(
+        np.zeros(n, int), np.zeros((n, 2)), np.zeros(n), np.zeros((n, 2)), np.zeros(n),
+        np.linspace(0, 1, n), np.zeros(n),
+    )  # fmt: skip
+    column = next(c for c in pick_columns(explorer) if c.title == "confidence")
+    for dark in (True, False):
+        rgb = pick_colours(explorer, column, picks, None, dark).rgb.astype(int)
+        assert (rgb.max(axis=1) - rgb.min(axis=1)).min() > 50
+    explorer.close()

@@ -29,6 +29,7 @@ Array = NDArray[Any]
 _SHARP_FROM = 6  # points a pixel: from then on pixels are shown as squares
 _WHEEL = 1.2
 _NEAREST, _FARTHEST = 64.0, 0.5  # points a pixel; of the zoom at which all is seen
+_DARK_INK = 90  # lightness of 255: below it a dark rim would hide a circle
 _LEAST_PX = 3.0  # radius of a circle on the screen
 _KEYS = {
     Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0),
@@ -239,7 +240,8 @@ class FieldPicture(QWidget):
     ) -> None:
         """Draw a circle that stands out of bright and of dark pixels."""
         size = max(radius * self._zoom, _LEAST_PX)
-        painter.setPen(QPen(colour("#000000", 150), width + 1.5))
+        halo = "#ffffff" if ink.lightness() < _DARK_INK else "#000000"
+        painter.setPen(QPen(colour(halo, 150), width + 1.5))
         painter.drawEllipse(at, size, size)
         painter.setPen(QPen(ink, width))
         painter.drawEllipse(at, size, size)

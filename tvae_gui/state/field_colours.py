@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.analysis.picks import Picks
+from tvae_core.colours import colour_map
 from tvae_core.columns import Column
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.scatter_frame import Legend, legend_of, levels_of, table_of
 
 Array = NDArray[Any]
 _OWN = "pick/"
+_MAP = "viridis"  # without the grey of cividis, which is lost on a grey image
 _FIXED = (
     Column(f"{_OWN}confidence", "confidence", "magnitude"),
     Column(f"{_OWN}score", "score", "magnitude", "nats"),
@@ -58,6 +60,8 @@ def pick_colours(
     """
     values, known = _values(state, column, picks, nearest)
     table = table_of(state, column, dark)
+    if column.kind == "magnitude":
+        table = colour_map(_MAP)
     rgb = table[levels_of(column, values)] if len(values) else np.zeros((0, 3), np.uint8)
     return PickColours(np.where(known[:, None], rgb, _UNKNOWN), legend_of(column, values, table))
 
