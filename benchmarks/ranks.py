@@ -90,7 +90,8 @@ def measured(images: Path, kind: str, ranks: int, threads: int) -> dict[str, Any
     command = [sys.executable, *own]
     if ranks > 1:
         command = [*AGENT, "--nproc-per-node", str(ranks), *own]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    passive = {**os.environ, "OMP_WAIT_POLICY": "passive"}  # as `tvae` has it
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=passive)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
     return found
 
@@ -184,6 +185,7 @@ def loss_in_words(scratch: Path, images: Path, _: int) -> list[str]:
         " 1 process, 2 threads | CPU s a step, 1 process | 2 ranks | load |",
         "|---|---|---|---|---|---|---|---|",
     ]
+    more = []
     for kind in KINDS:
         one, two = measured(images, kind, 1, 1), measured(images, kind, 2, 1)
         threads = measured(images, kind, 1, 2)
@@ -193,6 +195,14 @@ def loss_in_words(scratch: Path, images: Path, _: int) -> list[str]:
             f" | {one['cpu']:.3f} | {two['cpu']:.3f} | {os.getloadavg()[0]:.1f} |"
         )
         print(lines[-1], flush=True)
+        more.append(two["cpu"] / one["cpu"])
+    low, high = min(more), max(more)
+    lines.append(
+        "\nWhere other work shares the cores, a wall time says nothing of a quiet machine: two "
+        f"processes get two shares of it. Two ranks take {low:.2f} to {high:.2f} times the CPU time"
+        f" of one process, so on two free cores they are at most {2 / high:.1f} to {2 / low:.1f} "
+        "times as fast at steps as small as these."
+    )
     return lines
 
 
@@ -219,34 +229,39 @@ def resumed_in_words(scratch: Path, images: Path, _: int) -> list[str]:
 
 
 def kills_in_words(scratch: Path, images: Path, kills: int) -> list[str]:
-    """Kill a rank so many times, each time of the same run resumed; return the table."""
-    run = scratch / "killed"
+    """Kill a rank until it was done so many times, each time of the same run resumed.
+
+    Each is kept in kills.jsonl at once, so that several of these can work side by side.
+    """
+    kept = scratch.parent / "kills.jsonl"
+    run = scratch / f"killed-{os.getpid()}"
     settings = ["--data", images, "--preset", "fast-cpu", *sets(), "--anyway"]
-    more: list[object] = [
-        *settings,
-        "--set",
-        "train.epochs=5000",
-        "--set",
-        "train.stop_epochs=0",
-        "--set",
-        "train.checkpoint_minutes=0.05",
-    ]
-    found = []
-    for number in range(kills):
-        found.append(killed(run, number % 2, *more))
-        print(found[-1], flush=True)
+    for setting in ("epochs=5000", "stop_epochs=0", "checkpoint_minutes=0.05"):
+        settings += ["--set", f"train.{setting}"]
+    more: list[object] = list(settings)
+    while len(found := kills_in(kept)) < kills:
+        one = killed(run, len(found) % 2, *more)
+        with kept.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(one) + "\n")
         more = ["--resume"]
     good = [one for one in found if one["status"] == 3 and one["named"] and one["gone"]]
     return [
-        f"\n## A rank killed {kills} times\n",
+        f"\n## A rank killed {len(found)} times\n",
         "SIGKILL to rank 0 and rank 1 in turn, after an epoch; each time the run was resumed from "
         "what was kept. (Gate 20 of the gates of trust.)\n",
         "| killed | ended well: status 3, the rank named in one line, nobody left | other rank gone"
         " after, s (median, most) | command ended after, s (median, most) |",
         "|---|---|---|---|",
-        f"| {kills} | {len(good)} | {spread([o['other_s'] for o in found])} | "
+        f"| {len(found)} | {len(good)} | {spread([o['other_s'] for o in found])} | "
         f"{spread([o['command_s'] for o in found])} |",
     ]
+
+
+def kills_in(kept: Path) -> list[dict[str, Any]]:
+    """Return the kills so far."""
+    if not kept.exists():
+        return []
+    return [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
 
 
 def spread(values: list[float]) -> str:
