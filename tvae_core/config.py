@@ -53,6 +53,10 @@ class DataConfig(_Section):
         pattern=r"^([1-9]\d*(,[1-9]\d*,[1-9]\d*)?)?$",
     )
     image_root: str = _field("", "Folder that replaces the one written in a .star or .cs table")
+    allow_outside: bool = _field(
+        False,
+        "The stacks of a table may lie outside its project folder, by ../, absolute paths or links",
+    )
     fit: Fit = _field(
         "auto",
         "How pictures of several sizes come to one. crop, pad: cut or padded about the centre with "
@@ -125,7 +129,10 @@ class DataConfig(_Section):
     )
 
 
-OPENED_BY = ("path", "dataset", "axes", "channel", "image_root", "fit", "side_px", "pick", "box_px")
+OPENED_BY = (
+    *("path", "dataset", "axes", "channel", "image_root", "allow_outside", "fit", "side_px"),
+    *("pick", "box_px"),
+)
 """The settings of `DataConfig` that say which images there are, before anything is done to them."""
 OBJECTS = "objects"
 """Folder of a run that holds what was cut out of large images."""
@@ -398,6 +405,9 @@ def parse_config(values: Any, where: object, kept: bool = False) -> RunConfig:
     ConfigError
         Naming the first wrong setting.
     """
+    if kept and isinstance(values, dict) and isinstance(values.get("data"), dict):
+        # runs of older programs were begun on what their table leads to
+        values = values | {"data": {"allow_outside": True} | values["data"]}
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:

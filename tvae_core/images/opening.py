@@ -39,6 +39,7 @@ def open_data(data: DataConfig) -> ImageStack:
         fit=data.fit,
         side_px=data.side_px,
         crop_px=data.crop_px,
+        allow_outside=data.allow_outside,
     )
     try:
         return boxes_of(stack, data)
@@ -57,6 +58,7 @@ def open_stack(
     fit: FitChoice = "auto",
     side_px: int = 0,
     crop_px: int = 0,
+    allow_outside: bool = False,
 ) -> ImageStack:
     """Open images of any kind of `tvae_core.images.registry`, for reading only.
 
@@ -72,17 +74,21 @@ def open_stack(
         What the axes mean and which channels are taken, as in `Wanted`; empty guesses, or asks.
     fit, side_px, crop_px
         How pictures of several sizes come to one, as for `tvae_core.images.fitting.fit_of`.
+    allow_outside : bool
+        The stacks of a table may lie outside its project folder (see `find_stacks`).
 
     Raises
     ------
     FileError
         The machine would not open it.
+    OutsideError
+        A table leads out of its project folder, and that is not allowed.
     ImageFileError
         One line: missing, unknown kind, not the kind it says, truncated, no images, a stack of
         mixed sizes, absurd size, pixels that are not read.
     """
     path = Path(path)
-    wanted = Wanted(dataset, image_root, axes, channel, fit, side_px, crop_px)
+    wanted = Wanted(dataset, image_root, axes, channel, fit, side_px, crop_px, allow_outside)
     try:
         return _open(path, wanted)
     except OSError as error:

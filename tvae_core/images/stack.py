@@ -35,6 +35,8 @@ class Wanted(NamedTuple):
         Name of the array of a file that holds several; empty takes the only one.
     image_root : str
         Folder of the stacks of a table; empty looks beside and above the table.
+    allow_outside : bool
+        The stacks of a table may lie outside its project folder.
     axes : str
         Letters of the axes of an array or TIFF stack (`tvae_core.images.layout`); empty guesses.
     channel : str
@@ -50,6 +52,7 @@ class Wanted(NamedTuple):
     fit: FitChoice = "auto"
     side_px: int = 0
     crop_px: int = 0
+    allow_outside: bool = False
 
 
 class Sources(NamedTuple):

@@ -160,21 +160,23 @@ def open_table(path: Path, wanted: Wanted) -> TableStack:
     ImageFileError
         The table cannot be read, a stack is missing, damaged, of another size than the first,
         or has fewer images than the table says; rows name whole stacks, such as tilt series.
+    OutsideError
+        A stack lies outside the project folder, and nobody has allowed it.
     """
     try:
-        return _opened(path, wanted.image_root)
+        return _opened(path, wanted.image_root, wanted.allow_outside)
     except TableError as error:
         raise ImageFileError(error.what, error.where, error.todo) from error
 
 
-def _opened(path: Path, image_root: str) -> TableStack:
+def _opened(path: Path, image_root: str, allow_outside: bool) -> TableStack:
     table = read_table(path)
     references, whole = table.image_references(), table.names_whole_files()
     if not len(table):
         raise ImageFileError("holds no images", path)
     _refuse_whole_files(table, whole, references)
     signs = table.signs
-    paths = find_stacks(path, references.files, image_root)
+    paths = find_stacks(path, references.files, image_root, allow_outside)
     headers = [_header(*stack) for stack in zip(paths, references.files, strict=True)]
     _check_sizes(paths, headers)
     _check_places(path, references, headers)

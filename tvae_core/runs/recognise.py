@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvae_core import words
+<<<<<<< HEAD
 from tvae_core.errors import ImageFileError, TvaeError, UnclearImagesError
+=======
+from tvae_core.errors import ImageFileError, OutsideError, TvaeError
+>>>>>>> 816abab (A table leads out of its project folder only where somebody allows it)
 from tvae_core.files import file_error
 from tvae_core.hdf5_files import read_hdf5
 from tvae_core.images.seems import seems_to_be
@@ -259,6 +263,8 @@ def _images(path: Path) -> Recognised:
     try:
         with open_stack(path) as stack:
             return _of_stack(path, stack)
+    except OutsideError:  # whoever trains on it is asked
+        return Recognised(Kind.IMAGES, path, f"a {noun} of images elsewhere", _train(path))
     except TvaeError as error:
         alike = None if kind is not None and kind.is_table else kind_of_content(path)
         if alike is None and (kind is None or not kind.is_table):

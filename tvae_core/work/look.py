@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from tvae_core.config import DataConfig
 from tvae_core.errors import ConfigError
@@ -46,6 +46,9 @@ class LookRequest(Request):
     ] = ()  # fmt: skip
     dataset: Annotated[str, Option("data set inside an .h5 or .npz")] = ""
     image_root: Annotated[str, Option("folder that holds the stacks named in a table")] = ""
+    allow_outside: Annotated[
+        Literal["off", "on"], Option("the stacks of a table may lie outside its project folder")
+    ] = "off"
     axes: Annotated[str, Option("letters of the axes: NYX, NCYX, NYXC, NP ...")] = ""
     channel: Annotated[str, Option("which channel, from 1, or three: 1,2,3")] = ""
 
@@ -58,6 +61,7 @@ class LookRequest(Request):
             path=str(self.path.absolute()),
             dataset=self.dataset,
             image_root=self.image_root,
+            allow_outside=self.allow_outside == "on",
             axes=self.axes,
             channel=self.channel,
         )

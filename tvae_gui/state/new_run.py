@@ -9,7 +9,7 @@ from pathlib import Path
 from psygnal import Signal
 
 from tvae_core.config import OPENED_BY, RunConfig
-from tvae_core.errors import TvaeError
+from tvae_core.errors import OutsideError, TvaeError
 from tvae_core.images.look import ImageLook
 from tvae_core.presets import presets
 from tvae_core.runs.costs import model_side
@@ -87,6 +87,8 @@ class NewRunState:
             return "Choose images first."
         if self.is_looking:
             return "The images are still being read."
+        if isinstance(self.look_error, OutsideError):
+            return "The table leads to images elsewhere: say whether to read them."
         if self.look_error is not None:
             return "The images cannot be read."
         if self.is_advising and self.form.preset == RECOMMENDED:
@@ -98,7 +100,11 @@ class NewRunState:
 
     def choose_images(self, path: str) -> None:
         """Take other images."""
-        self.form.data_path = path = os.path.abspath(path) if path else ""
+        path = os.path.abspath(path) if path else ""
+        others = path != self.form.data_path
+        self.form.data_path = path
+        if others and self.form.config().data.allow_outside:
+            self.form.reset("data.allow_outside")  # what is allowed is so of one table
         if not self._named_by_hand and path:
             self.name = free_name(self.folder, name_for(Path(path)))
         self._ask_for_look()
@@ -135,6 +141,10 @@ class NewRunState:
         looked_at = count(found.facts.values.looked_at, "image")
         said = [f"Chosen from a look at {looked_at}", *found.notes]
         return f"{'. '.join(s[:1].upper() + s[1:].rstrip('.') for s in said)}."
+
+    def allow_outside(self) -> None:
+        """Take the user's word that the table may lead out of its project folder; look again."""
+        self.form.set("data.allow_outside", True)
 
     def show_look_error(self, error: TvaeError) -> None:
         """Take the reason why the images cannot be looked at."""

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import QPointF, QRectF, Qt
+from PyQt6.QtCore import QPointF, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QImage, QPainter, QPaintEvent, QPolygonF
-from PyQt6.QtWidgets import QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from tvae_core.errors import TvaeError
+from tvae_core.errors import OutsideError, TvaeError
 from tvae_core.images.look import ImageLook
 from tvae_core.words import count, figure
 from tvae_gui.widgets import ink
@@ -22,11 +22,16 @@ _NOTHING = "Drop a stack, table or folder of images here"
 class ImageLookView(QWidget):
     """Sixteen raw images at one contrast, their histogram and their numbers.
 
-    Signals: none.
+    Signals: outside_allowed() when the user trusts a table that leads out of its project folder.
     """
+
+    outside_allowed = pyqtSignal()
 
     def __init__(self) -> None:
         super().__init__()
+        self.allow = QPushButton("Read these images all the same")
+        self.allow.setToolTip("Do so if you know who made this table")
+        self.allow.clicked.connect(self.outside_allowed)
         self.headline = ink.heading("No images yet")
         self.headline.setWordWrap(True)
         self.numbers = ink.QuietLabel()
@@ -37,6 +42,7 @@ class ImageLookView(QWidget):
         column.setSpacing(8)
         column.addWidget(self.headline)
         column.addWidget(self.picture, 1)
+        column.addWidget(self.allow)
         column.addWidget(self.histogram)
         column.addWidget(self.numbers)
         self.show_nothing()
@@ -51,18 +57,23 @@ class ImageLookView(QWidget):
 
     def show_error(self, error: TvaeError) -> None:
         """Say why the images cannot be shown."""
-        self._show_words("These images cannot be read", "")
-        todo = f" {error.todo[0].upper()}{error.todo[1:]}." if error.todo else ""
+        outside = isinstance(error, OutsideError)
+        headline = "These images lie elsewhere" if outside else "These images cannot be read"
+        self._show_words(headline, "")
+        self.allow.setVisible(outside)
+        todo = f" {error.todo[0].upper()}{error.todo[1:]}." if error.todo and not outside else ""
         self.picture.show_words(f"{error.what[0].upper()}{error.what[1:]}.{todo}")
 
     def show_look(self, look: ImageLook) -> None:
         """Show images and numbers."""
+        self.allow.hide()
         self.headline.setText(look.headline)
         self.picture.show_image(mosaic(look))
         self.histogram.show_counts(look.counts, look.low, look.high)
         self.numbers.setText(_numbers(look))
 
     def _show_words(self, headline: str, words: str) -> None:
+        self.allow.hide()
         self.headline.setText(headline)
         self.picture.show_words(words)
         self.histogram.show_counts(None, 0, 1)

@@ -188,6 +188,7 @@ class TrainDialog(QDialog):
         self.copy.clicked.connect(self._on_copy_clicked)
         self.cancel.clicked.connect(self.close)
         self.start.clicked.connect(self._on_start_clicked)
+        self.look.outside_allowed.connect(self._on_outside_allowed)
         self.state.look_changed.connect(self._on_look_changed)
         self.state.checked.connect(self._on_checked)
 
@@ -195,6 +196,9 @@ class TrainDialog(QDialog):
         self.form.let_go()
         self.state.look_changed.disconnect(self._on_look_changed, missing_ok=True)
         self.state.checked.disconnect(self._on_checked, missing_ok=True)
+
+    def _on_outside_allowed(self) -> None:
+        self.state.allow_outside()
 
     def _on_look_changed(self) -> None:
         state = self.state

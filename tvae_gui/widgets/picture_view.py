@@ -53,6 +53,7 @@ class PictureView(QWidget):
     def show_words(self, words: str) -> None:
         """Show words in place of an image."""
         self._image, self._words = QImage(), words
+        self.setAccessibleDescription(words)
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:

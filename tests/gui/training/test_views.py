@@ -11,11 +11,12 @@ from PyQt6.QtGui import QDropEvent, QGuiApplication
 from PyQt6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
+from tests.core.images.makers import mrc_bytes, star_text
 from tests.state.records import epoch_line, started_line
 from tvae_core.analysis.verdict import Verdict
 from tvae_core.config import DataConfig, RunConfig
 from tvae_core.errors import ImageFileError
-from tvae_core.images.opening import open_stack
+from tvae_core.images.opening import open_data
 from tvae_core.presets import load_preset
 from tvae_core.progress import Judged, Preview
 from tvae_core.runs.listing import RecentRuns
@@ -46,7 +47,7 @@ def new_run(tmp_path: Path) -> NewRunState:
 
 @pytest.fixture
 def dialog(qtbot: QtBot, new_run: NewRunState) -> Iterator[TrainDialog]:
-    job = LookJob(lambda data: open_stack(data.path))
+    job = LookJob(open_data)
     job.look_ready.connect(new_run.show_look)
     job.look_failed.connect(new_run.show_look_error)
     new_run.look_wanted.connect(job.look)
@@ -102,6 +103,29 @@ def test_images_that_cannot_be_read_are_told_in_words(
     assert dialog.look.headline.text() == "These images cannot be read"
     assert dialog.reason.text() == "The images cannot be read."
     assert not dialog.start.isEnabled()
+
+
+def test_a_table_that_leads_elsewhere_is_read_when_the_user_says_so(
+    qtbot: QtBot, dialog: TrainDialog, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).random((12, 16, 16), np.float32)
+    for folder in ("elsewhere", "project"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "elsewhere" / "a.mrcs").write_bytes(mrc_bytes(pixels))
+    mine = tmp_path / "project" / "p.star"
+    mine.write_text(star_text([f"{n}@../elsewhere/a.mrcs" for n in range(1, 13)]))
+    dialog.state.choose_images(str(mine))
+    qtbot.waitUntil(lambda: dialog.state.look_error is not None, timeout=20_000)
+    assert dialog.look.headline.text() == "These images lie elsewhere"
+    words = dialog.look.picture.accessibleDescription()
+    assert "elsewhere/a.mrcs leads out of the project" in words
+    assert "--" not in words  # no command line in the window
+    assert "say whether" in dialog.reason.text()
+    dialog.look.allow.click()
+    qtbot.waitUntil(lambda: dialog.state.look is not None, timeout=20_000)
+    assert "data.allow_outside=true" in dialog.state.command
+    dialog.state.choose_images(str(tmp_path / "others.star"))
+    assert not dialog.state.form.config().data.allow_outside  # allowed of one table
 
 
 def test_start_asks_for_the_run_that_the_command_shows(qtbot: QtBot, ready: TrainDialog) -> None:
@@ -219,7 +243,7 @@ def test_a_taken_name_is_refused(ready: TrainDialog) -> None:
 
 
 def test_the_latest_look_wins(qtbot: QtBot, images: Path) -> None:
-    job = LookJob(lambda data: open_stack(data.path))
+    job = LookJob(open_data)
     looks: list[str] = []
     job.look_ready.connect(lambda look: looks.append(look.path))
     for _ in range(20):
