@@ -41,13 +41,12 @@ class ImageFileError(TvaeError):
     """Images cannot be read."""
 
 
-<<<<<<< HEAD
 class UnclearImagesError(ImageFileError):
     """Images cannot be read until a setting says how; the advice names it."""
-=======
+
+
 class OutsideError(ImageFileError):
     """A table leads to images outside its project folder, which nobody has allowed."""
->>>>>>> 816abab (A table leads out of its project folder only where somebody allows it)
 
 
 class TableError(TvaeError):

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 Read = Callable[[Path | str], None]
-MOST_SECONDS = 3  # of the processor
+MOST_SECONDS = 2  # of the processor
 _MOST_WAIT_S = 60.0  # where the disk is slow
 MOST_MORE_BYTES = 512 << 20
 _TICK_S = 0.001

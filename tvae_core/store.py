@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.errors import FileError, StoreError
+from tvae_core.errors import FileError, StoreError, TvaeError
 from tvae_core.files import atomic_write, sha256_of_bytes
 from tvae_core.hdf5_files import data_sets, new_hdf5, read_hdf5
 from tvae_core.hdf5_guard import UnsafeError
@@ -138,7 +138,7 @@ class EmbeddingStore:
             self._there = list(data_sets(self._file))
             self.z_dim = int(self._file["content/mean"].shape[1])
             self.identity = sha256_of_bytes(str(self._file.attrs["checksums"]).encode())
-        except StoreError:
+        except TvaeError:
             self._file.close()
             raise
         except (KeyError, ValueError, TypeError, OSError, RuntimeError) as error:

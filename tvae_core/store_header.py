@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 
-from tvae_core.config import RunConfig, parse_config
+from tvae_core.config import SECTIONS, RunConfig, parse_config
 from tvae_core.errors import StoreError
 from tvae_core.files import sha256_of_bytes
 from tvae_core.particles import OriginalFrame, TableRecord
@@ -73,7 +74,7 @@ def read_header(file: h5py.File, path: Path) -> StoreHeader:
         raise StoreError("the file is damaged (its header differs)", path, "embed the run again")
     pixel_size = float(file.attrs["pixel_size_angstrom"])
     return StoreHeader(
-        config=parse_config(json.loads(file.attrs["config"]), path, kept=True),
+        config=parse_config(_known_settings(file), path, kept=True),
         run=str(file.attrs["run"]),
         side=int(file.attrs["side"]),
         channels=int(file.attrs["channels"]),
@@ -88,6 +89,18 @@ def read_header(file: h5py.File, path: Path) -> StoreHeader:
         pixel_type=str(file.attrs.get("pixel_type", "")),
         verdict=str(file.attrs.get("verdict", "")),
     )
+
+
+def _known_settings(file: h5py.File) -> Any:
+    """Return the settings; of a newer minor version those that this program knows."""
+    values = json.loads(file.attrs["config"])
+    if int(file.attrs.get("minor_version", 0)) <= MINOR_VERSION or not isinstance(values, dict):
+        return values
+    return {
+        section: {key: value for key, value in values[section].items() if key in kind.model_fields}
+        for section, kind in SECTIONS.items()
+        if isinstance(values.get(section), dict)
+    }
 
 
 def _read_original(file: h5py.File) -> OriginalFrame | None:

@@ -50,7 +50,7 @@ WORKS = (
     Work("evaluate", ("evaluate", "run", "--turns=4", "--samples=1")),
     Work("decode", ("decode", "run", "-o", "decoded.npy", "--grid=3")),
 )
-GROWING = ("run/checkpoints/", "run/previews/")  # while a run is trained
+GROWING = ("run/checkpoints/", "run/previews/", "run/verdict.json")  # while a run is trained
 _REPLACES = {"export", "average", "decode"}
 _KNOWN: dict[str, str] = {}  # digests of numbers by those of bytes
 

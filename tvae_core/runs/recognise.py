@@ -16,11 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvae_core import words
-<<<<<<< HEAD
-from tvae_core.errors import ImageFileError, TvaeError, UnclearImagesError
-=======
-from tvae_core.errors import ImageFileError, OutsideError, TvaeError
->>>>>>> 816abab (A table leads out of its project folder only where somebody allows it)
+from tvae_core.errors import ImageFileError, OutsideError, TvaeError, UnclearImagesError
 from tvae_core.files import file_error
 from tvae_core.hdf5_files import read_hdf5
 from tvae_core.images.seems import seems_to_be

@@ -29,6 +29,9 @@ _CENTRE = "centre_px"  # absent in models of earlier versions
 _DESCRIPTION = "target-vae"
 
 
+_OF_VALUES = "values_sha256"
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Tensors by name and the JSON values that go with them."""
@@ -54,8 +57,15 @@ def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint) -> str:
     content = save_tensors(tensors)
     digest = sha256_of_bytes(content)
     write_bytes(folder / f"{name}.safetensors", content)
-    write_text(folder / f"{name}.json", json.dumps(checkpoint.values | {"sha256": digest}))
+    values = checkpoint.values | {"sha256": digest}
+    values |= {_OF_VALUES: _digest_of_values(values)}
+    write_text(folder / f"{name}.json", json.dumps(values))
     return digest
+
+
+def _digest_of_values(values: dict[str, Any]) -> str:
+    """Return the SHA-256 of the JSON beside the tensors; it goes with their own."""
+    return sha256_of_bytes(json.dumps(values, sort_keys=True).encode())
 
 
 def load_checkpoint(folder: Path, name: str) -> Checkpoint:
@@ -70,8 +80,13 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint:
     try:
         values = json.loads((folder / f"{name}.json").read_text())
         content = path.read_bytes()
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read the checkpoint ({error})", path) from None
+    if not isinstance(values, dict):
+        raise CheckpointError("the checkpoint is damaged (its JSON is no record)", path)
+    recorded = values.pop(_OF_VALUES, None)  # older programs wrote none
+    if recorded not in (None, _digest_of_values(values)):
+        raise CheckpointError("the checkpoint is damaged (the SHA-256 of its JSON differs)", path)
     if sha256_of_bytes(content) != values.pop("sha256", None):
         raise CheckpointError("the checkpoint is damaged (its SHA-256 differs)", path)
     return Checkpoint(load_tensors(content), values)
@@ -80,9 +95,10 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint:
 def save_step(folder: Path, step: int, checkpoint: Checkpoint) -> str:
     """Write the checkpoint of a step and keep the newest two."""
     digest = save_checkpoint(folder, step_name(step), checkpoint)
-    for old in step_names(folder)[KEPT:]:
-        (folder / f"{old}.json").unlink(missing_ok=True)
-        (folder / f"{old}.safetensors").unlink(missing_ok=True)
+    kept = step_names(folder)[:KEPT]
+    for file in [*folder.glob("step-*.json"), *folder.glob("step-*.safetensors")]:
+        if file.stem not in kept:  # tensors without their JSON too, which a power cut leaves
+            file.unlink(missing_ok=True)
     return digest
 
 
