@@ -34,7 +34,7 @@ def test_a_damaged_record_beside_the_tensors_is_told(tmp_path: Path, harm: str) 
     another = json.loads(file.read_text()) | {"step": 8}
     harmed = {"another step": json.dumps(another), "a list": "[]", "cut off": "{"}
     file.write_bytes(harmed.get(harm, "\xff").encode("latin1"))
-    with pytest.raises(CheckpointError, match="damaged|cannot read"):
+    with pytest.raises(CheckpointError, match=r"damaged|cannot read"):
         load_checkpoint(tmp_path, "step-000000007")
     with pytest.raises(CheckpointError):
         load_newest(tmp_path)
