@@ -116,11 +116,11 @@ def atomic_write(
             part.touch()
             yield part
             os.chmod(part, _mode_for(target))
-            _fsync(part)
+            sync(part)
             if verify is not None:
                 verify(part)
             os.replace(part, target)
-            _fsync(target.parent)
+            sync(target.parent)
 
 
 def swap(one: Path, other: Path) -> bool:
@@ -207,7 +207,15 @@ def read_at(handle: int, target: memoryview, offset: int) -> int:
     return len(block)
 
 
-def _fsync(path: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring all that is in a folder to the disk, before the folder gets its name."""
+    for file in sorted(folder.rglob("*")):
+        sync(file)
+    sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Bring a file's content, or a folder's names, to the disk."""
     if path.is_dir() and not hasattr(os, "O_DIRECTORY"):
         return  # Windows opens no folders
     writes = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -161,6 +162,14 @@ def _check_hdf5(part: Path, job: StackJob, size: int) -> tuple[int, int]:
         return _crc(_slices(file["images"], size))
 
 
+class _Plain(io.BufferedWriter):
+    """A file without a handle: numpy would write past Python, and lose what the disk says."""
+
+    def fileno(self) -> int:
+        """Refuse."""
+        raise io.UnsupportedOperation("fileno")
+
+
 def _write_tiff(part: Path, job: StackJob) -> int:
     import tifffile
 
@@ -169,7 +178,8 @@ def _write_tiff(part: Path, job: StackJob) -> int:
     pixel = job.pixel_size_angstrom
     # TIFF states pixels a centimetre: 1 cm is 1e8 angstrom
     size = {"resolution": (1e8 / pixel, 1e8 / pixel), "resolutionunit": 3} if pixel else {}
-    with tifffile.TiffWriter(part, bigtiff=job.count * np.prod(job.shape) * 4 > 2**31) as file:
+    big = job.count * np.prod(job.shape) * 4 > 2**31
+    with _Plain(io.FileIO(part, "wb")) as stream, tifffile.TiffWriter(stream, bigtiff=big) as file:
         for block in job.blocks():
             crc = zlib.crc32(block.data, crc)
             for image in block:

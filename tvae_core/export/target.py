@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tvae_core.errors import Cancelled, ImageFileError
 from tvae_core.export.ours import put_in_place, refuse_others, refuse_own, take_back, write_manifest
-from tvae_core.files import atomic_write, told_of, umask
+from tvae_core.files import atomic_write, sync, sync_folder, told_of, umask
 from tvae_core.parts import begin_of_part, part_beside
 from tvae_core.progress import Cancel, Share
 
@@ -55,7 +55,9 @@ def new_folder(path: Path, overwrite: bool) -> Iterator[Path]:
             yield part
             write_manifest(part)
         part.chmod(0o777 & ~umask())
+        sync_folder(part)
         put_in_place(part, path)
+        sync(path.parent)
 
 
 def refuse_existing(path: Path, overwrite: bool, folder: bool = False) -> None:
