@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from tvae_core.images_of import remember, remembered
 from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore
 from tvae_gui.main_window import MainWindow
+
+
+Make = Callable[..., MainWindow]
 
 
 def labellings(path: Path) -> dict[str, np.ndarray]:
@@ -92,6 +96,29 @@ def test_a_command_beside_the_open_window_loses_nothing(
         np.testing.assert_array_equal(labels, before[name])
     assert set(window.state.clusterings) == {"fine", "coarse"}
     assert window.cluster_drawer.table.rowCount() == 6
+
+
+def test_two_windows_on_one_store_keep_the_sets_of_both(
+    make_window: Make, own_store: Path, qtbot: QtBot
+) -> None:
+    one, other = make_window(), make_window()
+    for number, window in enumerate((one, other)):
+        assert window.open(own_store)
+        settle(qtbot, window)
+        window.state.select_indices(range(10 * number, 10 * number + 5))
+        window.state.add_set(f"set {number}")
+        window.session.touch()
+        window.session.save()
+    one.state.undo()  # its own set; that of the other is not its to take back
+    one.state.redo()
+    one.state.add_set("more")
+    one.session.touch()
+    one.session.save()
+    one.state.undo()
+    one.session.touch()
+    one.session.save()
+    with EmbeddingStore(own_store) as store:
+        assert {kept.name for kept in load_sidecar(store).sets} == {"set 0", "set 1"}
 
 
 @pytest.mark.parametrize("again", [False, True])

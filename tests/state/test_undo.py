@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.factories import make_store
 from tvae_core.colours import class_colours
+from tvae_core.selection import NamedSet
 from tvae_core.store import EmbeddingStore
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.made import Clusters, changed_parts, differences
@@ -182,6 +183,22 @@ def test_clusterings_of_a_command_survive_undo(state: ExplorerState) -> None:
     state.keep_clusterings({"theirs": clusters_of(1, 4)})
     state.undo()
     assert list(state.clusterings) == ["theirs"]
+
+
+def test_sets_of_another_window_survive_undo_and_redo(state: ExplorerState) -> None:
+    state.select_indices([1, 2])
+    state.add_set("mine")
+    theirs = NamedSet("theirs", "#000000", np.arange(state.images) < 3, {"kind": "all"})
+    steps = len(state.stack)
+    state.take_sets([*state.sets, theirs], ())
+    assert len(state.stack) == steps  # what another did cannot be taken back here
+    state.undo()
+    assert [one.name for one in state.sets] == ["theirs"]
+    state.redo()
+    assert {one.name for one in state.sets} == {"theirs", "mine"}
+    state.merge_sets("theirs", "mine")
+    state.undo()
+    assert {one.name: int(one.mask.sum()) for one in state.sets} == {"theirs": 3, "mine": 2}
 
 
 def test_a_deleted_set_is_kept_until_its_store_is_closed_twice(state: ExplorerState) -> None:

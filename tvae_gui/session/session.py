@@ -15,7 +15,7 @@ from tvae_gui.messages import Messages
 from tvae_gui.session.demo import demo_path
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.made import Clusters
-from tvae_gui.state.merging import merged_sets
+from tvae_gui.state.merging import merged_deleted, merged_sets
 from tvae_gui.state.notes import clusters_of, notes_of, show_notes, show_view
 
 
@@ -104,10 +104,7 @@ class Session:
         state = self._state
         self._images_at = disk.images_at
         sets = merged_sets(self._loaded_sets, state.sets, disk.sets)
-        if [one.name for one in sets] != [one.name for one in state.sets] or any(
-            one is not mine for one, mine in zip(sets, state.sets, strict=True)
-        ):
-            state.replace_sets(sets)
+        state.take_sets(sets, merged_deleted(state.made.deleted, disk.deleted))
         state.join_columns({k: v for k, v in disk.columns.items() if k not in state.joined})
         for name in disk.planes.keys() - state.planes.keys():
             state.add_plane(name, Plane(np.asarray(disk.planes[name])))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tvae_core.columns import DENSITY, Column
 from tvae_core.selection import NamedSet, Rule, Selection
 from tvae_core.sidecar import DeletedSet
+from tvae_gui.state.merging import merged_sets
 
 Array = NDArray[Any]
 Filter = tuple[float, float] | frozenset[int]  # from low to high, or these classes
@@ -86,11 +87,18 @@ class Difference:
     there: Mapping[str, Any]
 
     def put_into(self, made: Made) -> Made:
-        """Return a snapshot with the parts as they are here."""
+        """Return a snapshot with the parts as they are here.
+
+        Sets that came from elsewhere since the step stay: another window may have made them.
+        """
         parts: dict[str, Any] = {}
         for name, kept in self.here.items():
             if name in _BY_NAME:
                 parts[name] = _with_names(getattr(made, name), kept)
+            elif name == "sets":
+                here, there = _unpacked(kept), _unpacked(self.there[name])
+                alone = _same(made.sets, there)
+                parts[name] = here if alone else tuple(merged_sets(there, here, made.sets))
             elif name != "colour" or made.colour.key == self.there["colour"].key:
                 parts[name] = _unpacked(kept)
         return replace(made, **parts)

@@ -325,6 +325,10 @@ class MadeState:
         gone = self.made.deleted if deleted is None else tuple(deleted)
         self._change("change the sets", sets=tuple(sets), deleted=gone)
 
+    def take_sets(self, sets: Iterable[NamedSet], deleted: Iterable[DeletedSet]) -> None:
+        """Take what another window made of the sets; it is no step, and undo leaves it alone."""
+        self._show(replace(self.made, sets=tuple(sets), deleted=tuple(deleted)))
+
     # --- images marked one by one --------------------------------------------------------------
     def mark_images(self, chosen: Array, mark: str) -> int:
         """Mark images as kept or rejected, or take their marks back where `mark` is empty.

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tvae_core.selection import NamedSet
+from tvae_core.sidecar import DeletedSet
 
 
 def merged_sets(
@@ -30,6 +31,15 @@ def merged_sets(
         elif not (_same(found, was) or _same(found, own[name]) or _same(own[name], was)):
             merged.append(replace(found, name=_free(name, {one.name for one in merged})))
     return merged
+
+
+def merged_deleted(mine: Iterable[DeletedSet], theirs: Iterable[DeletedSet]) -> list[DeletedSet]:
+    """Return the sets that either deleted, each once, mine first."""
+    kept = list(mine)
+    for one in theirs:
+        if not any(one.named.name == d.named.name and _same(one.named, d.named) for d in kept):
+            kept.append(one)
+    return kept
 
 
 def _mine(mine: NamedSet, was: NamedSet | None, theirs: NamedSet | None) -> NamedSet | None:
