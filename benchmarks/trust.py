@@ -3,7 +3,8 @@
     python benchmarks/trust.py [--gates 1 3 5 ...] [--minutes M] [--every K] [--out FOLDER]
 
 What was tried lies in FOLDER/trust.jsonl and is never tried twice: start it again, and it goes on.
-The page is docs/trust-results.md. `--every K` tries each K-th operation of each command only.
+The table is FOLDER/table.md; docs/trust.md says what it means. `--every K` tries each K-th
+operation of each command only.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.trust import gates, hostile, mutants
+from tests.trust import gates, hostile, mutants, writers
 from tests.trust.faults import Injector, can_inject
 from tests.trust.gates import Stage, Trying
 from tests.trust.samples import write_samples
 from tests.trust.works import stages
 
-PAGE = Path("docs/trust-results.md")
 _BATCH = 50  # mutants that one child reads
+STARTS, _TOGETHER = 1000, 50  # of two writers, and how many are tried at once
 WORDS = {
     1: (
         "a command killed before, after or amidst an operation: what was there or the new "
@@ -44,7 +45,9 @@ WORDS = {
     ),
     7: "files of sizes, depths and expansions no honest file has: refused, within 512 MB",
     8: "pickles under every name that is read: nothing executes",
+    4: "files find no room (RLIMIT_FSIZE): exit 3, one line, no signal, the old file stays",
     9: "HDF5 that takes its values from other files: refused",
+    13: "two writers at one moment: never both inside, nothing lost",
     19: (
         "power cut after any operation, with what was not synced lost: old or new, and it can"
         " be done again"
@@ -75,6 +78,8 @@ def operations(ground: Ground, number: int) -> Iterator[Trying]:
             yield from gates.killed(ground.injector, stage, places)
         elif number == 3:
             yield from gates.failing(ground.injector, stage, places)
+        elif number == 4:
+            yield from places.without_room(ground.injector, stage)
         elif number == 5:
             both = (signal.SIGINT, signal.SIGTERM)
             yield from gates.signalled(ground.injector, stage, places, both)
@@ -114,6 +119,14 @@ def harmful(ground: Ground, number: int) -> Iterator[Trying]:
         yield name, partial(_harmed, ground.injector, folder / name, make)
 
 
+def together(ground: Ground, number: int) -> Iterator[Trying]:
+    """Let two processes write at one moment: gate 13."""
+    for name, pair in writers.PAIRS.items():
+        for first in range(0, STARTS, _TOGETHER):
+            folder = ground.scratch / "together"
+            yield f"{name}: {_TOGETHER} from {first}", partial(pair, folder, _TOGETHER)
+
+
 def _unpickled(injector: Injector, file: Path, proof: Path) -> list[str]:
     trial = injector.trial(["info", str(file)], file.parent)
     wrong = [] if trial.exit in (2, 4) else [f"exit {trial.exit}"]
@@ -130,7 +143,7 @@ def _harmed(injector: Injector, file: Path, make: hostile.Make) -> list[str]:
 
 GATES: dict[int, Callable[[Ground, int], Iterator[Trying]]] = {
     1: operations, 3: operations, 5: operations, 6: changed, 7: harmful, 8: harmful, 9: harmful,
-    19: operations,
+    4: operations, 13: together, 19: operations,
 }  # fmt: skip
 
 
@@ -156,7 +169,7 @@ def main() -> None:
         ground = _ground(injector, scratch, arguments)
         for number in arguments.gates:
             _try(number, ground, known, log, end)
-    PAGE.write_text(_page(_known(log), arguments), encoding="utf-8")
+    (arguments.out / "table.md").write_text(_page(_known(log), arguments), encoding="utf-8")
 
 
 def _ground(injector: Injector, scratch: Path, arguments: argparse.Namespace) -> Ground:
@@ -201,12 +214,12 @@ def _page(known: dict[tuple[int, str], list[str]], arguments: argparse.Namespace
         "|---|---|---|---|",
     ]
     broken = []
-    for number, words in WORDS.items():
+    for number, words in sorted(WORDS.items()):
         mine = {name: wrong for (gate, name), wrong in known.items() if gate == number}
         if not mine:
             continue
         held = sum(not wrong for wrong in mine.values())
-        many = f"{len(mine):,}" + (f" batches of {_BATCH}" if number == 6 else "")
+        many = f"{len(mine):,}" + (f" batches of {_BATCH}" if number in (6, 13) else "")
         lines.append(f"| {number} | {words} | {many} | {held:,} |")
         broken += [f"- gate {number}, {name}: {w[0][:200]}" for name, w in mine.items() if w]
     return (

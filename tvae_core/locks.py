@@ -122,7 +122,9 @@ def _locked(
     except OSError as error:
         raise file_error(error, lock_file(target), "cannot be locked") from error
     with suppress(OSError):  # a lock without a mark is one all the same
-        _mark_of(target).write_text(_mark(), encoding="utf-8")
+        _mark_of(target).unlink(missing_ok=True)  # it may be a link to somewhere else
+        with open(_mark_of(target), "x", encoding="utf-8") as stream:
+            stream.write(_mark())
     return lock
 
 

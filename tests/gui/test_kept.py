@@ -16,7 +16,6 @@ from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore
 from tvae_gui.main_window import MainWindow
 
-
 Make = Callable[..., MainWindow]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Hdf5Stack(ImageStack):
         self._file = file
         self._layout = layout
         self._images = images
+        self._size = self._length()
 
     def close(self) -> None:
         """Close the file."""
@@ -38,9 +40,15 @@ class Hdf5Stack(ImageStack):
 
     def _read(self, indices: NDArray[np.int64]) -> NDArray[Any]:
         try:
-            return self._layout.images(self._gather(indices))
+            found = self._gather(indices)
+            if self._length() < self._size:  # HDF5 reads zeros past the end of a file
+                raise ImageFileError("was cut short while it was read", self.path)
+            return self._layout.images(found)
         except DECODING_ERRORS as error:
             raise ImageFileError(f"cannot be read: {error}", self.path) from error
+
+    def _length(self) -> int:
+        return os.fstat(self._file.id.get_vfd_handle()).st_size
 
     def _gather(self, indices: NDArray[np.int64]) -> NDArray[Any]:
         """Read sorted stretches, so that each compressed chunk is unpacked once."""

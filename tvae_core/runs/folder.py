@@ -200,6 +200,7 @@ class RunFolder:
         """Append a line to the run's log; a run that was refused has none."""
         if not self.path.is_dir():
             return
+        self.refuse_links()
         with open(self.log_file, "a", encoding="utf-8") as stream:
             stream.write(line.rstrip("\n") + "\n")
 
@@ -211,6 +212,27 @@ class RunFolder:
             kept = [line for line in lines if _epoch_of(line) < record.epoch]
         write_text(self.metrics, "\n".join([*kept, record.to_json()]) + "\n")
 
+    def refuse_links(self) -> None:
+        """Refuse to work on a run in which a link leads out: it may be a stranger's.
+
+        Files are replaced by renaming, which follows no link; folders, and the journals that grow,
+        would be written through one.
+
+        Raises
+        ------
+        TrainingError
+            Naming the link and where it leads.
+        """
+        inside = os.path.realpath(self.path)
+        written = (self.checkpoints, self.previews, self.path / OBJECTS, self.log_file)
+        for path in (*written, self.progress, self.path / "launch.log"):
+            real = os.path.realpath(path)
+            if path.is_symlink() and not real.startswith(inside + os.sep):
+                raise TrainingError(
+                    f"is a link that leads out of the run, to {real}", path,
+                    "nothing is written through it: put the folder or file itself in its place",
+                )  # fmt: skip
+
     @contextmanager
     def locked(self, wait_s: float = 0.0) -> Iterator[None]:
         """Hold the run, so that no other process begins, trains or changes it; mark `run.pid`.
@@ -218,8 +240,9 @@ class RunFolder:
         Raises
         ------
         TrainingError
-            Another process holds it: its number, machine and since when.
+            Another process holds it: its number, machine and since when; or a link leads out of it.
         """
+        self.refuse_links()
 
         def refused(who: str) -> TrainingError:
             return TrainingError(

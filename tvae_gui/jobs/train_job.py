@@ -184,6 +184,7 @@ def start_detached(folder: RunFolder, command: Sequence[str], request: TrainRequ
     process.setProcessEnvironment(_environment())
     process.setStandardInputFile(QProcess.nullDevice())
     append = QProcess.OpenModeFlag.Append
+    folder.refuse_links()
     process.setStandardOutputFile(str(folder.progress), append)
     process.setStandardErrorFile(str(folder.log_file), append)
     began = time.time()

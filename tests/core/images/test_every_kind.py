@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.core.images.makers import KINDS, save, save_pictures
-from tvae_core.errors import ImageFileError
+from tvae_core.errors import FileError, ImageFileError
 from tvae_core.images.opening import open_stack
 
 
@@ -97,6 +97,31 @@ def test_a_truncated_file_is_one_clear_line(tmp_path, images, kind, share):
         stack.read(np.arange(7))
     assert "\n" not in str(caught.value)
     assert str(victim) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", ["cut short", "emptied", "removed", "replaced"])
+def test_a_source_that_changes_while_it_is_open_is_told_and_never_zeros(
+    tmp_path: Path, images: np.ndarray, kind: str, way: str
+) -> None:
+    """Gate 12. What is in memory already may be given: it is what the file held."""
+    path = save(kind, tmp_path, images)
+    with open_stack(path) as stack:
+        stack.read([0])
+        files = [file for file in tmp_path.rglob("*") if file.is_file()]
+        for file in files:
+            if way in ("cut short", "emptied"):
+                os.truncate(file, 0 if way == "emptied" else file.stat().st_size // 2)
+            else:
+                file.unlink()
+            if way == "replaced":
+                file.write_bytes(b"Hello, I am a letter. " * 50)
+        try:
+            found = stack.read(np.arange(7))
+        except (ImageFileError, FileError) as error:
+            assert "\n" not in str(error)
+        else:
+            np.testing.assert_array_equal(found, images)
 
 
 @pytest.mark.parametrize("kind", [".mrcs", ".npy", ".npz", ".h5", ".tif", ".star", ".cs"])
