@@ -30,6 +30,7 @@ from tvae_core.particles import read_table
 from tvae_core.runs.status import RunStatus
 from tvae_core.synthetic.kinds import plan_set
 from tvae_core.synthetic.write import write_set
+from tvae_core.words import count
 from tvae_gui.app import make_application
 from tvae_gui.main_window import MainWindow
 from tvae_gui.session.recent import Recent
@@ -205,7 +206,8 @@ def write_page(
     hand: Hand, options: argparse.Namespace, rows: int, cpu_s: float, wall_s: float
 ) -> None:
     """Write journey.md."""
-    counts = f"{hand.drags} drags, {hand.clicks} clicks and {hand.keys} keys"
+    counts = f"{count(hand.drags, 'drag')}, {count(hand.clicks, 'click')} and "
+    counts += count(hand.keys, "key")
     lines = [
         "# From a dropped .star to an exported cluster",
         "",
