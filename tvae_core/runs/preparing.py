@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import numpy as np
 import psutil
@@ -20,6 +20,7 @@ import psutil
 from tvae_core import errors, words
 from tvae_core.config import DataConfig
 from tvae_core.errors import BusyError, Cancelled, DeviceError, FileError, TvaeError
+from tvae_core.files import file_error
 from tvae_core.images.pixel_forms import FORMS, Form
 from tvae_core.images.prepared import PreparedStack
 from tvae_core.images.prepared_cache import PreparedCache
@@ -178,12 +179,15 @@ class Preparation:
             "step": count,
             "nice": 0 if self._wanted else _NICE,
         }
-        for number in range(count):
-            worker = _worker()
-            self._workers.append(worker)
-            assert worker.stdin is not None
-            worker.stdin.write(json.dumps(task | {"first": number}) + "\n")
-            worker.stdin.flush()
+        try:
+            for number in range(count):
+                worker = _worker()
+                self._workers.append(worker)
+                assert worker.stdin is not None
+                worker.stdin.write(json.dumps(task | {"first": number}) + "\n")
+                worker.stdin.flush()
+        except OSError as error:  # no memory for a process, or it ended at once
+            self.failure = file_error(error, file.folder, "processes cannot be started")
 
     def _reap(self, file: PreparedFile) -> None:
         """Take what ended processes have said.
@@ -272,7 +276,8 @@ def _closed(worker: subprocess.Popen[str]) -> None:
     worker.wait()
     for stream in (worker.stdin, worker.stdout):
         if stream is not None:
-            stream.close()
+            with suppress(OSError):  # it ended before it was told anything
+                stream.close()
 
 
 def _said(text: str) -> TvaeError | None:

@@ -150,6 +150,17 @@ def test_a_disk_that_fills_up_is_one_line_and_training_goes_on(
     assert trained(other)[0] == ended
 
 
+def test_a_machine_that_starts_no_process_is_one_line(tmp_path: Path, images: Path) -> None:
+    def refused() -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    run = tiny_run(tmp_path / "run", images, "data.kept_as=float16")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparing, "_worker", refused)
+        with pytest.raises(FileError, match="processes cannot be started"):
+            PrepareRequest(folder=run.path, workers=1).run()
+
+
 _KILLED = """
 import sys
 from pathlib import Path
