@@ -172,6 +172,10 @@ def _lines(child: subprocess.Popen[str], cancelled: Cancel) -> Iterator[str]:
             line = lines.get(timeout=_ASK_S)
         except queue.Empty:
             line = ""
+        except KeyboardInterrupt:
+            if not asked:
+                raise
+            line = ""  # the ranks were asked, and have as long as this process to end
         if line is None:
             break
         if line:
