@@ -166,9 +166,26 @@ def _truth(images: Path, store: Any) -> np.ndarray:
     file = images.parent / "truth.csv"
     if file.exists():
         columns = read_truth(file)
+        if "x_px" in columns:
+            return _truth_of_objects(columns, store)
         name = "hinge_rad" if "hinge_rad" in columns else "label"
         return np.asarray(columns[name] if name in columns else columns["shape"])
     return np.asarray(store.labels)
+
+
+def _truth_of_objects(columns: Any, store: Any) -> np.ndarray:
+    """Return the class of each object that was cut out of one field, by where it lies there."""
+    from scipy.spatial import cKDTree
+
+    from tvae_core.images_of import open_images_of
+
+    with open_images_of(store) as images:
+        table, rows = images.table, images.rows()
+    side = 512  # of the field of `first_hour_sets.py`
+    column, row = (table.numbers(f"rlnCoordinate{axis}")[rows] for axis in "XY")
+    places = np.stack([column - (side - 1) / 2, (side - 1) / 2 - row], 1)
+    _, nearest = cKDTree(np.stack([columns["x_px"], columns["y_px"]], 1)).query(places)
+    return np.asarray(columns["label"])[nearest]
 
 
 def _rank(z: np.ndarray, factor: np.ndarray) -> float:
