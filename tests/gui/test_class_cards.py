@@ -136,3 +136,17 @@ def test_sets_are_cards_too_and_merge(window: MainWindow, cards: ClassGrid) -> N
     assert sorted(d.named.name for d in window.state.deleted) == ["one", "two"]
     press(cards, Key.Key_Z, CTRL)
     assert [(s.name, s.count) for s in window.state.sets] == [("one", 60), ("two", 60)]
+
+
+def test_a_class_without_images_has_a_picture_of_nothing(window: MainWindow, qtbot: QtBot) -> None:
+    found: list[int] = []
+    failed: list[object] = []
+    window.tiles.class_ready.connect(lambda picture: found.append(picture.number))
+    window.tiles.failed.connect(failed.append)
+    store = window.state.store
+    assert store is not None
+    none, few = np.empty(0, np.int64), np.arange(5)
+    window.tiles.ask_classes([none, few], "tag", store.angle_rad, store.shift_px, store.images)
+    qtbot.waitUntil(lambda: len(found) == 2 or bool(failed), timeout=20_000)
+    assert failed == []
+    assert found == [0, 1]

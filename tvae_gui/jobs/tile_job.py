@@ -135,8 +135,8 @@ class TileJob(QObject):
                 if cancelled():
                     raise Cancelled("something else is wanted first")
                 chosen = classes[number]
-                some = chosen[np.linspace(0, len(chosen) - 1, MOST_OF_A_CLASS).astype(np.int64)]
-                some = chosen if len(chosen) <= MOST_OF_A_CLASS else some
+                most = min(len(chosen), MOST_OF_A_CLASS)  # a class may have lost all its images
+                some = chosen[np.linspace(0, len(chosen) - 1, most).astype(np.int64)]
                 rows, _ = file.read(some)
                 freedom = PoseFreedom.of(angle_rad[some], shift_px[some])
                 yield _class_picture(tag, number, rows, freedom, len(chosen) / max(images, 1))
