@@ -63,16 +63,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("tvae: stopped\n")
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 0
     except (TvaeError, OSError, MemoryError, RuntimeError, ModuleNotFoundError) as error:
         told = _in_words(error)
         if debug or told is None:
             raise
+        if isinstance(error, OSError):
+            _write_no_more()
         with suppress(OSError):  # where even that cannot be written, the status tells
             kind = "" if isinstance(told, Cancelled) else "error: "
             sys.stderr.write(f"tvae: {kind}{told}\n")
         return told.exit_code
+
+
+def _write_no_more() -> None:
+    """Let what is left of the output go nowhere where it cannot be written: else Python fails."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _in_words(error: Exception) -> TvaeError | None:

@@ -6,7 +6,7 @@ import hashlib
 import math
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from tvae_core import words
 from tvae_core.config import DataConfig
 from tvae_core.errors import ImageFileError
-from tvae_core.images.picking import BOX_OVER_OBJECT, Found, find_objects
 from tvae_core.images.stack import ImageStack, Sources, StackForm, StackNotes
 from tvae_core.particles.described import Categories
+
+if TYPE_CHECKING:
+    from tvae_core.images.picking import Found
 
 _LARGE_FIELD = 1024  # px: images of a stack that are larger may hold many objects each
 _ONE_FIELD = 128  # px: a single image that is larger can only be of many
@@ -170,6 +172,8 @@ def _hold_many(stack: ImageStack) -> bool:
 
 
 def _picked(stack: ImageStack, box_px: int) -> Picked:
+    from tvae_core.images.picking import BOX_OVER_OBJECT
+
     found = [_found(stack, number) for number in range(len(stack))]
     widths = [one.diameter_px for one in found if len(one)]
     diameter = float(np.median(widths)) if widths else math.nan
@@ -218,6 +222,8 @@ class _Seen:
 
 @lru_cache(maxsize=4096)
 def _objects_of(image: _Seen) -> Found:
+    from tvae_core.images.picking import find_objects  # with scipy, which no other stack needs
+
     found = find_objects(image.pixels)
     del image.pixels
     return found

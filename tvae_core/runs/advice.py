@@ -11,7 +11,6 @@ from tvae_core.errors import TvaeError
 from tvae_core.files import write_text
 from tvae_core.images.stack import ImageStack
 from tvae_core.runs.folder import RunFolder
-from tvae_core.runs.recommend import recommend, words_of
 
 _AGAIN = "again"
 _MOST_EPOCHS = 2000
@@ -88,6 +87,8 @@ def _longer(config: RunConfig, times: int) -> str:
 
 def _recommended(config: RunConfig, stack: ImageStack | None) -> dict[str, str]:
     """Return the recommended settings that the run did not have."""
+    from tvae_core.runs.recommend import recommend, words_of  # heavy, and seldom asked for
+
     if stack is None or config.model.system != "target-vae":
         return {}
     try:

@@ -147,11 +147,16 @@ def test_a_disk_that_fails_while_images_are_read_is_one_line(
         assert os.strerror(number)[1:] in error
 
 
-def test_an_output_that_cannot_be_written_is_status_3() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_cannot_be_written_is_status_3(unbuffered: str) -> None:
     code = "import sys; from tvae_core.cli.main import main; sys.exit(main(['--help']))"
     pipe = subprocess.PIPE
     with open("/dev/full", "w") as full:
-        told = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=pipe, check=False)
+        told = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=pipe, check=False,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
     assert b"Traceback" not in told.stderr
+    assert b"Exception ignored" not in told.stderr
     assert b"tvae: error: no space left on device" in told.stderr
     assert told.returncode == 3

@@ -217,6 +217,8 @@ class PretendedGpu(TorchDispatchMode):
             (cuda, "get_rng_state", _refused("a GPU was asked for its random state")),
             (cuda, "set_rng_state", _refused("a GPU was given a random state")),
             (cuda, "manual_seed_all", _refused("every GPU was seeded")),
+            # a build for CUDA would ask its driver, which is not here
+            (torch.accelerator, "current_accelerator", lambda *_, **__: None),
             (torch, "Generator", _Generator),
             (torch, "autocast", _autocast),
             # a wrapper cannot be an inference tensor
