@@ -33,7 +33,8 @@ def centre(model: TargetVae, sample: Batch) -> None:
         return
     found = infer(model, sample.images, 0.0)
     angle, shift = (values.double().numpy() for values in (found.angle_rad, found.shift_px))
-    by_px = torch.tensor(least_moved_px(angle, shift)).to(model.points_px)
+    points = model.points_px
+    by_px = torch.from_numpy(least_moved_px(angle, shift)).to(points.device, points.dtype)
     if by_px.any():
         model.move_centre(by_px)
 
