@@ -280,7 +280,8 @@ def _scaling(facts: ValueFacts, config: RunConfig) -> list[Finding]:
     if facts.eight_bit and data.normalise == "unit":
         return [] if data.full_scale else _dark_bytes(facts)
     if facts.hot_images and data.hot_pixels == "auto":
-        what = f"{facts.of(facts.hot_images)} hold a few pixels far outside the range of all others"
+        verb = "holds" if facts.hot_images == 1 else "hold"
+        what = f"{facts.of(facts.hot_images)} {verb} a few pixels far outside the range of the rest"
         todo = "they are set to the end of that range: data.hot_pixels=clip"
         return [Finding(what, todo, "Clip them", "data.hot_pixels", "clip", certain=True)]
     return []

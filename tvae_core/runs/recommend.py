@@ -376,7 +376,7 @@ class _Chooser:
             between = between[:, prepared.mask]
         deviation = 0.6 * math.sqrt(float(between.mean()))
         rounded = float(f"{max(deviation, 1e-3):.2g}")
-        reason = "0.6 times how much the images differ: about what stays undrawn"
+        reason = "0.6 times how much the images differ: about what a model leaves undrawn"
         yield Choice("model.noise_std", rounded, reason)
 
     def _kernel(self) -> Iterator[Choice]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,9 @@ from PyQt6.QtGui import (
 )
 from PyQt6.QtWidgets import QApplication, QSizePolicy, QWidget
 
-from tvae_core.words import local
 from tvae_gui.state.field_image import FieldImage
-from tvae_gui.theme import GRID, SMALL_PX, TEXT_PX, colour, font
-from tvae_gui.widgets.image_panel import picture_of
+from tvae_gui.theme import GRID, TEXT_PX, colour, font
+from tvae_gui.widgets.image_panel import draw_scale_bar, picture_of, scale_bar_of
 
 Array = NDArray[Any]
 _SHARP_FROM = 6  # points a pixel: from then on pixels are shown as squares
@@ -247,17 +245,11 @@ class FieldPicture(QWidget):
         painter.drawEllipse(at, size, size)
 
     def _draw_bar(self, painter: QPainter) -> None:
-        length, words = bar_of(self._seen_across() / 4, self._pixel_size)
+        length, words = scale_bar_of(self._seen_across() / 4, self._pixel_size)
         corner, end = self.spot(0, 0), self.spot(*self._size)
         left = max(0.0, corner.x()) + 2 * GRID
         bottom = min(float(self.height()), end.y()) - 2 * GRID
-        bar = QRectF(left, bottom - 3, length * self._zoom, 3)
-        painter.fillRect(bar.adjusted(-1, -1, 1, 1), colour("#000000", 140))
-        painter.fillRect(bar, colour("#ffffff"))
-        painter.setFont(font(SMALL_PX, strong=True))
-        for offset, ink in ((1, colour("#000000", 180)), (0, colour("#ffffff"))):
-            painter.setPen(ink)
-            painter.drawText(QPointF(left + offset, bottom - 8 + offset), words)
+        draw_scale_bar(painter, QPointF(left, bottom), length * self._zoom, words)
 
     def _seen_across(self) -> float:
         """Return how many pixels of the image's width are in view."""
@@ -388,15 +380,3 @@ class FieldPicture(QWidget):
 
     def _far(self, moved: QPointF) -> bool:
         return moved.manhattanLength() >= QApplication.startDragDistance()
-
-
-def bar_of(most_px: float, pixel_size_angstrom: float | None) -> tuple[float, str]:
-    """Return length in pixels and words of a good scale bar of at most so many pixels."""
-    size = pixel_size_angstrom or 1.0
-    target = most_px * size
-    power = 10 ** math.floor(math.log10(target))
-    length = max(step * power for step in (1, 2, 5) if step * power <= target)
-    if not pixel_size_angstrom:
-        return length, f"{local(f'{length:g}')} px"
-    words = f"{local(f'{length:g}')} Å" if length < 10 else f"{local(f'{length / 10:g}')} nm"
-    return length / size, words if length < 10_000 else f"{local(f'{length / 10_000:g}')} µm"

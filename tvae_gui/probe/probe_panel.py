@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,11 @@ from PyQt6.QtWidgets import (
 )
 
 from tvae_core.colours import IMAGE_MAPS
-from tvae_core.words import count, local
+from tvae_core.words import count
 from tvae_gui.theme import GRID, set_role
 from tvae_gui.widgets.controls import AngleDial, ValueSlider, muted, panel, title, tool_button
 from tvae_gui.widgets.histogram import RangeHistogram
-from tvae_gui.widgets.image_panel import ImagePanel, PictureRow
+from tvae_gui.widgets.image_panel import ImagePanel, PictureRow, scale_bar_of
 from tvae_gui.words import OVERLAY
 
 Array = NDArray[Any]
@@ -238,9 +237,5 @@ def scale_bar(side: int, pixel_size_angstrom: float | None) -> tuple[float, str]
     """Return the share of the image's width and the words of a good scale bar; 0 for none."""
     if not pixel_size_angstrom:
         return 0.0, ""
-    width = side * pixel_size_angstrom
-    target = width / 4
-    power = 10 ** math.floor(math.log10(target))
-    length = max(step * power for step in (1, 2, 5) if step * power <= target)
-    words = f"{local(f'{length / 10:g}')} nm" if length >= 10 else f"{local(f'{length:g}')} Å"
-    return length / width, words
+    length, words = scale_bar_of(side / 4, pixel_size_angstrom)
+    return length / side, words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from PyQt6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, Q
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from tvae_core.colours import colour_map, to_bytes
-from tvae_core.words import count
+from tvae_core.words import count, local
 from tvae_gui.theme import GRID, SMALL_PX, colour, font
 from tvae_gui.words import SEE_DECODED
 
@@ -150,13 +151,30 @@ class ImagePanel(QWidget):
             return
         share, words = self._bar
         left, bottom = square.left() + 2 * GRID, square.bottom() - 2 * GRID
-        bar = QRectF(left, bottom - 3, share * square.width(), 3)
-        painter.fillRect(bar.adjusted(-1, -1, 1, 1), colour("#000000", 140))
-        painter.fillRect(bar, colour("#ffffff"))
-        painter.setFont(font(SMALL_PX, strong=True))
-        for offset, ink in ((1, colour("#000000", 180)), (0, colour("#ffffff"))):
-            painter.setPen(ink)
-            painter.drawText(QPointF(left + offset, bottom - 8 + offset), words)
+        draw_scale_bar(painter, QPointF(left, bottom), share * square.width(), words)
+
+
+def scale_bar_of(most_px: float, pixel_size_angstrom: float | None) -> tuple[float, str]:
+    """Return length in pixels and words of a good scale bar of at most so many pixels."""
+    size = pixel_size_angstrom or 1.0
+    target = most_px * size
+    power = 10 ** math.floor(math.log10(target))
+    length = max(step * power for step in (1, 2, 5) if step * power <= target)
+    if not pixel_size_angstrom:
+        return length, f"{local(f'{length:g}')} px"
+    words = f"{local(f'{length:g}')} Å" if length < 10 else f"{local(f'{length / 10:g}')} nm"
+    return length / size, words if length < 10_000 else f"{local(f'{length / 10_000:g}')} µm"
+
+
+def draw_scale_bar(painter: QPainter, at: QPointF, length: float, words: str) -> None:
+    """Draw a bar whose lower left corner lies at a point, and its length in words above it."""
+    bar = QRectF(at.x(), at.y() - 3, length, 3)
+    painter.fillRect(bar.adjusted(-1, -1, 1, 1), colour("#000000", 140))
+    painter.fillRect(bar, colour("#ffffff"))
+    painter.setFont(font(SMALL_PX, strong=True))
+    for offset, ink in ((1, colour("#000000", 180)), (0, colour("#ffffff"))):
+        painter.setPen(ink)
+        painter.drawText(QPointF(at.x() + offset, at.y() - 8 + offset), words)
 
 
 class PictureRow(QWidget):

@@ -9,11 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from tvae_core.analysis.picks import FieldPicks, Picks
-from tvae_core.engine.detection.field_encoder import FieldEncoder
-from tvae_core.engine.device import device_of_run
-from tvae_core.engine.lifting.group_conv import LiftingConv
-from tvae_core.engine.model.checkpoint import model_from_bytes
-from tvae_core.errors import ConfigError
+from tvae_core.engine.detection.field_encoder import FieldEncoder, field_model
 from tvae_core.store import EmbeddingStore
 
 SURE = 1.0  # confidence of a pick that a person placed
@@ -42,13 +38,7 @@ def looked_at(
     CheckpointError, DeviceError
         No usable model, or the device is not here.
     """
-    model = model_from_bytes(store.weights(), store.path).eval()
-    if not isinstance(model.encoder.lifting, LiftingConv):
-        raise ConfigError(
-            "only a TARGET-VAE encoder can be applied to a larger image",
-            store.path, "use a run of the target-vae system",
-        )  # fmt: skip
-    model = model.to(device_of_run(device, store.header.config.train.device))
+    model = field_model(store, device)
     values = torch.from_numpy(field.values).to(model.points_px.device)
     looks = FieldEncoder(model).look(values, _pixels(field, places_px))
     attention = looks.attention.double().cpu().numpy()

@@ -24,13 +24,11 @@ from tvae_core.analysis.picks import (
 )
 from tvae_core.config import BadPixels, DataConfig
 from tvae_core.engine.detection.explain_away import Explainer, Objects, Scale, levelled
-from tvae_core.engine.device import device_of_run
-from tvae_core.engine.lifting.group_conv import LiftingConv
-from tvae_core.engine.model.checkpoint import model_from_bytes
+from tvae_core.engine.detection.field_encoder import field_model
 from tvae_core.engine.model.likelihood import expected_pixels
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.inference import Inferred, infer
-from tvae_core.errors import ConfigError, ImageFileError
+from tvae_core.errors import ImageFileError
 from tvae_core.geometry import axis_px
 from tvae_core.images.field import Field, prepare_field, without_bad_pixels
 from tvae_core.images.opening import open_stack
@@ -108,20 +106,7 @@ class Detector:
     ) -> None:
         self.settings = settings or DetectSettings()
         self.header = store.header
-        model = model_from_bytes(store.weights(), store.path).eval()
-        if not isinstance(model.encoder.lifting, LiftingConv):
-            raise ConfigError(
-                "only a TARGET-VAE encoder can be applied to a larger image",
-                store.path, "use a run of the target-vae system",
-            )  # fmt: skip
-        if model.model.ctf == "likelihood":
-            raise ConfigError(
-                "the model needs the CTF of each image, and that of a field is not known",
-                store.path,
-                "train on phase-flipped images to detect with the run",
-            )
-        own_device = self.header.config.train.device
-        self.model = model.to(device_of_run(self.settings.device, own_device))
+        self.model = field_model(store, self.settings.device)
         own = own_images(store, self.model, self.settings, images_at)
         self._own_dtype = own.dtype
         self.explainer, found = calibrated(self.model, own, self.settings, cancelled)

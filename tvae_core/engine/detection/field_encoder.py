@@ -18,14 +18,44 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from tvae_core.engine.device import device_of_run
+from tvae_core.engine.lifting.group_conv import LiftingConv
+from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.encoder import wrap
 from tvae_core.engine.model.target_vae import TargetVae
-from tvae_core.errors import Cancelled
+from tvae_core.errors import Cancelled, ConfigError
+from tvae_core.store import EmbeddingStore
 
 Places = NDArray[np.int64]
 _SMALLEST_TILE, _LARGEST_TILE = 32, 128
 _TILES_AT_ONCE = 4
 _LOOKS_AT_ONCE = 512
+
+
+def field_model(store: EmbeddingStore, device: str) -> TargetVae:
+    """Return the model of a store, on a device as `DetectSettings` names it, to look at fields.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be applied to a field.
+    CheckpointError, DeviceError
+        No usable model, or the device is not here.
+    """
+    model = model_from_bytes(store.weights(), store.path).eval()
+    if not isinstance(model.encoder.lifting, LiftingConv):
+        raise ConfigError(
+            "only a TARGET-VAE encoder can be applied to a larger image",
+            store.path,
+            "use a run of the target-vae system",
+        )
+    if model.model.ctf == "likelihood":
+        raise ConfigError(
+            "the model needs the CTF of each image, and that of a field is not known",
+            store.path,
+            "train on phase-flipped images to detect with the run",
+        )
+    return model.to(device_of_run(device, store.header.config.train.device))
 
 
 class Looks(NamedTuple):
