@@ -15,7 +15,8 @@ Float = NDArray[np.float64]
 FIT, PATCHY, UNEVEN, SECOND = range(4)
 TERMS = ("fit", "patchy", "uneven", "second object")
 FEWEST = 50  # images: below, there is no bulk to speak of
-EMPTY = 4.0  # score of an image that fits no better than noise does
+EMPTY = 5.0  # score of an image that fits no better than noise does
+_NOISE_SPREAD = 0.4  # of the second object's term over images of noise alone, at the least
 _NOISE_FIT = 2.33  # of the standard normal: 1 % of images of noise fit better
 _APART = 1.0  # between that and the bulk, or noise cannot be told from it
 _LOWEST = 1e-6
@@ -24,10 +25,11 @@ _LOWEST = 1e-6
 def junk_score(terms: Array) -> NDArray[np.float32]:
     """Return the junk score (N,) of images, 0 for what is like the bulk.
 
-    score = sqrt(sum over terms of max(s, 0)^2). For patchy, uneven and second object,
-    s = (log t - centre) / spread, where centre and spread are those of the shortest interval that
-    holds half of the images: junk up to a third of the set hardly moves it. For the fit,
-    s = 4 (centre - t) / (centre - 2.33): 4 where an image fits no better than noise.
+    score = sqrt(sum over terms of max(s, 0)^2). For patchy and uneven, s = (log t - centre) /
+    spread, where centre and spread are those of the shortest interval that holds half of the
+    images: junk up to a third of the set hardly moves it. For the second object,
+    s = (t - centre) / max(spread, 0.4), as it is in deviations of noise. For the fit,
+    s = 5 (centre - t) / (centre - 2.33): 5 where an image fits no better than noise.
 
     Parameters
     ----------
@@ -35,13 +37,14 @@ def junk_score(terms: Array) -> NDArray[np.float32]:
         In the order of `TERMS`. Fit: correlation of image and reconstruction, in standard
         deviations of the same for noise, from its mean. Patchy: standard deviation over blocks of
         the log residual variance. Uneven: mean square of the residual's block means. Second object:
-        highest matched-filter response of the residual, away from the object found.
+        sqrt(2 log likelihood ratio) of another object away from the one that was found.
     """
     values: Float = np.asarray(terms, np.float64)
     if len(values) < FEWEST:
         return np.zeros(len(values), np.float32)
     scores = [_emptiness(values[:, FIT])]
-    scores += [_above(np.log(np.maximum(values[:, t], _LOWEST))) for t in (PATCHY, UNEVEN, SECOND)]
+    scores += [_above(np.log(np.maximum(values[:, t], _LOWEST))) for t in (PATCHY, UNEVEN)]
+    scores.append(_above(values[:, SECOND], _NOISE_SPREAD))
     squares = np.square(np.maximum(np.stack(scores), 0.0))
     return np.asarray(np.sqrt(squares.sum(0)), np.float32)
 
@@ -53,9 +56,9 @@ def _emptiness(fit: Float) -> Float:
     return EMPTY * (centre - fit) / (centre - _NOISE_FIT)
 
 
-def _above(values: Float) -> Float:
+def _above(values: Float, least_spread: float = 0.0) -> Float:
     centre, spread = _bulk(values)
-    return (values - centre) / spread
+    return (values - centre) / max(spread, least_spread)
 
 
 def _bulk(values: Float) -> tuple[float, float]:

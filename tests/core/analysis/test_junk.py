@@ -50,8 +50,19 @@ def test_where_noise_cannot_be_told_from_the_bulk_a_low_fit_counts_in_spreads() 
 
 def test_the_scale_of_a_residual_does_not_matter() -> None:
     values = terms()
-    scaled = values * np.array([1.0, 3.0, 10.0, 0.2])
+    scaled = values * np.array([1.0, 3.0, 10.0, 1.0])
     np.testing.assert_allclose(junk_score(scaled), junk_score(values), rtol=1e-4, atol=1e-4)
+
+
+def test_a_second_object_is_told_in_deviations_of_noise() -> None:
+    """Images without noise are alike in it: a hair more than the others is no second object."""
+    values = terms()
+    values[:, SECOND] = 0.01 * values[:, SECOND]
+    values[:3, SECOND] = 0.1
+    values[3:6, SECOND] = 6.0
+    score = junk_score(values)
+    assert score[:3].max() < 5
+    assert score[3:6].min() > 10
 
 
 def test_equal_or_few_images_have_no_junk() -> None:

@@ -66,7 +66,7 @@ _SAME_PIXEL = 0.02
 _ATLAS_SIDE = 64
 _SOFTWARE = ("target-vae", "torch", "numpy", "h5py", "escnn")
 _PRINTS = "source/fingerprint"
-_JUNK_TERMS = "junk/terms/1"  # of a block of images; another number for other terms
+_JUNK_TERMS = "junk/terms/2"  # of a block of images; another number for other terms
 _JUNK_SAMPLE = 256
 Arrays = dict[str, NDArray[Any]]
 

@@ -18,11 +18,13 @@ from tvae_core.engine.model.likelihood import expected_pixels
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.inference import Inferred, infer
 
-_CONTENTS = 2
+_CONTENTS = 3
 _ROTATIONS = 16
 _BLOCKS = 5  # a side: residuals are compared over 5 x 5 blocks
 _BAND = (16, 32)  # sides in pixels: half the image's, within these
 _ENERGY = 0.95  # of the object within its radius
+_CTFS = 8  # of the set: the energy of an object is the mean over them
+_LEAST_SEEN = 0.1  # of an object's energy, by the image that it lies in
 _FLOOR = 1e-3  # of the residual's variance: what is blank has no logarithm
 
 
@@ -32,8 +34,11 @@ class JunkTerms:
 
     Parameters
     ----------
-    templates : (K R, C, m, m // 2 + 1) complex
-        Objects of the set at R angles: their spectra within the band, of unit norm.
+    templates : (K R, C, M, M // 2 + 1) complex
+        Objects of the set at R angles: their spectra within the band, by the band's noise variance.
+    penalty : (K R, M, M)
+        Half the energy of each object that an image shows of it at each place, by the same
+        variance; infinite where too little is seen of it.
     radius_px : float
         Of the circle that holds an object.
     variance : float
@@ -43,6 +48,7 @@ class JunkTerms:
     """
 
     templates: Tensor
+    penalty: Tensor
     radius_px: float
     variance: float
     noise_fit: tuple[float, float]
@@ -57,8 +63,11 @@ class JunkTerms:
         empty = _fit(model, noise, infer(model, noise, 1.0, sample.ctf))
         objects = _objects(model, found.z_mean)
         spread = max(float(empty.std()), 1e-6)
+        noise_in_band = _band_variance(residual)
+        device = model.points_px.device
         return cls(
-            templates=_unit(_within_band(objects)).to(model.points_px.device),
+            templates=(_spectra(objects) / noise_in_band).to(device),
+            penalty=(_half_energy(model, objects, sample.ctf) / noise_in_band).to(device),
             radius_px=_radius_px(objects),
             variance=float(residual.square().mean()),
             noise_fit=(float(empty.mean()), spread),
@@ -78,30 +87,29 @@ class JunkTerms:
         patchy = (energy + _FLOOR * self.variance).log().flatten(1).std(1)
         uneven = blocks.mean((1, 3, 5)).square().flatten(1).mean(1) / self.variance
         second = self._second(_seen_back(model, residual, ctf), found.shift_px)
-        terms = torch.stack([fit, patchy, uneven, second / math.sqrt(self.variance)], 1)
+        terms = torch.stack([fit, patchy, uneven, second], 1)
         return terms.numpy().astype(np.float32)
 
     def _second(self, residual: Tensor, shift_px: Tensor) -> Tensor:
-        """Return the highest response (B,) to any template farther away than an object's radius."""
-        side, band = residual.shape[-1], _band(residual.shape[-1])
-        spectra = _within_band(residual)
-        step = side / band
-        along = ((torch.arange(band) + band // 2) % band - band // 2) * step
-        x = along[None, None, :] - shift_px[:, 0, None, None]
-        y = -along[None, :, None] - shift_px[:, 1, None, None]
-        far = torch.hypot(x, y) >= self.radius_px
+        """Return how much more likely a second object makes residuals (B, C, H, W), (B,).
+
+        In deviations of noise, sqrt(2 log ratio); 0 where none makes them more likely.
+        """
+        places = _places(residual.shape[-1])
+        x = places[None, None, :] - shift_px[:, 0, None, None]
+        y = -places[None, :, None] - shift_px[:, 1, None, None]
+        far = torch.hypot(x, y) >= self.radius_px  # (B, M, M)
         device = self.templates.device
         size = self._at_once
-        blocks = zip(torch.split(spectra, size), torch.split(far, size), strict=True)
-        parts = [self._highest(some.to(device), allowed.to(device)) for some, allowed in blocks]
-        return torch.cat(parts).cpu()
+        both = zip(torch.split(_spectra(residual), size), torch.split(far, size), strict=True)
+        ratios = [self._log_ratio(some.to(device), apart.to(device)) for some, apart in both]
+        return (2 * torch.cat(ratios).clamp_min(0)).sqrt().cpu()
 
-    def _highest(self, spectra: Tensor, allowed: Tensor) -> Tensor:
-        """Return the highest response (n,) of each image where it is `allowed` (n, m, m)."""
-        band = allowed.shape[-1]
-        product = (spectra[:, None] * self.templates.conj()).sum(2)  # (n, K R, m, m // 2 + 1)
-        response = torch.fft.irfft2(product, s=(band, band)).amax(1)
-        highest: Tensor = response.masked_fill(~allowed, 0.0).amax((1, 2))
+    def _log_ratio(self, spectra: Tensor, far: Tensor) -> Tensor:
+        """Return the highest log likelihood ratio (n,) of an object at any place that is `far`."""
+        product = (spectra[:, None] * self.templates.conj()).sum(2)  # (n, K R, M, M // 2 + 1)
+        ratio = (torch.fft.irfft2(product, s=far.shape[-2:]) - self.penalty).amax(1)
+        highest: Tensor = ratio.masked_fill(~far, 0.0).amax((1, 2))
         return highest
 
     @property
@@ -170,25 +178,69 @@ def _band(side: int) -> int:
 
 
 def _within_band(images: Tensor) -> Tensor:
-    """Return the low frequencies (..., m, m // 2 + 1) of images (..., H, W) without their mean."""
-    half = _band(images.shape[-1]) // 2
+    """Return images (..., H, W) of mean zero in fewer, larger pixels (..., m, m): the same band."""
+    side, band = images.shape[-1], _band(images.shape[-1])
+    half = band // 2
     spectra = torch.fft.rfft2(images)[..., : half + 1]
     kept = torch.cat([spectra[..., :half, :], spectra[..., -half:, :]], -2)
     kept[..., 0, 0] = 0
-    return kept
+    smaller: Tensor = torch.fft.irfft2(kept, s=(band, band)) * (band / side) ** 2
+    return smaller
 
 
-def _unit(spectra: Tensor) -> Tensor:
-    norm = spectra.abs().square().sum((1, 2, 3), keepdim=True).sqrt()
-    unit: Tensor = spectra / norm.clamp_min(1e-12)
-    return unit
+def _spectra(images: Tensor) -> Tensor:
+    """Return spectra (..., M, M // 2 + 1) within the band, blank around images: M = 2 m."""
+    size = 2 * _band(images.shape[-1])
+    spectra: Tensor = torch.fft.rfft2(_within_band(images), s=(size, size))
+    return spectra
+
+
+def _places(side: int) -> Tensor:
+    """Return the shifts (M,) in pixels, in a transform's order, that `_spectra` compares."""
+    band = _band(side)
+    return ((torch.arange(2 * band) + band) % (2 * band) - band) * (side / band)
+
+
+def _band_variance(residual: Tensor) -> float:
+    """Return the variance of residuals within the band, of the middlemost image."""
+    middle = _within_band(residual).square().mean((1, 2, 3)).median()
+    return max(float(middle), torch.finfo(torch.float32).tiny)
+
+
+def _half_energy(model: TargetVae, objects: Tensor, ctf: Tensor | None) -> Tensor:
+    """Return half the energy (K R, M, M) that an image shows of each object at each place.
+
+    Seen through a CTF, it is the mean over a few of the set's.
+    """
+    if ctf is None:
+        return _half_energy_of(model, objects)
+    some = ctf[:: max(1, len(ctf) // _CTFS)][:_CTFS]
+    energies = [_half_energy_of(model, _through(model, objects, one)) for one in some]
+    return torch.stack(energies).mean(0)
+
+
+def _half_energy_of(model: TargetVae, objects: Tensor) -> Tensor:
+    small = _within_band(objects)
+    band = small.shape[-1]
+    size = 2 * band
+    inside = model.inside.cpu().float()[None, None]
+    mask = torch.nn.functional.interpolate(inside, (band, band), mode="area")[0]
+    product = torch.fft.rfft2(mask, s=(size, size))
+    product = product * torch.fft.rfft2(small.square().sum(1), s=(size, size)).conj()
+    shown = torch.fft.irfft2(product, s=(size, size)).clamp_min(0)
+    enough = shown >= _LEAST_SEEN * small.square().sum((1, 2, 3))[:, None, None]
+    penalty: Tensor = (shown / 2).masked_fill(~enough, torch.inf)
+    return penalty
 
 
 def _seen_back(model: TargetVae, residual: Tensor, ctf: Tensor | None) -> Tensor:
     """Return a residual filtered by the CTF, as a matched filter of what is seen through it is."""
-    if ctf is None:
-        return residual
+    return residual if ctf is None else _through(model, residual, ctf)
+
+
+def _through(model: TargetVae, images: Tensor, ctf: Tensor) -> Tensor:
+    """Return images (B, C, H, W) seen through the CTF of each (B, 9), or of all (9,)."""
     device = model.points_px.device
-    flat = residual.flatten(2).transpose(1, 2).to(device)
-    seen = model.through_ctf(flat, ctf.to(device)).transpose(1, 2).cpu()
-    return seen.reshape(residual.shape)
+    flat = images.flatten(2).transpose(1, 2).to(device)
+    seen = model.through_ctf(flat, ctf.expand(len(images), -1).to(device))
+    return seen.transpose(1, 2).cpu().reshape(images.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.training.train import train
 from tvae_core.engine.using.embed import embed
 from tvae_core.engine.using.inference import Inferred, infer
-from tvae_core.engine.using.junk_terms import JunkTerms, _unit, _within_band
+from tvae_core.engine.using.junk_terms import JunkTerms, _half_energy, _spectra, _within_band
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore, validate
 
@@ -29,19 +30,56 @@ def blob(x: float, y: float, side: int = SIDE) -> torch.Tensor:
     return (-apart / 18).exp()[None]
 
 
-@pytest.mark.parametrize("place", [(12.0, 3.0), (-9.0, 10.0), (0.0, -14.0)])
-def test_a_second_object_is_found_where_the_first_is_not(place: tuple[float, float]) -> None:
-    template = _unit(_within_band(blob(0, 0)[None]))
-    terms = JunkTerms(template, 6.0, 1.0, (0.0, 1.0))
-    residual = blob(*place)[None]
-    centre = torch.zeros(1, 2)
-    response = terms._second(residual, centre)
-    energy = _within_band(residual).abs().square().sum().sqrt()
-    full = terms._second(blob(12, 0)[None], centre)
-    assert response == pytest.approx(full.item(), rel=0.05)  # places between the band's pixels
-    assert energy > 0
-    beside = terms._second(residual, torch.tensor([place]))
-    assert beside < 0.5 * response  # the object that was found itself does not count
+class Frame:
+    """A model as far as the terms of a second object ask for one: which pixels are compared."""
+
+    def __init__(self, inside: torch.Tensor) -> None:
+        self.inside = inside
+
+
+def spots(inside: torch.Tensor | None = None) -> JunkTerms:
+    """Terms of a set whose objects are spots in white noise of variance 0.01."""
+    frame = Frame(torch.ones(SIDE, SIDE, dtype=torch.bool) if inside is None else inside)
+    spot = blob(0, 0)[None]
+    penalty = _half_energy(cast(TargetVae, frame), spot, None)
+    return JunkTerms(_spectra(spot) / 0.01, penalty / 0.01, 6.0, 1.0, (0.0, 1.0))
+
+
+CENTRE = torch.zeros(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("place", "seen"),
+    [((12.0, 3.0), 1.0), ((-9.0, 10.0), 1.0), ((0.0, -14.0), 1.0), ((20.0, 2.0), 0.5),
+     ((-20.0, 20.0), 0.25)],
+)  # fmt: skip
+def test_a_second_object_counts_by_what_the_image_shows_of_it(
+    place: tuple[float, float], seen: float
+) -> None:
+    """The ratio of likelihoods of an object that is there is half its energy by the noise's."""
+    terms = spots()
+    small = _within_band(blob(0, 0)[None])
+    wanted = (seen * float(small.square().sum()) / 0.01) ** 0.5
+    assert terms._second(blob(*place)[None], CENTRE).item() == pytest.approx(
+        wanted, rel=0.2
+    )  # a mean of zero
+    beside = terms._second(blob(*place)[None], torch.tensor([place]))
+    assert beside < 0.6 * wanted  # the object that was found itself does not count
+
+
+def test_what_is_less_than_half_an_object_is_none() -> None:
+    terms, whole = spots(), blob(12, 3)[None]
+    assert terms._second(0 * whole, CENTRE) == 0
+    assert terms._second(0.4 * whole, CENTRE) < 0.2 * terms._second(whole, CENTRE)
+    assert terms._second(-whole, CENTRE) < 0.2 * terms._second(whole, CENTRE)
+
+
+def test_where_nothing_is_compared_no_object_is_looked_for() -> None:
+    left = torch.ones(SIDE, SIDE, dtype=torch.bool)
+    left[:, SIDE // 2 :] = False
+    terms = spots(left)
+    assert torch.isinf(terms.penalty[0, 0, 8])  # 16 px to the right: the middle of what is left out
+    assert torch.isfinite(terms.penalty[0, 0, -5])
 
 
 @pytest.fixture(scope="module")
