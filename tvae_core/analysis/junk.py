@@ -15,10 +15,11 @@ Float = NDArray[np.float64]
 FIT, PATCHY, UNEVEN, SECOND = range(4)
 TERMS = ("fit", "patchy", "uneven", "second object")
 FEWEST = 50  # images: below, there is no bulk to speak of
-EMPTY = 5.0  # score of an image that fits no better than noise does
-_NOISE_SPREAD = 0.4  # of the second object's term over images of noise alone, at the least
+EMPTY = 5.0  # score of an image that fits no better than noise does, where noise is far away
+_POSES = 3.5  # deviations that the best of all poses of a second object reaches in noise alone
+_NOISE_SPREAD = 0.4  # of that over images of noise
 _NOISE_FIT = 2.33  # of the standard normal: 1 % of images of noise fit better
-_APART = 1.0  # between that and the bulk, or noise cannot be told from it
+_NARROW = 2.0  # a spread of the fit counts so much: it varies with defocus, and has short tails
 _LOWEST = 1e-6
 
 
@@ -28,8 +29,9 @@ def junk_score(terms: Array) -> NDArray[np.float32]:
     score = sqrt(sum over terms of max(s, 0)^2). For patchy and uneven, s = (log t - centre) /
     spread, where centre and spread are those of the shortest interval that holds half of the
     images: junk up to a third of the set hardly moves it. For the second object,
-    s = (t - centre) / max(spread, 0.4), as it is in deviations of noise. For the fit,
-    s = 5 (centre - t) / (centre - 2.33): 5 where an image fits no better than noise.
+    s = (t - max(centre, 3.5)) / max(spread, 0.4), as it is in deviations of noise. For the fit,
+    s = (centre - t) / max(spread / 2, (centre - 2.33) / 5): 5 where an image fits no better than
+    the best 1 % of noise, less where the bulk is not far from that.
 
     Parameters
     ----------
@@ -44,21 +46,20 @@ def junk_score(terms: Array) -> NDArray[np.float32]:
         return np.zeros(len(values), np.float32)
     scores = [_emptiness(values[:, FIT])]
     scores += [_above(np.log(np.maximum(values[:, t], _LOWEST))) for t in (PATCHY, UNEVEN)]
-    scores.append(_above(values[:, SECOND], _NOISE_SPREAD))
+    centre, spread = _bulk(values[:, SECOND])
+    scores.append((values[:, SECOND] - max(centre, _POSES)) / max(spread, _NOISE_SPREAD))
     squares = np.square(np.maximum(np.stack(scores), 0.0))
     return np.asarray(np.sqrt(squares.sum(0)), np.float32)
 
 
 def _emptiness(fit: Float) -> Float:
     centre, spread = _bulk(fit)
-    if centre - _NOISE_FIT < _APART:
-        return (centre - fit) / spread
-    return EMPTY * (centre - fit) / (centre - _NOISE_FIT)
+    return (centre - fit) / max(spread / _NARROW, (centre - _NOISE_FIT) / EMPTY)
 
 
-def _above(values: Float, least_spread: float = 0.0) -> Float:
+def _above(values: Float) -> Float:
     centre, spread = _bulk(values)
-    return (values - centre) / max(spread, least_spread)
+    return (values - centre) / spread
 
 
 def _bulk(values: Float) -> tuple[float, float]:

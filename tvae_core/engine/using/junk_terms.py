@@ -24,7 +24,7 @@ _BLOCKS = 5  # a side: residuals are compared over 5 x 5 blocks
 _BAND = (16, 32)  # sides in pixels: half the image's, within these
 _ENERGY = 0.95  # of the object within its radius
 _CTFS = 8  # of the set: the energy of an object is the mean over them
-_LEAST_SEEN = 0.1  # of an object's energy, by the image that it lies in
+_LEAST_SEEN = 0.2  # of an object's energy, by the image that it lies in
 _FLOOR = 1e-3  # of the residual's variance: what is blank has no logarithm
 
 
