@@ -27,5 +27,11 @@ def cpu_seconds(statement: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-for statement in STATEMENTS:
-    print(f"{min(cpu_seconds(statement) for _ in range(5)):.3f} CPU s  {statement}")
+def main() -> None:
+    """Print a line a statement."""
+    for statement in STATEMENTS:
+        print(f"{min(cpu_seconds(statement) for _ in range(5)):.3f} CPU s  {statement}")
+
+
+if __name__ == "__main__":
+    main()

@@ -82,6 +82,7 @@ _MUON = (
 # noisy hinges at half the pixels, which their smallest detail allows, and the prior of their shifts
 _COARSE = (
     "data.downsample_px=24", "model.shift_prior_std_px=1.2", "model.fourier_scale_px=1.25",
+    "train.optimizer=adam", "train.pixel_share=0.0625", "train.warmup_steps=50",
 )  # fmt: skip
 _COARSE_MUON = (
     *_COARSE, "train.optimizer=muon", "train.matrix_rate=0.01", "train.batch_size=20",
@@ -105,6 +106,12 @@ CONFIGS: dict[str, tuple[str, ...]] = {
         *_COARSE_MUON,
         "train.content_start=linear",
         "train.taught_share=0.8",
+    ),
+    "linear-start-quarter": (
+        *_COARSE_MUON,
+        "train.content_start=linear",
+        "train.taught_share=0.8",
+        "train.pixel_share=0.25",
     ),
     "auto-start": ("train.content_start=auto",),
     "muon-40-unit-pitch-3": (*_BATCH_40, "model.shift_pitch_px=3"),

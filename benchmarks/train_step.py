@@ -30,7 +30,7 @@ from tvae_core.presets import load_preset
 
 PLAIN = "plain baseline"
 PRESET = "the preset"
-_CELLS = ("model.shift_limit_sigmas=4",)
+WITHIN_4_SIGMA = ("model.shift_limit_sigmas=4",)
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Case:
 def _paper(share: str) -> dict[str, tuple[str, ...]]:
     return {
         f"{PRESET}: all pixels, all cells": (),
-        "cells within 4 sigma": _CELLS,
-        f"and 1/{share} of the pixels": (*_CELLS, f"train.pixel_share={1 / int(share)}"),
+        "cells within 4 sigma": WITHIN_4_SIGMA,
+        f"and 1/{share} of the pixels": (*WITHIN_4_SIGMA, f"train.pixel_share={1 / int(share)}"),
     }
 
 

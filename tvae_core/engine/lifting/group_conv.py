@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from tvae_core.engine.lifting.escnn_import import escnn_is_installed, import_escnn
 from tvae_core.engine.lifting.fourier_conv import FourierPlan
 from tvae_core.engine.lifting.lifting_method import Method, fastest
+from tvae_core.engine.lifting.patch_conv import correlate_patches
 from tvae_core.engine.lifting.planar_basis import planar_basis
 from tvae_core.errors import CheckpointError
 
@@ -89,8 +90,9 @@ class LiftingConv(nn.Module):
     """Convolution of (B, C, H, W) with R turned copies of K steerable filters.
 
     A model made for training holds the free weights (K, C, n) of escnn's basis. A model loaded for
-    use holds the expanded filters only and needs no escnn. The convolution is done directly or by
-    products in Fourier space, whichever was measured to be faster (`lifting_method.fastest`).
+    use holds the expanded filters only and needs no escnn. The convolution is done directly, by
+    products of patches or in Fourier space, whichever was measured to be faster
+    (`lifting_method.fastest`).
 
     Parameters
     ----------
@@ -189,8 +191,8 @@ class LiftingConv(nn.Module):
         plan = FourierPlan(images.shape[-1], self.shape[-1], padding, pitch)
         method = self.choose_method(plan, trained=torch.is_grad_enabled())
         bank = self._held if self._held is not None else self._kept_bank(plan)
-        if method == "direct" or images.requires_grad:
-            return self._direct(images, plan, bank if method == "direct" else self.filters())
+        if method != "fourier" or images.requires_grad:
+            return self._direct(images, plan, bank if method != "fourier" else self.filters())
         return plan.correlate(images, bank, (self.rotations, self.kernels))
 
     @property
@@ -215,8 +217,9 @@ class LiftingConv(nn.Module):
         return self._kept[1]
 
     def _direct(self, images: Tensor, plan: FourierPlan, filters: Tensor) -> Tensor:
-        padded = F.pad(images, (plan.padding,) * 4)
+        padded, shape = F.pad(images, (plan.padding,) * 4), (self.rotations, self.kernels)
+        if self.method == "patches" and not images.requires_grad:
+            return correlate_patches(padded, filters, plan.pitch, shape)
         lifted = F.conv2d(padded, filters, stride=plan.pitch)  # (B, R K, h, w)
-        batch, _, height, width = lifted.shape
         last = lifted.permute(0, 2, 3, 1)
-        return last.reshape(batch, height, width, self.rotations, self.kernels)
+        return last.reshape(*last.shape[:3], *shape)

@@ -19,10 +19,12 @@ from torch.nn import functional as F
 from tvae_core.caches import cache_folder
 from tvae_core.engine.device import mixed_precision, working_set_bytes
 from tvae_core.engine.lifting.fourier_conv import FourierPlan
+from tvae_core.engine.lifting.patch_conv import correlate_patches
 from tvae_core.files import write_text
 
-Method = Literal["direct", "fourier"]
-METHODS: tuple[Method, ...] = ("direct", "fourier")
+Method = Literal["direct", "patches", "fourier"]
+METHODS: tuple[Method, ...] = ("direct", "patches", "fourier")
+_ON_CPU: tuple[Method, ...] = ("direct", "fourier")  # its direct convolution makes patches itself
 Shape = tuple[int, int, int, int]
 _REPEATS = 3
 _HOPELESS = 8.0
@@ -45,14 +47,15 @@ def fastest(
     turns = 2 if rotations % 2 == 0 else 1
     direct = plan.places**2 * shape[0] * shape[1] * shape[2] * shape[3]
     ratio = direct / plan.multiply_adds(shape[0] // turns, shape[1])
-    if not 1 / _HOPELESS < ratio < _HOPELESS:  # nothing to measure
+    if device.type == "cpu" and not 1 / _HOPELESS < ratio < _HOPELESS:  # nothing to measure
         return "fourier" if ratio > 1 else "direct"
     key = _key(shape, turns, plan, device, trained)
     known = _read().get(key)
-    if known in METHODS:
-        return "fourier" if known == "fourier" else "direct"
+    for method in METHODS:
+        if known == method:
+            return method
     seconds = measure(shape, turns, plan, device, trained)
-    found = min(METHODS, key=lambda method: seconds[method])
+    found = min(seconds, key=lambda method: seconds[method])
     _write(key, found)
     return found
 
@@ -60,7 +63,7 @@ def fastest(
 def measure(
     shape: Shape, turns: int, plan: FourierPlan, device: torch.device, trained: bool
 ) -> dict[Method, float]:
-    """Return the seconds an image takes either way, forward and, when trained, backward."""
+    """Return the seconds an image takes each way, forward and, when trained, backward."""
     count = _measured_on(shape, plan, device)
     images = torch.ones(count, shape[1], plan.side, plan.side, device=device)  # values do not count
     filters = torch.ones(shape, device=device)
@@ -70,13 +73,18 @@ def measure(
     def direct() -> Tensor:
         return F.conv2d(F.pad(images, (plan.padding,) * 4), filters, stride=plan.pitch)
 
+    def patches() -> Tensor:
+        padded = F.pad(images, (plan.padding,) * 4)
+        return correlate_patches(padded, filters, plan.pitch, shape[:1])
+
     def fourier() -> Tensor:
         return plan.correlate(images, spectrum, (turns, shape[0] // turns))
 
-    return {
-        "direct": _seconds(direct, filters, device, trained) / len(images),
-        "fourier": _seconds(fourier, spectrum, device, trained) / len(images),
-    }
+    ways: dict[Method, tuple[Callable[[], Tensor], Tensor]] = {
+        "direct": (direct, filters), "patches": (patches, filters), "fourier": (fourier, spectrum),
+    }  # fmt: skip
+    tried = _ON_CPU if device.type == "cpu" else METHODS
+    return {m: _seconds(*ways[m], device, trained) / len(images) for m in tried}
 
 
 def _measured_on(shape: Shape, plan: FourierPlan, device: torch.device) -> int:
@@ -107,6 +115,7 @@ def _key(shape: Shape, turns: int, plan: FourierPlan, device: torch.device, trai
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     threads = torch.get_num_threads() if device.type == "cpu" else 0
     sizes = "x".join(map(str, (*shape, turns, plan.side, plan.padding)))
+    sizes += "" if device.type == "cpu" else " of three"
     sizes += f"/{plan.pitch}" if plan.pitch > 1 else ""
     return f"{name} {threads} threads {sizes} {'trained' if trained else 'used'}"
 

@@ -35,20 +35,25 @@ def content_layers(model: ModelConfig) -> nn.Sequential:
 class _Cosines(torch.autograd.Function):
     """sqrt(2) cos(points @ waves) of points (P, 3) and waves (B, 3, F); no gradient to points.
 
-    Backwards only three sums a wave are wanted, so the sign and the factor are put on those.
+    Phases are in the waves' precision, cosines and sines in that of the layer that follows: bf16
+    under autocast, half the bytes. Backwards only three sums a wave are wanted, so the sign and the
+    factor are put on those.
     """
 
     @staticmethod
-    def forward(ctx: Any, points: Tensor, waves: Tensor) -> Tensor:
+    def forward(ctx: Any, points: Tensor, waves: Tensor, dtype: torch.dtype) -> Tensor:
         phase = points @ waves
         ctx.save_for_backward(points, phase)
-        return phase.cos().mul_(math.sqrt(2.0))
+        out = phase.new_empty(phase.shape, dtype=dtype)
+        return torch.cos(phase, out=out).mul_(math.sqrt(2.0))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:
         points, phase = ctx.saved_tensors
-        return None, (points.T @ phase.sin().mul_(gradient)).mul_(-math.sqrt(2.0))
+        sine = phase.new_empty(phase.shape, dtype=gradient.dtype)
+        sums = points.T.to(sine.dtype) @ torch.sin(phase, out=sine).mul_(gradient)
+        return None, sums.to(phase.dtype).mul_(-math.sqrt(2.0)), None
 
 
 GridPart = tuple[slice, slice]
@@ -123,11 +128,16 @@ class Generator(nn.Module):
 
     def _features(self, points_px: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
         # in full precision also under autocast: phases reach tens of turns, bf16 has 8 bits
-        with torch.autocast(points_px.device.type, enabled=False):
+        kind, dtype = points_px.device.type, self.frequencies.dtype
+        if torch.is_autocast_enabled(kind):
+            dtype = torch.get_autocast_dtype(kind)
+        with torch.autocast(kind, enabled=False):
             turned, constant = self._turned(angle_rad, shift_px)
             ones = torch.ones_like(points_px[:, :1])
             waves = torch.cat([turned, constant[:, None]], 1)  # (B, 3, F)
-            features: Tensor = _Cosines.apply(torch.cat([points_px, ones], 1), waves)  # type: ignore[no-untyped-call]
+            features: Tensor = _Cosines.apply(  # type: ignore[no-untyped-call]
+                torch.cat([points_px, ones], 1), waves, dtype
+            )
             return features  # (B, P, F)
 
     def _turned(self, angle_rad: Tensor, shift_px: Tensor) -> tuple[Tensor, Tensor]:

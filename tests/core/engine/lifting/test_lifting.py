@@ -94,8 +94,9 @@ def test_a_layer_gives_the_same_either_way(rotations: int) -> None:
         out = lifting(images, 2)
         (gradient,) = torch.autograd.grad(out.square().sum(), lifting.weights)
         found[method] = (out, gradient)
-    torch.testing.assert_close(found["fourier"][0], found["direct"][0], **CLOSE)
-    torch.testing.assert_close(found["fourier"][1], found["direct"][1], atol=1e-3, rtol=1e-3)
+    for method in ("fourier", "patches"):
+        torch.testing.assert_close(found[method][0], found["direct"][0], **CLOSE)
+        torch.testing.assert_close(found[method][1], found["direct"][1], atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("method", lifting_method.METHODS)
