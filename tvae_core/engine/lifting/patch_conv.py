@@ -9,13 +9,16 @@ Shapes: B batch, C channels, H W padded image, M filters, k kernel side, h w pla
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 _CHUNK_BYTES = 512 << 20
+_ALIGNED = 8  # columns: products of odd numbers of them run on a GPU's slower kernels
 
 
 def correlate_patches(
@@ -50,7 +53,8 @@ class _Patches(torch.autograd.Function):
         ctx.save_for_backward(padded)
         ctx.side, ctx.pitch = filters.shape[-1], pitch
         ctx.shape, ctx.dtype = filters.shape, filters.dtype
-        bank = filters.flatten(1).to(padded.dtype).T  # (C k k, M)
+        bank = filters.flatten(1).to(padded.dtype)
+        bank = F.pad(bank, (0, -bank.shape[1] % _ALIGNED)).T  # (C k k and zeros, M)
         places = _places(padded, ctx.side, pitch)
         out = padded.new_empty(len(padded), *places, *shape)
         with torch.autocast(padded.device.type, enabled=False):
@@ -63,12 +67,13 @@ class _Patches(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
         (padded,) = ctx.saved_tensors
-        found = torch.zeros(ctx.shape, dtype=ctx.dtype, device=padded.device).flatten(1)
+        count, taps = ctx.shape[0], math.prod(ctx.shape[1:])
+        found = padded.new_zeros(count, taps + -taps % _ALIGNED, dtype=ctx.dtype)
         with torch.autocast(padded.device.type, enabled=False):
             for some in _together(padded, ctx.side, ctx.pitch):
                 rows = gradient[some].flatten(3).flatten(0, 2).to(padded.dtype)
                 found += rows.T @ _patches(padded[some], ctx.side, ctx.pitch)
-        return None, found.view(ctx.shape), None, None
+        return None, found[:, :taps].reshape(ctx.shape), None, None
 
 
 def _places(padded: Tensor, side: int, pitch: int) -> tuple[int, int]:
@@ -77,9 +82,14 @@ def _places(padded: Tensor, side: int, pitch: int) -> tuple[int, int]:
 
 
 def _patches(padded: Tensor, side: int, pitch: int) -> Tensor:
-    """Return the patches (B h w, C k k) of padded images."""
+    """Return the patches (B h w, C k k) of padded images, with columns of zeros at the end."""
     views = padded.unfold(2, side, pitch).unfold(3, side, pitch)  # (B, C, h, w, k, k)
-    return views.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(0, 2)
+    views = views.permute(0, 2, 3, 1, 4, 5)
+    places, taps = views.shape[:3], math.prod(views.shape[3:])
+    rows = padded.new_empty(*places, taps + -taps % _ALIGNED)
+    rows[..., :taps].unflatten(3, views.shape[3:]).copy_(views)
+    rows[..., taps:] = 0
+    return rows.flatten(0, 2)
 
 
 def _together(padded: Tensor, side: int, pitch: int) -> list[slice]:
