@@ -87,7 +87,7 @@ def _patches(padded: Tensor, side: int, pitch: int) -> Tensor:
     views = views.permute(0, 2, 3, 1, 4, 5)
     places, taps = views.shape[:3], math.prod(views.shape[3:])
     rows = padded.new_empty(*places, taps + -taps % _ALIGNED)
-    rows[..., :taps].unflatten(3, views.shape[3:]).copy_(views)
+    rows[..., :taps].view(views.shape).copy_(views)
     rows[..., taps:] = 0
     return rows.flatten(0, 2)
 
