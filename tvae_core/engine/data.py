@@ -58,10 +58,20 @@ class Batch:
         return len(self.images)
 
     def to(self, device: torch.device) -> Batch:
-        """Return the batch on a device."""
-        ctf = None if self.ctf is None else self.ctf.to(device)
-        index = None if self.index is None else self.index.to(device)
-        return Batch(self.images.to(device), ctf, index)
+        """Return the batch on a device; nobody waits for the copy where it is `pinned`."""
+        soon = device.type == "cuda"
+        ctf = None if self.ctf is None else self.ctf.to(device, non_blocking=soon)
+        index = None if self.index is None else self.index.to(device, non_blocking=soon)
+        return Batch(self.images.to(device, non_blocking=soon), ctf, index)
+
+    def pinned(self) -> Batch:
+        """Return the batch in memory from which a GPU takes it by itself, if there is any left."""
+        try:
+            ctf = None if self.ctf is None else self.ctf.pin_memory()
+            index = None if self.index is None else self.index.pin_memory()
+            return Batch(self.images.pin_memory(), ctf, index)
+        except RuntimeError:
+            return self
 
     @property
     def numbers(self) -> Tensor:
@@ -74,7 +84,8 @@ class Batch:
         """Return the batch with its numbers, already on a device; its parts then keep them."""
         if self.index is None:
             return Batch(self.images, self.ctf, torch.arange(len(self), device=device))
-        return Batch(self.images, self.ctf, self.index.to(device))
+        soon = device.type == "cuda"
+        return Batch(self.images, self.ctf, self.index.to(device, non_blocking=soon))
 
     def split(self, size: int) -> Iterator[Batch]:
         """Yield the batch in parts of at most `size` images."""
@@ -196,8 +207,11 @@ def _read_together(images: PreparedImages, group: list[Indices]) -> Iterator[Bat
         yield _batch(images, read[rows], batch)
 
 
-def prefetch(images: PreparedImages, batches: Iterable[Indices]) -> Iterator[Batch]:
-    """Yield each batch, its images read by a thread a few batches ahead."""
+def prefetch(
+    images: PreparedImages, batches: Iterable[Indices], device: torch.device | None = None
+) -> Iterator[Batch]:
+    """Yield each batch, its images read by a thread a few batches ahead, for use on `device`."""
+    pinned = device is not None and device.type == "cuda"
     ready: queue.Queue[Batch | BaseException | None] = queue.Queue(_AHEAD)
     stop = threading.Event()
 
@@ -214,7 +228,7 @@ def prefetch(images: PreparedImages, batches: Iterable[Indices]) -> Iterator[Bat
             for batch in swept(images, batches):
                 if stop.is_set():
                     return
-                offer(batch)
+                offer(batch.pinned() if pinned else batch)
             offer(None)
         except Exception as error:  # noqa: BLE001  handed to the consumer, which raises it
             offer(error)

@@ -181,6 +181,7 @@ class PretendedGpu(TorchDispatchMode):
         self.waits: Counter[str] = Counter()
         self.operations: Counter[str] = Counter()
         self._going: torch.device | None = None
+        self._pins: list[torch.Tensor] = []
 
     def __enter__(self) -> PretendedGpu:
         self._stack = ExitStack()
@@ -219,17 +220,27 @@ class PretendedGpu(TorchDispatchMode):
             (cuda, "manual_seed_all", _refused("every GPU was seeded")),
             # a build for CUDA would ask its driver, which is not here
             (torch.accelerator, "current_accelerator", lambda *_, **__: None),
+            (torch.Tensor, "pin_memory", lambda tensor: self._pinned(tensor)),
             (torch, "Generator", _Generator),
             (torch, "autocast", _autocast),
             # a wrapper cannot be an inference tensor
             (torch.inference_mode, "__enter__", lambda mode: _enter_no_grad(mode)),
             (torch.inference_mode, "__exit__", lambda mode, *error: mode.instead.__exit__(*error)),
             (clip_grad, "_group_tensors_by_device_and_dtype", _grouped),
+            (optimizers.Optimizer, "_group_tensors_by_device_and_dtype", staticmethod(_grouped)),
         ]
 
     def _replace_parameters(self, on: bool) -> None:
         torch._C._set_only_lift_cpu_tensors(on)
         torch.__future__.set_overwrite_module_params_on_conversion(on)
+
+    def _pinned(self, tensor: torch.Tensor) -> torch.Tensor:
+        self._pins.append(tensor.clone())
+        return self._pins[-1]
+
+    def _is_pinned(self, tensor: torch.Tensor) -> bool:
+        place = tensor.untyped_storage().data_ptr()
+        return any(pin.untyped_storage().data_ptr() == place for pin in self._pins)
 
     def wait(self, why: str) -> None:
         """Count a wait of the host for the device."""
@@ -271,7 +282,7 @@ class PretendedGpu(TorchDispatchMode):
         if name == "_local_scalar_dense" or name in _WAITING:
             self.wait(name)
         elif name in ("_to_copy", "copy_"):
-            if leaving or host:
+            if leaving or not all(map(self._is_pinned, host)):
                 self.wait("copy between host and device")
             return
         elif name in _BY_INDEX:

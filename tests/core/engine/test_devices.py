@@ -199,7 +199,7 @@ def test_the_faster_lifting_is_measured_on_the_gpu(gpu: PretendedGpu) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("sampler", ["cells", "gumbel-softmax"])
-def test_a_step_waits_for_the_gpu_twice_whatever_the_batch(
+def test_a_step_waits_only_for_a_batch_that_is_not_pinned_whatever_its_size(
     images: Path, gpu: PretendedGpu, method: Method, sampler: str
 ) -> None:
     config = small(load_preset("fast-cpu"), images).changed([f"train.sampler={sampler}"])
@@ -215,7 +215,7 @@ def test_a_step_waits_for_the_gpu_twice_whatever_the_batch(
             train_step(
                 model, state.optimizer, batch, config, state.schedule(), 0, size, lambda: None
             )
-        assert gpu.waits.total() <= 2, gpu.waits  # the batch goes there, one figure comes back
+        assert gpu.waits.total() <= 1, gpu.waits  # the batch goes there, nothing comes back
         done.append(gpu.operations.total())
     assert done[0] == done[1]  # nothing is done image by image
 
@@ -235,7 +235,7 @@ def test_a_taught_step_waits_for_the_gpu_no_more(images: Path, gpu: PretendedGpu
         train_step(
             model, state.optimizer, batch, config, state.schedule(), 0, 8, lambda: None, lessons
         )
-    assert gpu.waits.total() <= 2, gpu.waits
+    assert gpu.waits.total() <= 1, gpu.waits
 
 
 def machine(device: str) -> AbstractContextManager[object]:

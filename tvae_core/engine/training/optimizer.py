@@ -44,7 +44,9 @@ def set_rate(optimizer: Steps, learning_rate: float) -> None:
 
 
 class Muon(torch.optim.Muon):
-    """torch's Muon, but with its iteration in float32.
+    """torch's Muon, but with its iteration in float32, and a step may be called off on a GPU.
+
+    `found_inf`, as torch calls it, is then 1 on the device: nothing changes.
 
     In bfloat16 a last bit of the gradient, which the order of a sum decides, moves a step by a
     thousandth: so two devices had another loss than one (2e-4 after 50 steps; 4e-8 so).
@@ -53,6 +55,8 @@ class Muon(torch.optim.Muon):
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Take a step of every matrix that has a gradient."""
+        found: Tensor | None = getattr(self, "found_inf", None)
+        off = None if found is None else found > 0
         for group in self.param_groups:
             for matrix in group["params"]:
                 if matrix.grad is None:
@@ -60,10 +64,15 @@ class Muon(torch.optim.Muon):
                 state = self.state[matrix]
                 if "momentum_buffer" not in state:
                     state["momentum_buffer"] = torch.zeros_like(matrix.grad)
-                mean = state["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
+                old = state["momentum_buffer"]
+                mean = old.lerp(matrix.grad, 1 - group["momentum"])
                 ahead = matrix.grad.lerp(mean, group["momentum"])  # Nesterov's
                 rate = group["lr"] * max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
-                matrix.add_(orthogonal(ahead, group), alpha=-rate)
+                change = orthogonal(ahead, group)
+                if off is not None:
+                    mean, change = torch.where(off, old, mean), change.masked_fill(off, 0.0)
+                old.copy_(mean)
+                matrix.add_(change, alpha=-rate)
 
 
 def orthogonal(matrix: Tensor, how: dict[str, Any]) -> Tensor:
@@ -89,13 +98,14 @@ class Optimizer:
 
     def __init__(self, model: TargetVae, train: TrainConfig) -> None:
         named = dict(model.named_parameters())
+        on_gpu = model.points_px.is_cuda
         hidden = hidden_matrices(model) if train.optimizer == "muon" else {}
         self._sources = {name: named[name] for name in hidden}
         # a bank of filters is a matrix too: one row a kernel, the memory shared
         self._matrices = {name: p.detach().flatten(1) for name, p in self._sources.items()}
         self._others: dict[str, Tensor] = {n: p for n, p in named.items() if n not in hidden}
         self._parts: list[torch.optim.Optimizer] = [
-            torch.optim.Adam(self._others.values(), lr=train.learning_rate)
+            torch.optim.Adam(self._others.values(), lr=train.learning_rate, fused=on_gpu or None)
         ]
         if self._matrices:
             muon = Muon(self._matrices.values(), lr=train.matrix_rate, weight_decay=0.0)
@@ -112,12 +122,20 @@ class Optimizer:
         for parameter in (*self._others.values(), *self._sources.values()):
             parameter.grad = None
 
-    def step(self) -> None:
-        """Take a step of every parameter that has a gradient."""
+    def step(self, unless: Tensor | None = None) -> None:
+        """Take a step of every parameter that has a gradient.
+
+        Parameters
+        ----------
+        unless : truth on a GPU, optional
+            Where it is true nothing changes; the host need not know it.
+        """
+        off = None if unless is None else unless.float()
         for name, matrix in self._matrices.items():
             gradient = self._sources[name].grad
             matrix.grad = None if gradient is None else gradient.flatten(1)
         for part in self._parts:
+            part.found_inf = off  # type: ignore[attr-defined]  # torch's own name for it
             part.step()
 
     def tensors(self) -> dict[str, Tensor]:
@@ -142,7 +160,8 @@ class Optimizer:
                 if name in parts.get(kind, {})
             }
             if name in counts:
-                state["step"] = torch.tensor(counts[name])
+                steps = torch.tensor(counts[name])
+                state["step"] = steps.to(parameter.device) if parameter.is_cuda else steps
             if state:
                 part.state[parameter] = state
 

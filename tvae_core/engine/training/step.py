@@ -8,7 +8,6 @@ Shapes: B batch, C channels, H W image, P pixels.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from tvae_core.engine.model.sampling import (
 from tvae_core.engine.model.target_vae import TERMS, ElboTerms, TargetVae
 from tvae_core.engine.together.ranks import ALONE, Ranks, apart
 from tvae_core.engine.training.linear_start import Lesson, Lessons
-from tvae_core.engine.training.optimizer import Steps, set_rate
+from tvae_core.engine.training.optimizer import Optimizer, Steps, set_rate
 from tvae_core.runs import costs
 
 
@@ -38,11 +37,16 @@ from tvae_core.runs import costs
 class StepFigures:
     """What a step gave: sums over its images of what `TERMS` names, (6,) nats, on the device.
 
-    `taken` is False where the weights were left as they are.
+    `finite` (a truth, there too) is false where the weights were left as they are.
     """
 
     sums: Tensor
-    taken: bool
+    finite: Tensor
+
+    @property
+    def taken(self) -> bool:
+        """Whether the weights were changed; reading it waits for the device."""
+        return bool(self.finite)
 
     @property
     def elbo(self) -> float:
@@ -182,10 +186,17 @@ def train_step(
     sums = ranks.summed(sums)
     check()
     norm = _clipped(model, config.train.clip_gradient)
-    taken = math.isfinite(float(norm + sums[0]))  # the one wait for the device
-    if taken:
+    finite = (norm + sums[0]).isfinite()
+    _change(optimizer, finite)
+    return StepFigures(sums, finite)
+
+
+def _change(optimizer: Steps, finite: Tensor) -> None:
+    """Move the weights where `finite` says so; a GPU decides by itself, and nobody waits for it."""
+    if finite.is_cuda and isinstance(optimizer, Optimizer):
+        optimizer.step(unless=~finite)
+    elif finite:
         optimizer.step()
-    return StepFigures(sums, taken)
 
 
 def _seen(

@@ -54,6 +54,7 @@ from tvae_core.runs.pace import TOLD_AFTER, Pace, shorter
 from tvae_core.runs.preparing import Preparation
 
 _STEP_REPORT_S = 0.5
+_READ_EVERY, _SLOW_REPORT_S = 50, 2.0  # steps; on a GPU, where to read is to wait
 _MOST_SKIPPED = 20  # steps in a row, each on other images: the weights are past help
 _FEWEST_JUDGED = 8  # held-out images; with fewer, those trained on are looked at as well
 _WORTH_TELLING_S, _LONG_S = 60.0, 600.0
@@ -253,11 +254,14 @@ class Trainer:
         reported = began
         self._pace.begin()
         mine = [self._shared.share(batch) for batch in remaining]
-        for batch, part in zip(remaining, prefetch(self.images, mine), strict=True):
+        for batch, part in zip(remaining, prefetch(self.images, mine, self.device), strict=True):
             self._step(part, len(batch))
             self._pace.step(len(batch))
             yield from self._time_to_go()
-            if time.monotonic() - reported > _STEP_REPORT_S:
+            waited = time.monotonic() - reported
+            if self.device.type == "cpu" or self._is_due(waited):
+                self._read_steps()
+            if not self.state.unread and waited > _STEP_REPORT_S:
                 reported = time.monotonic()
                 yield self._step_record(len(batches))
             self._save_when_due()
@@ -291,21 +295,37 @@ class Trainer:
             if self.ranks.is_first and is_loss_of_a_rank(error):
                 self.save()  # the weights are those of the last whole step
             raise
-        if not figures.taken and not math.isfinite(figures.elbo):
-            raise TrainingError(
-                f"the ELBO became {figures.elbo} at step {state.step}",
-                self.run.path,
-                "the last good checkpoint is kept; lower train.learning_rate",
-            )
         state.after_step(figures, images)
-        if state.skipped_in_a_row >= _MOST_SKIPPED:
-            raise TrainingError(
-                f"{_MOST_SKIPPED} steps in a row had a gradient that is not finite",
-                self.run.path,
-                "the last good checkpoint is kept; train again with a lower train.learning_rate",
-            )
+
+    def _is_due(self, waited_s: float) -> bool:
+        """Return whether it is time to wait for a GPU, to learn what became of its steps."""
+        return len(self.state.unread) >= _READ_EVERY or waited_s > _SLOW_REPORT_S
+
+    def _read_steps(self) -> None:
+        """Learn which of the last steps were skipped.
+
+        Raises
+        ------
+        TrainingError
+            One had an ELBO that is not finite, or too many in a row were skipped.
+        """
+        for step, elbo in self.state.read_steps():
+            if not math.isfinite(elbo):
+                raise TrainingError(
+                    f"the ELBO became {elbo} at step {step}",
+                    self.run.path,
+                    "the last good checkpoint is kept; lower train.learning_rate",
+                )
+            if self.state.skipped_in_a_row >= _MOST_SKIPPED:
+                raise TrainingError(
+                    f"{_MOST_SKIPPED} steps in a row had a gradient that is not finite",
+                    self.run.path,
+                    "the last good checkpoint is kept; train again with a lower "
+                    "train.learning_rate",
+                )
 
     def _close_epoch(self, began: float) -> Iterator[Record]:
+        self._read_steps()
         state, config = self.state, self.config
         means = state.epoch_means()
         schedule = state.schedule()
@@ -377,6 +397,7 @@ class Trainer:
 
     def save(self) -> str:
         """Write a checkpoint of the last whole step and return its SHA-256."""
+        self._read_steps()
         self._saved_at = time.monotonic()
         self._on_save()
         return save_step(self.run.checkpoints, self.state.step, self.state.checkpoint())

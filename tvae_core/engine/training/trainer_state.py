@@ -73,7 +73,9 @@ class TrainerState:
             self.average = {k: p.detach().clone() for k, p in model.named_parameters()}
         self.step = self.epoch = self.steps_in_epoch = self.images_in_epoch = 0
         self.sums = self._no_sums()
+        self._sums_read: list[float] | None = None  # where they are known to the host
         self.skipped = self.skipped_in_a_row = 0
+        self.unread: list[tuple[int, StepFigures]] = []  # not known yet whether they were taken
         self.lr_factor, self.best = 1.0, -math.inf
         self.stalled = self.since_halving = 0
         self.reason = ""
@@ -109,22 +111,48 @@ class TrainerState:
         return Schedule(rate, temperature, weight * self.config.model.beta)
 
     def after_step(self, figures: StepFigures, images: int) -> None:
-        """Count a step with its figures, taken or skipped, and move the average of the weights."""
+        """Count a step with its figures and move the average of the weights.
+
+        Whether it was taken or skipped is counted when it is read (`read_steps`).
+        """
+        self.unread.append((self.step, figures))
         self.step += 1
         self.steps_in_epoch += 1
         self.images_in_epoch += images
         self.sums += figures.sums
-        self.skipped += not figures.taken
-        self.skipped_in_a_row = 0 if figures.taken else self.skipped_in_a_row + 1
+        self._sums_read = None
         if self.average is not None:
             decay = min(self.config.train.weight_average, (1 + self.step) / (10 + self.step))
             parameters = [p.detach() for p in self.model.parameters()]
             torch._foreach_lerp_(list(self.average.values()), parameters, 1 - decay)
 
+    def read_steps(self) -> Iterator[tuple[int, float]]:
+        """Count what became of the steps since the last reading, which waits for the device.
+
+        Yields each that was skipped, as its number and its ELBO, after it is counted.
+        """
+        unread, self.unread = self.unread, []
+        if not unread:
+            return
+        finite = torch.stack([figures.finite for _, figures in unread]).double()
+        elbo = torch.stack([figures.sums[0] for _, figures in unread])
+        read = torch.cat([finite, elbo, self.sums]).tolist()  # all of it at once
+        self._sums_read = read[2 * len(unread) :]
+        for (step, _), taken, value in zip(unread, read, read[len(unread) :], strict=False):
+            self.skipped += not taken
+            self.skipped_in_a_row = 0 if taken else self.skipped_in_a_row + 1
+            if not taken:
+                yield step, value
+
     def epoch_means(self) -> dict[str, float]:
         """Return the ELBO and its parts, nats an image, over the epoch so far."""
         count = max(1, self.images_in_epoch)
-        return dict(zip(TERMS, (self.sums / count).tolist(), strict=True))
+        return {name: value / count for name, value in self._known_sums().items()}
+
+    def _known_sums(self) -> dict[str, float]:
+        if self._sums_read is None:
+            self._sums_read = self.sums.tolist()
+        return dict(zip(TERMS, self._sums_read, strict=True))
 
     def is_best(self, score: float) -> bool:
         """Return whether `score`, a finite ELBO, is the highest so far."""
@@ -143,7 +171,7 @@ class TrainerState:
             self.since_halving = 0
         self.epoch += 1
         self.steps_in_epoch = self.images_in_epoch = self.skipped = 0
-        self.sums = self._no_sums()
+        self.sums, self._sums_read = self._no_sums(), None
         if self.epoch >= train.epochs:
             self.reason = f"all {train.epochs} {_ALL_DONE}"
         elif train.stop_epochs and self.stalled >= train.stop_epochs:
@@ -179,7 +207,7 @@ class TrainerState:
         if self.linear is not None:
             tensors |= {f"linear.{k}": v for k, v in self.linear.tensors().items()}
         values: dict[str, Any] = {name: getattr(self, name) for name in _COUNTERS} | self._form()
-        values["sums"] = dict(zip(TERMS, self.sums.tolist(), strict=True))
+        values["sums"] = self._known_sums()
         values["best"] = None if math.isinf(self.best) else self.best
         if self.model.encoder.lifting is not None:
             values["lifting"] = self.model.encoder.lifting.method
@@ -210,6 +238,7 @@ class TrainerState:
             setattr(self, name, saved.values.get(name, 0))  # 0: of an earlier version
         if self.reason.endswith(_ALL_DONE) and self.epoch < self.config.train.epochs:
             self.reason = ""  # more epochs are asked for than when it was finished
+        self._sums_read = None
         self.sums = self.sums.new_tensor([saved.values["sums"][name] for name in TERMS])
         self.best = -math.inf if self.best is None else self.best
         if self.model.encoder.lifting is not None:

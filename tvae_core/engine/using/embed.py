@@ -326,7 +326,7 @@ def _embed_blocks(
         if not (parts.done(start) and parts.are_of(images.stack, start, block)):
             found = []
             junk = junk or _junk_terms(model, images, config)
-            for part in prefetch(images, batches):
+            for part in prefetch(images, batches, model.points_px.device):
                 if cancelled():
                     raise Cancelled(
                         "stopped; finished blocks are kept", parts.target, "embed again"
