@@ -296,7 +296,7 @@ def _not_read(path: Path) -> Recognised:
         if not seems or kind_of_content(path) is not None:
             return _unknown(path, error.what, error)
         what = f"{seems}, which is not read"
-        todo = f"read are {readable()}, runs, stores and CSV tables"
+        todo = f"these are: {readable()}, runs, stores and CSV tables"
         todo = "unpack it first" if "archive" in seems else todo
         return _unknown(path, what, ImageFileError(what, path, todo))
     return _images(path)

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import PYQT_VERSION_STR, QT_VERSION_STR, QUrl
-from PyQt6.QtGui import QDesktopServices, QImage, QKeySequence, QTextDocument
+from PyQt6.QtGui import (
+    QDesktopServices,
+    QImage,
+    QKeySequence,
+    QTextBlockFormat,
+    QTextCursor,
+    QTextDocument,
+)
 from PyQt6.QtWidgets import QDialog, QMessageBox, QTextBrowser, QVBoxLayout, QWidget
 
 from tvae_core.shipped import documents
@@ -17,6 +24,8 @@ from tvae_gui.widgets.controls import row, tool_button
 
 FIRST, WINDOW = "index.md", "window.md"
 _PACKAGES = ("torch", "numpy", "pyqtgraph")
+_LINE_PER_CENT = 125.0
+_OF_ITS_OWN = int(QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
 
 
 class DocsPage(QDialog):
@@ -59,6 +68,7 @@ class DocsPage(QDialog):
     def _open(self, page: Path) -> None:
         kind = QTextDocument.ResourceType.MarkdownResource
         self.text.setSource(QUrl.fromLocalFile(str(page)), kind)
+        self.text.set_apart()
 
     def _follow(self, link: QUrl) -> None:
         target = self.text.source().resolved(link)
@@ -81,6 +91,23 @@ class _Pages(QTextBrowser):
         super().__init__()
         self.setAccessibleName("Page")
         self.setOpenLinks(False)
+        self.sourceChanged.connect(lambda _: self.set_apart())  # Back and Forward come here
+
+    def set_apart(self) -> None:
+        """Give lines and paragraphs of the page room: Markdown comes without any."""
+        document = self.document()
+        if document is None:
+            return
+        document.setDocumentMargin(3 * GRID)
+        block = document.begin()
+        while block.isValid():
+            shape = block.blockFormat()
+            shape.setLineHeight(_LINE_PER_CENT, _OF_ITS_OWN)
+            if block.textList() is None:
+                shape.setTopMargin(2 * GRID if shape.headingLevel() else 0)
+                shape.setBottomMargin(GRID)
+            QTextCursor(block).setBlockFormat(shape)
+            block = block.next()
 
     def loadResource(self, kind: int, name: QUrl) -> Any:
         """Load pictures at the width there is."""

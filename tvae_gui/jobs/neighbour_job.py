@@ -15,6 +15,7 @@ from tvae_gui.state.explorer_state import ExplorerState
 
 Array = NDArray[Any]
 _SLOT = "neighbours"
+REST_S = 0.03
 
 
 class NeighbourJob(QObject):
@@ -42,7 +43,8 @@ class NeighbourJob(QObject):
             return
         z, most = probe.z, max(self._state.options.nearest, NEIGHBOURS)
 
-        def work(_: Cancel) -> Iterator[object]:
+        def work(cancelled: Cancel) -> Iterator[object]:
+            self._worker.rest(REST_S, cancelled)  # during a drag no answer would be in time
             near, nearest, _away = nearness.around(z, most)
             yield z, near, nearest
 

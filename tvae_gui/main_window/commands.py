@@ -166,6 +166,7 @@ class Commands(QObject):
         made: dict[str, list[tuple[str, str]]] = {name: [] for name in MENUS}
         for c in self._commands.values():
             keys = [QKeySequence(k).toString(native) for k in c.keys]
+            words = c.title if c.words.startswith(f"{c.title} ") else c.words  # Undo, not of what
             if keys:
-                made[c.menu].append((c.words.rstrip("…"), " or ".join(keys)))
+                made[c.menu].append((words.rstrip("…"), " or ".join(keys)))
         return made

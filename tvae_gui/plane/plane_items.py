@@ -23,8 +23,9 @@ def image_of(rgba: Array) -> QImage:
     rgba = np.ascontiguousarray(rgba)
     height, width = rgba.shape[:2]
     kind = QImage.Format.Format_RGBA8888
-    image = QImage(rgba.tobytes(), width, height, 4 * width, kind)
-    return QImage(image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied))
+    shared = QImage(rgba.data, width, height, 4 * width, kind)  # type: ignore[call-overload]
+    # the conversion makes pixels of its own
+    return QImage(shared.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied))
 
 
 class _Item(pg.GraphicsObject):  # type: ignore[misc]
@@ -65,6 +66,14 @@ class _Item(pg.GraphicsObject):  # type: ignore[misc]
     def to_pixel(self, x: float, y: float) -> QPointF:
         """Return a place of the plane in viewport pixels."""
         return self.to_pixels(x, x, y, y).topLeft()
+
+    def to_polygon(self, places: Array) -> QPolygonF:
+        """Return places of the plane (n, 2) in viewport pixels: one sum for all of them."""
+        target, view = self.target(), self.getViewBox().viewRect()
+        sx, sy = target.width() / view.width(), target.height() / view.height()
+        columns = target.left() + (places[:, 0] - view.left()) * sx
+        rows = target.top() + (view.bottom() - places[:, 1]) * sy
+        return QPolygonF(map(QPointF, columns.tolist(), rows.tolist()))
 
     def paint(self, painter: QPainter, *_: Any) -> None:
         """Draw in viewport pixels, clipped to the view box."""
@@ -171,10 +180,8 @@ class ProbeItem(_Item):
             )
             return
         if self._near is not None:
-            x, y = self._xy
-            outline = [self.to_pixel(x + dx, y + dy) for dx, dy in self._near]
             painter.setPen(QPen(colour("accent", 110), 1, Qt.PenStyle.DotLine))
-            painter.drawPolygon(QPolygonF(outline))
+            painter.drawPolygon(self.to_polygon(self._near + self._xy))
         arms = [(QPointF(dx * 6, dy * 6), QPointF(dx * 13, dy * 13)) for dx, dy in _COMPASS]
         self._stroke(painter, [(at + a, at + b) for a, b in arms])
         for pen in self._pens():
@@ -276,7 +283,7 @@ class ShapeItem(_Item):
         if len(self._points) < 2:
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        outline = QPolygonF([self.to_pixel(x, y) for x, y in self._points])
+        outline = self.to_polygon(self._points)
         painter.setBrush(Qt.BrushStyle.NoBrush)  # a fill would tint the colours of the points
         painter.setPen(QPen(colour("plane", 150), 3))
         painter.drawPolygon(outline)
@@ -303,9 +310,8 @@ class PathItem(_Item):
         """Draw line, anchors and playhead."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if len(self._line) > 1:
-            route = QPainterPath(self.to_pixel(*self._line[0]))
-            for x, y in self._line[1:]:
-                route.lineTo(self.to_pixel(x, y))
+            route = QPainterPath()
+            route.addPolygon(self.to_polygon(self._line))
             for pen in (QPen(colour("plane", 180), 4.5), QPen(colour("text", 220), 2)):
                 painter.strokePath(route, pen)
         painter.setPen(QPen(colour("plane"), 2))
@@ -366,7 +372,7 @@ class CurveItem(_Item):
         if len(self._xy) > 1:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(QPen(colour("text", 200), 1.5))
-            painter.drawPolyline(QPolygonF([self.to_pixel(x, y) for x, y in self._xy]))
+            painter.drawPolyline(self.to_polygon(self._xy))
 
 
 def _ratio(painter: QPainter) -> float:

@@ -19,14 +19,17 @@ from tvae_gui.plane.plane_tools import PlaneTools
 from tvae_gui.plane.plane_view import CIRCLE, RECTANGLE, PlaneView, circle_outline
 from tvae_gui.state.atlas_view import (
     TileGrid,
+    atlas_depth,
     blend,
+    laid_out,
+    painted,
     sheet,
     strip_grid,
     tile_grid,
-    tile_values,
 )
 from tvae_gui.state.raster import Picture, ScatterFrame, Window
 from tvae_gui.state.scatter_frame import scatter_frame
+from tvae_gui.state.tile_cache import TileCache
 from tvae_gui.theme import colour, theme
 from tvae_gui.widgets.image_panel import picture_of
 from tvae_gui.words import NO_RUN
@@ -50,6 +53,8 @@ class PlanePresenter:
         self._tones = context.tones
         self._frame: ScatterFrame | None = None
         self._tiles: dict[tuple[Any, ...], Picture | None] = {}
+        self._blends = TileCache()
+        self._depth: tuple[Atlas, float] | None = None  # of the objects of an atlas
         self._exact: dict[tuple[Any, ...], Array] = {}
         self._asked: tuple[Any, ...] | None = None
         self._near: Array | None = None
@@ -107,6 +112,7 @@ class PlanePresenter:
     def show_tiles(self) -> None:
         """Draw the background again, or none."""
         self._tiles.clear()
+        self._blends.clear()
         shown = self._state.options.atlas and self.why_no_tiles() == ""
         line = self._state.shown is not None and self._state.shown.is_line
         draw = self._draw_strip if line else self._draw_tiles
@@ -148,17 +154,39 @@ class PlanePresenter:
         key = (*grid.key, *held, aspect)
         self._ask_exact(grid, atlas, held)
         if key not in self._tiles:
-            values = self._exact.get((*grid.key, *held))
-            if values is None and atlas is not None:
-                values = tile_values(atlas, grid)
-            if values is None:
+            tiles = self._painted(grid, atlas, held)
+            if tiles is None:
                 return None
-            places, z = self._z_of(grid)
-            support = self._state.support_of(places, z)
             if len(self._tiles) > 24:
                 self._tiles.clear()
-            self._tiles[key] = sheet(values, grid, support, self._tones.colours, aspect)
+            self._tiles[key] = laid_out(tiles, grid, aspect)
         return self._tiles[key]
+
+    def _painted(
+        self, grid: TileGrid, atlas: Atlas | None, held: tuple[float, ...]
+    ) -> NDArray[np.uint8] | None:
+        """Return the tiles of a grid: the exact ones where they are known, else blends."""
+        exact = self._exact.get((*grid.key, *held))
+        if exact is not None:
+            return painted(exact, self._support_at(_places_of(grid)), self._tones.colours)
+        if atlas is None:
+            return None
+
+        def paint(places: Array) -> Array:
+            values = blend(atlas, places[:, 0], places[:, 1])
+            return painted(
+                values, self._support_at(places), self._tones.colours, self._depth_of(atlas)
+            )
+
+        return self._blends.tiles(_places_of(grid), paint)
+
+    def _depth_of(self, atlas: Atlas) -> float:
+        if self._depth is None or self._depth[0] is not atlas:
+            self._depth = atlas, atlas_depth(atlas)
+        return self._depth[1]
+
+    def _support_at(self, places: Array) -> Array:
+        return self._state.support_of(places, self._z_of(places))
 
     def _draw_strip(self, window: Window) -> Picture | None:
         """Draw the images along a latent of one dimension, at the foot of its histogram."""
@@ -167,7 +195,7 @@ class PlanePresenter:
         if atlas is None or grid is None:
             return None
         values = blend(atlas, grid.x, np.full(len(grid.x), float(atlas.y[0])))
-        share = self._state.support_of(*self._z_of(grid))
+        share = self._support_at(_places_of(grid))
         return sheet(values, grid, share, self._tones.colours, grid.aspect(window))
 
     def _held(self) -> tuple[float, ...]:
@@ -187,14 +215,11 @@ class PlanePresenter:
         if not wanted or key in self._exact:
             return
         self._asked = key
-        _, z = self._z_of(grid)
-        self._decoder.ask_many(TILES, z, key, TILE_SIDE)
+        self._decoder.ask_many(TILES, self._z_of(_places_of(grid)), key, TILE_SIDE)
 
-    def _z_of(self, grid: TileGrid) -> tuple[Array, Array]:
-        """Return the places (n, 2) of the tiles and the z (n, D) they stand for."""
-        xx, yy = np.meshgrid(grid.x, grid.y)
-        places = np.stack([xx.ravel(), yy.ravel()], axis=1)
-        return places, np.stack([self._z_at(x, y) for x, y in places.tolist()])
+    def _z_of(self, places: Array) -> Array:
+        """Return the z (n, D) that places (n, 2) stand for."""
+        return np.stack([self._z_at(x, y) for x, y in places.tolist()])
 
     def _z_at(self, x: float, y: float) -> Array:
         state = self._state
@@ -330,6 +355,12 @@ class PlanePresenter:
         self._view.setBackground(colour("plane"))
         self.show_points()
         self.show_tiles()
+
+
+def _places_of(grid: TileGrid) -> Array:
+    """Return the places (m * n, 2) of the tiles of a grid, rows from the lowest y."""
+    xx, yy = np.meshgrid(grid.x, grid.y)
+    return np.stack([xx.ravel(), yy.ravel()], axis=1)
 
 
 def _outline_of(rule: Rule) -> Array:

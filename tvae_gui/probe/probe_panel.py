@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QImage
+from PyQt6.QtGui import QImage, QResizeEvent
 from PyQt6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -29,6 +29,7 @@ from tvae_gui.words import OVERLAY
 
 Array = NDArray[Any]
 MOST_SLIDERS = 64
+_BELOW_PX = 200  # nearest images, and the sliders of two dimensions
 _GRIDS = (("1× pixels", 1), ("2× pixels", 2), ("4× pixels", 4))
 
 
@@ -74,6 +75,11 @@ class ProbePanel(QFrame):
         column.addLayout(self._support_row())
         column.addWidget(self.nearest)
         column.addWidget(self._knobs(), 1)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Leave the knobs room for the first dimensions of z beside the image."""
+        super().resizeEvent(event)
+        self.image.set_most(self.height() - _BELOW_PX)
 
     # --- parts -------------------------------------------------------------------------------
     def _support_row(self) -> QHBoxLayout:

@@ -137,16 +137,17 @@ def strip_grid(atlas: Atlas, window: Window) -> TileGrid | None:
     return TileGrid(x, np.array([window.y0 + height / 2]), pitch, height)
 
 
-def tile_values(atlas: Atlas, grid: TileGrid) -> Array:
-    """Return the blend of the atlas at all tiles, (m * n, h, w[, 3]), rows from the lowest y."""
-    xx, yy = np.meshgrid(grid.x, grid.y)
-    return blend(atlas, xx.ravel(), yy.ravel())
-
-
 def sheet(
     values: Array, grid: TileGrid, opacity: Array, paint: Paint, aspect: float = 1.0
 ) -> Picture:
-    """Return images drawn as tiles, each a square in the middle of its cell.
+    """Return images drawn as tiles: `painted`, then `laid_out`."""
+    return laid_out(painted(values, opacity, paint), grid, aspect)
+
+
+def painted(
+    values: Array, opacity: Array, paint: Paint, depth: float | None = None
+) -> NDArray[np.uint8]:
+    """Return images as tiles (k, h, w, 4).
 
     Each has the tones of the decoded image, light or dark, grey or in colour. What differs from
     its background is opaque, with a little of the background around it; the rest lets the points
@@ -154,19 +155,31 @@ def sheet(
 
     Parameters
     ----------
-    values : (m * n, h, w[, 3])
-        As `tile_values` gives them.
-    opacity : (m * n,) 0..1
+    values : (k, h, w[, 3])
+    opacity : (k,) 0..1
         How well data support each tile.
     paint : callable
         Turns values (k, h, w[, 3]) into colours (k, h, w, 3) uint8.
-    aspect : float
-        Width over height of a cell on the screen.
+    depth : float, optional
+        How far the values of objects are from their background; that of these images without it.
     """
     rgba = np.empty((*values.shape[:3], 4), dtype=np.uint8)
     rgba[..., :3] = paint(values)
-    rgba[..., 3] = (255 * _cover(values) * opacity[:, None, None]).astype(np.uint8)
-    rgba = _padded(rgba, aspect)
+    away = _away(values)
+    cover = _cover(away, _depth(away) if depth is None else depth)
+    rgba[..., 3] = (255 * cover * opacity[:, None, None]).astype(np.uint8)
+    return rgba
+
+
+def laid_out(tiles: NDArray[np.uint8], grid: TileGrid, aspect: float = 1.0) -> Picture:
+    """Return tiles (m * n, h, w, 4), rows from the lowest y, as one picture.
+
+    Parameters
+    ----------
+    aspect : float
+        Width over height of a cell on the screen: each tile is a square in the middle of its cell.
+    """
+    rgba = _padded(tiles, aspect)
     m, n, (height, width) = len(grid.y), len(grid.x), rgba.shape[1:3]
     rows = rgba.reshape(m, n, height, width, 4)[::-1].swapaxes(1, 2)
     rows = rows.reshape(m * height, n * width, 4)
@@ -176,14 +189,29 @@ def sheet(
     return Picture(np.ascontiguousarray(rows), x0, x1, y0, y1)
 
 
-def _cover(values: Array) -> Array:
-    """Return how opaque each pixel is (k, h, w): 1 where it differs from the image's border."""
+def atlas_depth(atlas: Atlas) -> float:
+    """Return how far the values of the atlas's objects are from their background."""
+    shape = atlas.images.shape
+    images = atlas.images.reshape(-1, *shape[2:])
+    scale = np.float32((atlas.high - atlas.low) / 255.0)
+    return _depth(_away(images.astype(np.float32) * scale + np.float32(atlas.low)))
+
+
+def _away(values: Array) -> Array:
+    """Return how far each pixel (k, h, w) is from its image's border."""
     colours = values[..., None] if values.ndim == 3 else values
     edge = [colours[:, 0], colours[:, -1], colours[:, :, 0], colours[:, :, -1]]
     ground = np.median(np.concatenate(edge, axis=1), axis=1)[:, None, None]
-    away = np.abs(colours - ground).max(axis=-1)
-    scale = max(float(np.percentile(away, 99.5)), 1e-6)
-    cover = np.clip((away / scale - 0.05) / 0.75, 0, 1)
+    return np.asarray(np.abs(colours - ground).max(axis=-1))
+
+
+def _depth(away: Array) -> float:
+    return max(float(np.percentile(away, 99.5)), 1e-6)
+
+
+def _cover(away: Array, depth: float) -> Array:
+    """Return how opaque each pixel is (k, h, w): 1 where it differs from the image's border."""
+    cover = np.clip((away / depth - 0.05) / 0.75, 0, 1)
     halo = np.clip(2.2 * _spread(cover), 0, 1) * 0.75
     return np.asarray(np.maximum(cover, halo))
 
@@ -199,7 +227,7 @@ def _spread(cover: Array) -> Array:
     return cover
 
 
-def _padded(rgba: Array, aspect: float) -> Array:
+def _padded(rgba: NDArray[np.uint8], aspect: float) -> NDArray[np.uint8]:
     side = rgba.shape[1]
     width = max(0, round(side * aspect) - side) // 2
     height = max(0, round(side / max(aspect, 1e-6)) - side) // 2

@@ -43,10 +43,10 @@ def read_latents(path: Path) -> LatentPlane | None:
 
 def _plane(z: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[str, str]]:
     if z.shape[1] == 2:
-        return z, ("z 1", "z 2")
+        return z, ("z1", "z2")
     if z.shape[1] == 1:
         rank = np.argsort(np.argsort(z[:, 0])) / max(1, len(z) - 1)
-        return np.column_stack([z[:, 0], rank]), ("z 1", "rank")
+        return np.column_stack([z[:, 0], rank]), ("z1", "rank")
     centred = z - z.mean(axis=0)
     _, vectors = np.linalg.eigh(centred.T @ centred)
     axes = vectors[:, ::-1][:, :2]

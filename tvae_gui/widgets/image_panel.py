@@ -51,10 +51,18 @@ class ImagePanel(QWidget):
         self._smooth = True
         self._bar: tuple[float, str] | None = None
         self._words = SEE_DECODED
+        self._most_px = 1 << 15
+
+    def set_most(self, height_px: int) -> None:
+        """Be no higher than that."""
+        height_px = max(height_px, self.minimumHeight())
+        if height_px != self._most_px:
+            self._most_px = height_px
+            self.updateGeometry()
 
     def heightForWidth(self, width: int) -> int:
-        """Stay square."""
-        return width
+        """Stay square, as long as there is room below."""
+        return min(width, self._most_px)
 
     def sizeHint(self) -> QSize:
         """Return a good size."""

@@ -26,6 +26,7 @@ from tvae_gui.widgets.image_panel import picture_of
 Array = NDArray[Any]
 MOST_AVERAGED = 20_000
 _PART = 2_048
+_EMPTY = "One of the groups is empty: there is nothing to compare."
 _NONE = "Save a set, select images or find clusters first: there is nothing to compare yet."
 
 
@@ -72,6 +73,11 @@ class ComparePresenter:
     def _on_done(self, found: Compared) -> None:
         drawer = self._drawer
         drawer.show_counts(*found.counts)
+        if not all(found.counts):
+            drawer.show_columns([])
+            drawer.show_pictures([None, None, None])
+            drawer.show_running(False, _EMPTY)
+            return
         titles = {column.key: column.title for column in self._state.columns}
         drawer.show_columns(
             [(c.key, titles.get(c.key, c.key), c.effect, c.first, c.second) for c in found.columns]
@@ -86,8 +92,7 @@ class ComparePresenter:
             [self._tones.decoded(first), self._tones.decoded(second),
              picture_of(difference, -reach, reach)]
         )  # fmt: skip
-        overlap = "" if found.counts[0] and found.counts[1] else "One of the groups is empty."
-        drawer.show_running(False, overlap)
+        drawer.show_running(False)
 
 
 def _averager(path: Path) -> Callable[[Array], Array | None]:
