@@ -12,7 +12,6 @@ from PyQt6.QtGui import (
     QDesktopServices,
     QImage,
     QKeySequence,
-    QTextBlockFormat,
     QTextCursor,
     QTextDocument,
 )
@@ -25,7 +24,7 @@ from tvae_gui.widgets.controls import row, tool_button
 FIRST, WINDOW = "index.md", "window.md"
 _PACKAGES = ("torch", "numpy", "pyqtgraph")
 _LINE_PER_CENT = 125.0
-_OF_ITS_OWN = int(QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+_OF_ITS_OWN = 1  # QTextBlockFormat.LineHeightTypes.ProportionalHeight
 
 
 class DocsPage(QDialog):
