@@ -29,7 +29,7 @@ def test_a_proposed_number_is_drawn_and_another_can_be_picked(
     qtbot.waitUntil(lambda: plot.height() > 50)
     view = plot.getPlotItem().vb
     qtbot.waitUntil(lambda: view.viewRange()[0][0] > 0)
-    at = view.mapViewToScene(QPointF(5, float(proposal.score.mean())))
+    at = view.mapViewToScene(QPointF(5, 0.5))
     place: QPoint = plot.mapFromScene(at)
     with qtbot.waitSignal(drawer.chart.count_picked) as picked:
         QTest.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=place)

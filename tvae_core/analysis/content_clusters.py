@@ -25,6 +25,7 @@ AUTO, UMAP_WARD = "auto", "umap-ward"
 CONTENT_METHODS = (AUTO, UMAP_WARD, *METHODS)
 FITTED = 10_000  # UMAP and Ward of 10-d: a minute
 FEWEST_PARTED = 100
+_CONTINUOUS = "no clusters: no valley of density parts the images; to cut them, give the number"
 _VOTERS = 15
 _BLOCK = 20_000
 
@@ -108,7 +109,8 @@ def cluster_places(
         what = f"the number of clusters cannot be proposed for {len(values)} images"
         raise ConfigError(what, todo="give it with --count")
     proposal = proposed(values, contents, seed)
-    return replace(cluster(method, values, proposal.count, seed), proposal=proposal)
+    found = replace(cluster(method, values, proposal.count, seed), proposal=proposal)
+    return found if proposal.count > 1 else _noted(found, _CONTINUOUS)
 
 
 def _why_not_parted(values: Array, count: int | None) -> str:

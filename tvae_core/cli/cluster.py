@@ -24,10 +24,10 @@ def run(arguments: argparse.Namespace) -> int:
     labels, note, proposal = done.found.labels, done.found.note, done.found.proposal
     sizes = [int(n) for n in np.bincount(labels[labels >= 0])]
     outside = int((labels < 0).sum())
-    scores = {} if proposal is None else dict(_scores(proposal))
+    depths = {} if proposal is None else dict(_depths(proposal))
     facts = {
         "method": done.found.method, "clusters": done.found.count, "sizes": sizes,
-        "outside": outside, "note": note, "accuracy": done.accuracy, "scores": scores,
+        "outside": outside, "note": note, "accuracy": done.accuracy, "depths": depths,
         "path": done.path,
     }  # fmt: skip
     if sizes:
@@ -43,14 +43,17 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _scores(proposal: Proposal) -> list[tuple[int, float]]:
-    return list(zip(proposal.counts.tolist(), proposal.score.round(4).tolist(), strict=True))
+def _depths(proposal: Proposal) -> list[tuple[int, float]]:
+    return list(zip(proposal.counts.tolist(), proposal.depth.round(4).tolist(), strict=True))
 
 
 def _table(proposal: Proposal) -> list[str]:
-    """Return the numbers tried and the score of each, eight on a line, the proposed one marked."""
+    """Return the numbers tried and the depth of each, eight on a line, the proposed one marked."""
     cells = [
-        f"{n:4}{'*' if n == proposal.count else ' '}{score:6.3f}" for n, score in _scores(proposal)
+        f"{n:4}{'*' if n == proposal.count else ' '}{depth:6.3f}" for n, depth in _depths(proposal)
     ]
     lines = ["".join(cells[start : start + 8]) for start in range(0, len(cells), 8)]
-    return ["numbers of clusters and their score, stability times apartness, 0 to 1:", *lines]
+    return [
+        "numbers of clusters, and how deep the shallowest valley between two of them is, 0 to 1:",
+        *lines,
+    ]

@@ -44,7 +44,7 @@ class ClusterRequest(Request):
     ] = "auto"
     count: Annotated[
         int | Literal["auto"],
-        Option("clusters; auto: the number at which they are stable and lie apart", metavar="N"),
+        Option("clusters; auto: as many as valleys of density part, 1 for none", metavar="N"),
     ] = "auto"
     seed: Annotated[int, Option("seed of the random numbers", metavar="N"), Field(ge=0)] = 0
     plane: Annotated[

@@ -109,5 +109,51 @@ def test_the_number_of_parted_groups_is_proposed(groups: int) -> None:
     values = np.repeat(centres, 70, axis=0) + rng.normal(size=(70 * groups, 3))
     proposal = proposed(values)
     assert proposal.count == groups
-    assert proposal.stability.max() > 0.99
+    assert proposal.depth[groups - 2] > 0.5
+    assert not proposal.depth[groups - 1 :].any()
     assert cluster_places("auto", values).count == groups
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("shape", ["bell", "square", "arc", "long bell in 12-d"])
+def test_what_is_continuous_has_one_cluster_and_it_is_said(shape: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    turn = rng.uniform(0, 2.0, 1500)
+    values = {
+        "bell": rng.normal(size=(1500, 2)),
+        "square": rng.uniform(-1, 1, (1500, 2)),
+        "arc": np.stack([np.cos(turn), np.sin(turn)], 1) + 0.05 * rng.normal(size=(1500, 2)),
+        "long bell in 12-d": rng.normal(size=(1500, 12)) * np.geomspace(5, 0.5, 12),
+    }[shape]
+    assert proposed(values, seed=seed).count == 1
+    found = cluster_places("auto", values)
+    assert found.count == 1
+    assert "no valley of density" in found.note
+
+
+def test_a_small_group_apart_and_groups_of_unlike_width_are_found() -> None:
+    rng = np.random.default_rng(3)
+    small = rng.normal(size=(80, 4)) + np.array([9, 0, 0, 0])
+    narrow = 0.2 * rng.normal(size=(300, 4)) + np.array([0, 6, 0, 0])
+    values = np.concatenate([rng.normal(size=(900, 4)), small, narrow])
+    assert proposed(values).count == 3
+
+
+def test_two_bells_part_where_density_falls_between_them() -> None:
+    """Two deviations apart the sum of two bells has one top, four apart a deep valley."""
+    rng = np.random.default_rng(0)
+    near, far = (rng.normal(size=(2000, 2)) for _ in range(2))
+    near[::2, 0] += 2.0
+    far[::2, 0] += 4.0
+    assert proposed(near).count == 1
+    parted = proposed(far)
+    assert parted.count == 2
+    assert parted.depth[0] == pytest.approx(1 - 2 * np.exp(-2) / (1 + np.exp(-8)), abs=0.15)
+
+
+def test_density_is_judged_in_the_contents_where_the_places_are_torn() -> None:
+    rng = np.random.default_rng(1)
+    contents = rng.uniform(-1, 1, (1200, 2))
+    torn = contents + np.where(contents[:, :1] > 0, 5.0, 0.0)
+    assert proposed(torn).count > 1
+    assert proposed(torn, contents).count == 1

@@ -15,7 +15,7 @@ _TICKS = 4
 
 
 class CountChart(QWidget):
-    """A curve of the score by the number of clusters, the proposed number marked.
+    """A curve of the depth of valleys by the number of clusters, the proposed number marked.
 
     Signals: count_picked(count), of the number that was clicked at.
     """
@@ -32,10 +32,10 @@ class CountChart(QWidget):
         self.plot.setMenuEnabled(False)
         self.plot.setFrameShape(self.plot.Shape.NoFrame)
         self.plot.getAxis("left").setWidth(36)
-        self.plot.setAccessibleName("Score by the number of clusters")
+        self.plot.setAccessibleName("Depth of valleys by the number of clusters")
         self.plot.setToolTip(
-            "Stability (two halves of the images agree on the clusters) times apartness\n"
-            "(silhouette), 0 to 1. Click a number to try it."
+            "Depth of the shallowest valley of density between any two clusters: 1, no image lies\n"
+            "between them; 0, none is sure to be there. Click a number to try it."
         )
         self.plot.setFixedHeight(96)
         self.plot.scene().sigMouseClicked.connect(self._on_clicked)
@@ -51,7 +51,7 @@ class CountChart(QWidget):
         self.proposal = proposal
         self.setVisible(proposal is not None)
         if proposal is not None:
-            self._caption.setText("score by number of clusters")
+            self._caption.setText("depth of valleys by number of clusters")
             self._draw(proposal)
 
     def changeEvent(self, event: QEvent | None) -> None:
@@ -65,7 +65,7 @@ class CountChart(QWidget):
             self._draw(self.proposal)
 
     def _draw(self, proposal: Proposal) -> None:
-        palette, score = self.palette(), proposal.score
+        palette, depth = self.palette(), proposal.depth
         self.plot.clear()
         self.plot.setBackground(palette.window().color())
         for name in ("left", "bottom"):
@@ -74,20 +74,19 @@ class CountChart(QWidget):
         quiet, accent = ink.muted(palette), palette.highlight().color()
         self.plot.addItem(
             pg.PlotDataItem(
-                proposal.counts, score, pen=pg.mkPen(quiet, width=1.4),
+                proposal.counts, depth, pen=pg.mkPen(quiet, width=1.4),
                 symbol="o", symbolSize=4, symbolBrush=quiet, symbolPen=None, antialias=True,
             )
         )  # fmt: skip
-        best = int(np.flatnonzero(proposal.counts == proposal.count)[0])
+        best = proposal.counts == proposal.count  # none, where the images are of one cluster
         self.plot.addItem(
-            pg.ScatterPlotItem([proposal.count], [score[best]], size=9, brush=accent, pen=None)
+            pg.ScatterPlotItem(proposal.counts[best], depth[best], size=9, brush=accent, pen=None)
         )
-        low, high = float(score.min()), float(score.max())
         ends = (int(proposal.counts[0]), int(proposal.counts[-1]))
-        marked = sorted({*range(ends[0], ends[1] + 1, _TICKS), proposal.count})
+        marked = sorted({*range(ends[0], ends[1] + 1, _TICKS), *proposal.counts[best].tolist()})
         self.plot.getAxis("bottom").setTicks([[(n, str(n)) for n in marked]])
-        self.plot.getAxis("left").setTicks([[(v, fixed(v)) for v in (low, high)]])
-        self.plot.setRange(xRange=ends, yRange=(low, high), padding=0.08)
+        self.plot.getAxis("left").setTicks([[(v, fixed(v)) for v in (0.0, 1.0)]])
+        self.plot.setRange(xRange=ends, yRange=(0.0, 1.0), padding=0.08)
 
     def _on_clicked(self, event: object) -> None:
         if self.proposal is None:
