@@ -33,6 +33,10 @@ _ATEN = torch.ops.aten
 
 # operations whose result the host must know before it can go on
 _WAITING = ("nonzero", "masked_select", "_unique2", "unique_dim", "bincount", "equal", "is_nonzero")
+_WITHOUT_KERNEL = (
+    "detach", "alias", "lift_fresh", "_unsafe_view", "_reshape_alias",
+    "empty", "new_empty", "empty_like", "empty_strided", "new_empty_strided",
+)  # fmt: skip
 _BY_INDEX = ("index", "_unsafe_index", "index_put", "index_put_", "_index_put_impl_")
 
 
@@ -164,6 +168,9 @@ class PretendedGpu(TorchDispatchMode):
     ----------
     free_bytes : int
         What it says is free of its memory.
+    values : bool
+        Whether its tensors have any. Without them a step of any size is counted in a second: what
+        is read of a tensor is 0.
 
     Attributes
     ----------
@@ -171,13 +178,17 @@ class PretendedGpu(TorchDispatchMode):
         How often the host waited for the device, by the line of the project and the reason.
     operations : Counter
         How often each operation was done there.
+    kernels : int
+        How many of them take a kernel: those that are no view and no memory asked for.
     """
 
     present: PretendedGpu | None = None
 
-    def __init__(self, free_bytes: int = 8 << 30) -> None:
+    def __init__(self, free_bytes: int = 8 << 30, *, values: bool = True) -> None:
         super().__init__()
         self.free_bytes = free_bytes
+        self._inside = _HOST if values else torch.device("meta")
+        self.kernels = 0
         self.waits: Counter[str] = Counter()
         self.operations: Counter[str] = Counter()
         self._going: torch.device | None = None
@@ -266,14 +277,22 @@ class PretendedGpu(TorchDispatchMode):
         name = func.overloadpacket.__name__
         self._look(name, args, tensors, on_gpu, leaving)
         self.operations[name] += 1
+        self.kernels += not (func.is_view or name in _WITHOUT_KERNEL)
+        if self._inside != _HOST and (leaving or name == "_local_scalar_dense"):
+            return 0.0 if not leaving else torch.zeros(args[0].shape, dtype=args[0].dtype)
         inner = {k: v for k, v in kwargs.items() if k != "pin_memory"}
         if asked is not None:
-            inner["device"] = _HOST
-        out = func(*tree_map(_held, args), **tree_map(_held, inner))
+            inner["device"] = self._inside
+        out = func(*tree_map(self._held, args), **tree_map(self._held, inner))
         if leaving and name == "_to_copy":
             return out
         written = _written(func, args, kwargs)
         return tree_map(_wrapped, out) if written is None else written
+
+    def _held(self, value: Any) -> Any:
+        if isinstance(value, OnGpu):
+            return value.held
+        return value.to(self._inside) if isinstance(value, torch.Tensor) else value
 
     def _look(
         self, name: str, args: Any, tensors: list[Any], on_gpu: list[Any], leaving: bool
@@ -298,10 +317,6 @@ class PretendedGpu(TorchDispatchMode):
                 f"{name}: Expected all tensors to be on the same device, but found at least two "
                 f"devices, cuda:0 and cpu {shapes}"
             )
-
-
-def _held(value: Any) -> Any:
-    return value.held if isinstance(value, OnGpu) else value
 
 
 def _wrapped(value: Any) -> Any:

@@ -24,7 +24,10 @@ from tvae_core.engine.training import trainer_state
 from tvae_core.engine.training.step import StepFigures, train_step
 from tvae_core.engine.training.train import train
 from tvae_core.engine.training.trainer_state import TrainerState
+from tvae_core.engine.using import inference
+from tvae_core.engine.using.inference import infer
 from tvae_core.errors import TrainingError
+from tvae_core.presets import load_preset
 from tvae_core.progress import Epoch
 
 
@@ -154,3 +157,52 @@ def test_an_elbo_on_a_gpu_that_is_not_finite_is_said_with_its_step(
         list(train(run))
     saved = load_newest(run.checkpoints)
     assert saved is None or all(t.isfinite().all() for t in saved.tensors.values())
+
+
+@pytest.mark.parametrize(("preset", "side"), [("paper-mnist", 50), ("paper-particles", 128)])
+def test_256_images_are_inferred_in_one_pass_of_few_kernels(preset: str, side: int) -> None:
+    model = build_model(load_preset(preset).model, side, 1)
+    assert model.encoder.lifting is not None
+    model.encoder.lifting.method = "direct"
+    with PretendedGpu(79 << 30, values=False) as gpu:  # an H100
+        model = model.to(GPU)
+        images = torch.zeros(256, 1, side, side).pin_memory()
+        for _ in range(2):  # the first makes what is kept
+            gpu.kernels = 0
+            gpu.waits.clear()
+            infer(model, images)
+        assert gpu.kernels <= 200
+        assert gpu.waits.total() == 1, gpu.waits
+
+
+def test_what_a_gpu_infers_comes_home_as_it_is(gpu: PretendedGpu) -> None:
+    model = state_on(torch.device("cpu")).model.eval()
+    images = blob_images(6, 12)
+    here = infer(model, images)
+    there = infer(model.to(GPU), images)
+    for name, value in vars(here).items():
+        assert getattr(there, name).shape == value.shape, name
+        assert getattr(there, name).dtype == value.dtype
+    torch.testing.assert_close(here.entropy, there.entropy, rtol=0.05, atol=0.05)
+
+
+def test_images_that_do_not_fit_a_gpu_are_inferred_in_smaller_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, sizes = state_on(torch.device("cpu")).model.eval(), []
+    images = blob_images(12, 12)
+    whole, part_of = infer(model, images), inference._infer_part
+
+    def crowded(model: TargetVae, batch: Batch, share: float) -> Any:
+        sizes.append(len(batch))
+        if len(batch) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return part_of(model, batch, share)
+
+    monkeypatch.setattr(inference, "_infer_part", crowded)
+    parts = infer(model, images)
+    assert sizes == [12, 6, 3, 3, 3, 3]
+    torch.testing.assert_close(whole.z_mean, parts.z_mean)
+    monkeypatch.setattr(inference, "_infer_part", lambda *_: crowded(model, Batch(images), 1.0))
+    with pytest.raises(torch.OutOfMemoryError):
+        infer(model, images)

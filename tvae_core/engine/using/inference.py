@@ -7,7 +7,7 @@ P pixels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,21 +69,47 @@ def infer(
         Of each image, for a model that sees through it (`ctf_values`): the reconstruction is then
         what the microscope shows of the object.
     """
+    size = images_at_once(model, model.points_px.device)
+    while True:
+        try:
+            parts = _infer_parts(model, Batch(images, ctf), size, pixel_share)
+            break
+        except torch.OutOfMemoryError:  # others use the GPU too, or it was taken for larger
+            if size == 1:
+                raise
+            size = -(-min(size, len(images)) // 2)
+    return Inferred(**{name: torch.cat([part[name] for part in parts]) for name in parts[0]})
+
+
+def _infer_parts(
+    model: TargetVae, batch: Batch, size: int, share: float
+) -> list[dict[str, Tensor]]:
     device = model.points_px.device
-    parts = [
-        _infer_part(model, part.to(device), pixel_share)
-        for part in Batch(images, ctf).split(images_at_once(model, device))
-    ]
-    names = [field.name for field in fields(Inferred) if field.name in parts[0]]
-    return Inferred(**{n: torch.cat([p[n].float().cpu() for p in parts]) for n in names})
+    parts = [_infer_part(model, part.to(device), share) for part in batch.split(size)]
+    return [_at_home(part) for part in parts]
+
+
+def _at_home(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors (B, ...) on the CPU, float32; from a GPU in one copy: each waits for it."""
+    if not found["z_mean"].is_cuda:
+        return {name: value.float() for name, value in found.items()}
+    flat = {name: value.float().reshape(len(value), -1) for name, value in found.items()}
+    home = torch.cat(list(flat.values()), 1).cpu()
+    parts = torch.split(home, [value.shape[1] for value in flat.values()], 1)
+    shapes = [value.shape for value in found.values()]
+    return {n: part.reshape(s) for n, part, s in zip(found, parts, shapes, strict=True)}
 
 
 def images_at_once(model: TargetVae, device: torch.device) -> int:
-    """Return how many images' features stay in cache, or fit a GPU's working set."""
-    room = _IN_CACHE_BYTES if device.type == "cpu" else working_set_bytes(device) // 8
+    """Return how many images' features stay in cache, or fit half of what a GPU has free.
+
+    There they are bfloat16, and a layer has its input, its output and one more at a time.
+    """
+    on_cpu = device.type == "cpu"
+    room = _IN_CACHE_BYTES if on_cpu else 2 * working_set_bytes(device)
     config = model.model
     cells = len(model.positions_px) * config.rotations
-    return max(1, room // (4 * cells * config.encoder_kernels))
+    return max(1, room // ((4 if on_cpu else 8) * cells * config.encoder_kernels))
 
 
 def _infer_part(model: TargetVae, batch: Batch, pixel_share: float) -> dict[str, Tensor]:

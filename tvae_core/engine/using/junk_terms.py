@@ -6,7 +6,7 @@ Shapes: B batch, C channels, H W image (H = W), K contents, R rotations, m side 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -77,6 +77,9 @@ class JunkTerms:
         self, model: TargetVae, images: Tensor, found: Inferred, ctf: Tensor | None = None
     ) -> NDArray[np.float32]:
         """Return the terms (B, 4) of images (B, C, H, W) and what was inferred of them."""
+        device = self.templates.device
+        found = replace(found, reconstruction=_there(found.reconstruction, device))
+        images, shift_px = _there(images, device), _there(found.shift_px, device)
         residual = _residual(model, images, found)
         mean, spread = self.noise_fit
         fit = (_fit(model, images, found) - mean) / spread
@@ -86,24 +89,23 @@ class JunkTerms:
         energy = blocks.square().mean((1, 3, 5))  # (B, blocks, blocks)
         patchy = (energy + _FLOOR * self.variance).log().flatten(1).std(1)
         uneven = blocks.mean((1, 3, 5)).square().flatten(1).mean(1) / self.variance
-        second = self._second(_seen_back(model, residual, ctf), found.shift_px)
+        second = self._second(_seen_back(model, residual, ctf), shift_px)
         terms = torch.stack([fit, patchy, uneven, second], 1)
-        return terms.numpy().astype(np.float32)
+        return terms.cpu().numpy().astype(np.float32)
 
     def _second(self, residual: Tensor, shift_px: Tensor) -> Tensor:
         """Return how much more likely a second object makes residuals (B, C, H, W), (B,).
 
         In deviations of noise, sqrt(2 log ratio); 0 where none makes them more likely.
         """
-        places = _places(residual.shape[-1])
+        places = _places(residual.shape[-1], residual.device)
         x = places[None, None, :] - shift_px[:, 0, None, None]
         y = -places[None, :, None] - shift_px[:, 1, None, None]
         far = torch.hypot(x, y) >= self.radius_px  # (B, M, M)
-        device = self.templates.device
         size = self._at_once
         both = zip(torch.split(_spectra(residual), size), torch.split(far, size), strict=True)
-        ratios = [self._log_ratio(some.to(device), apart.to(device)) for some, apart in both]
-        return (2 * torch.cat(ratios).clamp_min(0)).sqrt().cpu()
+        ratios = [self._log_ratio(some, apart) for some, apart in both]
+        return (2 * torch.cat(ratios).clamp_min(0)).sqrt()
 
     def _log_ratio(self, spectra: Tensor, far: Tensor) -> Tensor:
         """Return the highest log likelihood ratio (n,) of an object at any place that is `far`."""
@@ -118,17 +120,23 @@ class JunkTerms:
         return 1 if self.templates.device.type == "cpu" else 256
 
 
+def _there(images: Tensor | None, device: torch.device) -> Tensor:
+    """Return images, which are there, on a device; nobody waits for those that are pinned."""
+    assert images is not None
+    return images.to(device, non_blocking=device.type == "cuda")
+
+
 def _residual(model: TargetVae, images: Tensor, found: Inferred) -> Tensor:
     """Return what of images (B, C, H, W) is not explained, zero where nothing is compared."""
     assert found.reconstruction is not None
-    return (images - found.reconstruction) * model.inside.cpu()
+    return (images - found.reconstruction) * model.inside.to(images.device)
 
 
 def _fit(model: TargetVae, images: Tensor, found: Inferred) -> Tensor:
     """Return the product (B,) of images and reconstructions of mean zero, these of unit norm."""
     assert found.reconstruction is not None
-    inside = model.inside.cpu()
-    seen, drawn = images[..., inside], found.reconstruction[..., inside]  # (B, C, P)
+    inside = model.compared.to(images.device)
+    seen, drawn = (i.flatten(2)[..., inside] for i in (images, found.reconstruction))  # (B, C, P)
     seen, drawn = seen - seen.mean(2, keepdim=True), drawn - drawn.mean(2, keepdim=True)
     norm = drawn.square().sum((1, 2)).sqrt().clamp_min(1e-12)
     fit: Tensor = (seen * drawn).sum((1, 2)) / norm
@@ -195,10 +203,11 @@ def _spectra(images: Tensor) -> Tensor:
     return spectra
 
 
-def _places(side: int) -> Tensor:
+def _places(side: int, device: torch.device) -> Tensor:
     """Return the shifts (M,) in pixels, in a transform's order, that `_spectra` compares."""
     band = _band(side)
-    return ((torch.arange(2 * band) + band) % (2 * band) - band) * (side / band)
+    order = torch.arange(2 * band, device=device)
+    return ((order + band) % (2 * band) - band) * (side / band)
 
 
 def _band_variance(residual: Tensor) -> float:
@@ -243,4 +252,4 @@ def _through(model: TargetVae, images: Tensor, ctf: Tensor) -> Tensor:
     device = model.points_px.device
     flat = images.flatten(2).transpose(1, 2).to(device)
     seen = model.through_ctf(flat, ctf.expand(len(images), -1).to(device))
-    return seen.transpose(1, 2).cpu().reshape(images.shape)
+    return seen.transpose(1, 2).to(images.device).reshape(images.shape)
