@@ -15,7 +15,7 @@ from tvae_core.colours import CLASS_COLOURS, CYCLIC_MAP, colour_map
 from tvae_core.words import count, degrees, figure
 from tvae_gui.state.atlas_view import TileGrid, blend, covers, sheet, tile_grid
 from tvae_gui.state.path_state import PathState
-from tvae_gui.state.point_index import PointIndex
+from tvae_gui.state.point_index import PointIndex, Runs
 from tvae_gui.state.raster import ScatterFrame, Window
 from tvae_gui.state.support_map import SupportMap
 
@@ -43,6 +43,56 @@ def test_the_nearest_are_the_nearest(place: tuple[float, float]) -> None:
     found = PointIndex(xy).nearest(*place, 9)
     away = ((xy - np.array(place, np.float32)) ** 2).sum(axis=1)
     assert set(found.tolist()) == set(np.argsort(away)[:9].tolist())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.tuples(st.floats(-4, 4), st.floats(-4, 4)), st.floats(0.01, 9), st.floats(0.01, 9))
+def test_the_runs_of_a_rectangle_hold_every_point_in_it_and_no_other_cell(
+    corner: tuple[float, float], width: float, height: float
+) -> None:
+    xy = points(700)
+    index, (x0, y0) = PointIndex(xy), corner
+    runs = index.positions_in(x0, x0 + width, y0, y0 + height)
+    found = runs.of(index.order)
+    assert len(found) == len(runs) == len(set(found.tolist()))
+    np.testing.assert_array_equal(runs.of(index.xy), xy[found].T)
+    low, high = np.array([x0, y0]), np.array([x0 + width, y0 + height])
+    inside = (xy >= low) & (xy <= high)
+    assert set(np.flatnonzero(inside.all(1)).tolist()) <= set(found.tolist())
+    cell = (index.high - index.low) / 128 * 1.001
+    near = (xy >= low - cell) & (xy <= high + cell)
+    assert set(found.tolist()) <= set(np.flatnonzero(near.all(1)).tolist())
+
+
+def test_the_bins_of_all_points_are_those_of_each() -> None:
+    index = PointIndex(points(900))
+    flat, counts = index.bins(32)
+    share = (index.xy.T - index.low) / (index.high - index.low)
+    column, row = (np.minimum(share[:, 0] * 32, 31)).astype(int), ((1 - share[:, 1]) * 32)
+    assert (np.abs(flat % 32 - column) <= 1).all()
+    assert (np.abs(flat // 32 - row) <= 1.01).all()
+    assert counts.sum() == 900
+    np.testing.assert_array_equal(counts.ravel(), np.bincount(flat, minlength=32 * 32))
+    assert index.bins(32)[0] is flat  # kept for the next selection
+    assert index.bins(16)[1].shape == (16, 16)
+
+
+def test_a_frame_of_the_whole_plane_touches_no_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = frame(100_000)
+    first = many.draw(Window(-4, 4, -4, 4, 400, 300))
+    monkeypatch.setattr(Runs, "of", lambda *_: pytest.fail("a point was looked at"))
+    moved = many.draw(Window(-3, 3, -3, 4, 400, 300))  # some cells are out of view
+    assert moved is first
+
+
+def test_a_selection_is_lit_where_its_points_are() -> None:
+    index = PointIndex(points(100_000))
+    for visible in (None, np.ones(100_000, bool)):
+        chosen = index.xy[0] > 0
+        lit = frame(100_000, chosen=chosen, visible=visible).draw(Window(-4, 4, -4, 4, 400, 400))
+        strength = lit.rgba[..., 3].astype(float)
+        middle = strength.shape[1] // 2
+        assert strength[:, middle + 20 :].sum() > 1.3 * strength[:, : middle - 20].sum()
 
 
 def test_points_without_coordinates_are_nowhere() -> None:

@@ -259,11 +259,11 @@ class PlanePresenter:
             return None
         index = self._state.index
         at = index.positions_in(window.x0, window.x1, window.y0, window.y1)
-        x, y = index.xy[:, at]
+        x, y = at.of(index.xy)
         inside = (x > window.x0) & (x < window.x1) & (y > window.y0) & (y < window.y1)
         if self._frame.visible is not None:
-            inside &= self._frame.visible[at]
-        return np.asarray(index.order[at][inside])
+            inside &= at.of(self._frame.visible)
+        return np.asarray(at.of(index.order)[inside])
 
     def on_thumbnails(self, answer: Thumbnails) -> None:
         """Draw the images asked for."""

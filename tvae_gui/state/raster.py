@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.columns import Kind
-from tvae_gui.state.point_index import PointIndex
+from tvae_gui.state.point_index import PointIndex, Runs
 
 Array = NDArray[np.floating]
 Whole = NDArray[np.integer]
@@ -70,14 +70,13 @@ class ScatterFrame:
     def draw(self, window: Window) -> Picture:
         """Return the picture of what is in view."""
         positions = self.index.positions_in(window.x0, window.x1, window.y0, window.y1)
-        total = len(self.index) if isinstance(positions, slice) else len(positions)
-        if self._is_coarse(window, total):
+        if self._is_coarse(window, len(positions)):
             return self._pyramid.picture(window)
-        positions, columns, rows = self._in_view(window, positions)
+        seen, columns, rows = self._in_view(window, positions)
         if len(columns) <= POINTS_AT_MOST:
-            rgba = self._stamp(window, positions, columns, rows)
+            rgba = self._stamp(window, seen, columns, rows)
         else:
-            rgba = self._binned(window, positions, columns, rows)
+            rgba = self._binned(window, seen, columns, rows)
         return Picture(rgba, window.x0, window.x1, window.y0, window.y1)
 
     def count_in_view(self, window: Window) -> int:
@@ -96,8 +95,8 @@ class ScatterFrame:
     def _pyramid(self) -> _Pyramid:
         return _Pyramid(self)
 
-    def _in_view(self, window: Window, positions: Whole | slice) -> tuple[Any, Array, Array]:
-        x, y = self.index.xy[0, positions], self.index.xy[1, positions]
+    def _in_view(self, window: Window, positions: Runs) -> tuple[_Seen, Array, Array]:
+        x, y = positions.of(self.index.xy)
         columns = (x - np.float32(window.x0)) * np.float32(
             window.width_px / max(window.x1 - window.x0, 1e-30)
         )
@@ -107,24 +106,24 @@ class ScatterFrame:
         inside = (columns >= 0) & (columns < window.width_px)
         inside &= (rows >= 0) & (rows < window.height_px)
         if self.visible is not None:
-            inside &= self.visible[positions]
-        if isinstance(positions, slice):
-            if inside.all():
-                return positions, columns, rows
-            return np.flatnonzero(inside), columns[inside], rows[inside]
-        return positions[inside], columns[inside], rows[inside]
+            inside &= positions.of(self.visible)
+        if inside.all():
+            return _Seen(positions), columns, rows
+        return _Seen(positions, inside), columns[inside], rows[inside]
 
-    def _binned(self, window: Window, positions: Any, columns: Array, rows: Array) -> Bytes:
+    def _binned(self, window: Window, seen: _Seen, columns: Array, rows: Array) -> Bytes:
         bin_px = 2 * window.ratio
         width = max(1, int(window.width_px / bin_px))
         height = max(1, int(window.height_px / bin_px))
         scale = np.float32(width / window.width_px), np.float32(height / window.height_px)
         flat = (rows * scale[1]).astype(np.int32).clip(0, height - 1) * width
         flat += (columns * scale[0]).astype(np.int32).clip(0, width - 1)
-        layers = _Layers.of(self, positions, flat, (height, width))
+        chosen = None if self.chosen is None else seen.of(self.chosen)
+        levels = None if self.kind == "density" else seen.of(self.levels)
+        layers = _Layers.of(self, levels, chosen, flat, (height, width))
         return layers.rgba(self)
 
-    def _stamp(self, window: Window, positions: Any, columns: Array, rows: Array) -> Bytes:
+    def _stamp(self, window: Window, seen: _Seen, columns: Array, rows: Array) -> Bytes:
         radius = float(np.clip(6.2 - 1.1 * np.log10(max(len(columns), 1)), 1.6, 4.0))
         radius *= max(window.ratio, window.width_px / 1600)
         margin = int(radius) + 2
@@ -132,25 +131,38 @@ class ScatterFrame:
         canvas = np.zeros((window.height_px + 2 * margin, stride), dtype=np.uint32)
         order = np.argsort(np.arange(len(columns), dtype=np.uint32) * np.uint32(2654435761))
         at = (rows.astype(np.int64) + margin) * stride + columns.astype(np.int64) + margin
-        colours = self._packed(positions)
-        for group in self._groups(positions, order):
+        colours = self._packed(seen)
+        for group in self._groups(seen, order):
             _stamp_discs(canvas, at[group], colours[group], radius, stride)
         kept = canvas[margin : margin + window.height_px, margin : margin + window.width_px]
         return np.ascontiguousarray(kept).view(np.uint8).reshape(*kept.shape, 4)
 
-    def _groups(self, positions: Any, order: Whole) -> list[Whole]:
+    def _groups(self, seen: _Seen, order: Whole) -> list[Whole]:
         if self.chosen is None:
             return [order]
-        chosen = self.chosen[positions][order]
+        chosen = seen.of(self.chosen)[order]
         return [order[~chosen], order[chosen]]
 
-    def _packed(self, positions: Any) -> NDArray[np.uint32]:
+    def _packed(self, seen: _Seen) -> NDArray[np.uint32]:
         opaque = _pack(self.table, int(235 * self.strength))
-        colours = opaque[self.levels[positions]]
+        colours = opaque[seen.of(self.levels)]
         if self.chosen is not None:
             faded = _pack(np.array([self.faded_rgb], np.uint8), 70)[0]
-            colours = np.where(self.chosen[positions], colours, faded)
+            colours = np.where(seen.of(self.chosen), colours, faded)
         return np.asarray(colours)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The points in view: those at `positions`, of which `inside` (n,) where not all are."""
+
+    positions: Runs
+    inside: Mask | None = None
+
+    def of(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return what `values` (N,) has of the points in view."""
+        found = self.positions.of(values)
+        return found if self.inside is None else found[self.inside]
 
 
 @dataclass
@@ -163,19 +175,25 @@ class _Layers:
 
     @classmethod
     def of(
-        cls, frame: ScatterFrame, positions: Any, flat: Whole, shape: tuple[int, int]
+        cls,
+        frame: ScatterFrame,
+        levels: Bytes | None,
+        chosen: Mask | None,
+        flat: Whole,
+        shape: tuple[int, int],
+        counts: NDArray[np.float32] | None = None,
     ) -> _Layers:
-        """Bin the points at `positions` whose bin numbers are `flat`."""
+        """Bin points of `levels` (n,), needed where they have colours, and bin numbers `flat`."""
         size = shape[0] * shape[1]
-        counts = np.bincount(flat, minlength=size).reshape(shape).astype(np.float32)
-        chosen, levels = None, frame.levels[positions]
-        if frame.chosen is not None:
-            keep = frame.chosen[positions]
-            flat, levels = flat[keep], levels[keep]
-            chosen = np.bincount(flat, minlength=size).reshape(shape).astype(np.float32)
-        weights = [w[levels] for w in _weights(frame)]
+        if counts is None:
+            counts = np.bincount(flat, minlength=size).reshape(shape).astype(np.float32)
+        kept = None
+        if chosen is not None:
+            flat, levels = flat[chosen], None if levels is None else levels[chosen]
+            kept = np.bincount(flat, minlength=size).reshape(shape).astype(np.float32)
+        weights = [] if levels is None else [w[levels] for w in _weights(frame)]
         sums = [np.bincount(flat, w, size).reshape(shape).astype(np.float32) for w in weights]
-        return cls(counts, chosen, sums)
+        return cls(counts, kept, sums)
 
     def rgba(self, frame: ScatterFrame) -> Bytes:
         """Return the picture, row 0 on top.
@@ -247,12 +265,13 @@ class _Pyramid:
 
     def _layers(self, side: int) -> _Layers:
         frame, index = self._frame, self._frame.index
-        scale = (np.float32(side) - np.float32(0.01)) / (index.high - index.low)
-        positions: Any = slice(None) if frame.visible is None else np.flatnonzero(frame.visible)
-        flat = ((index.high[1] - index.xy[1, positions]) * scale[1]).astype(np.int32)
-        flat *= side
-        flat += ((index.xy[0, positions] - index.low[0]) * scale[0]).astype(np.int32)
-        return _Layers.of(frame, positions, flat, (side, side))
+        flat, counts = index.bins(side)
+        levels = None if frame.kind == "density" else frame.levels
+        if frame.visible is None:
+            return _Layers.of(frame, levels, frame.chosen, flat, (side, side), counts)
+        chosen = None if frame.chosen is None else frame.chosen[frame.visible]
+        levels = None if levels is None else levels[frame.visible]
+        return _Layers.of(frame, levels, chosen, flat[frame.visible], (side, side))
 
 
 def _weights(frame: ScatterFrame) -> list[Array]:
