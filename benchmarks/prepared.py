@@ -1,14 +1,15 @@
 """What do prepared images on disk cost and save, on a set larger than memory is asked for?
 
-    python benchmarks/prepared.py PARTICLES.mrcs [--gigabytes 20] [--page docs/results/prepared.md]
+    python benchmarks/prepared.py PARTICLES.mrcs [--gigabytes 20] [--page FILE] [--only training]
 
 PARTICLES.mrcs holds a few real particles. A stack of a thousand is made of them, turned and with
 noise added, and a RELION table over many links to that stack, each particle with a defocus of its
 own: so the set takes little room on the disk, and is read through the system's memory. What is
 prepared of it takes its full size. Measured: preparing, killed once and resumed; a second run on
 the same cache; the reading of an epoch in random order, its file first dropped from the system's
-memory, beside `dd` on the same file; the same epoch made anew by one thread, on a stretch; steps of
-`tvae train` on a stretch; peak memory of each process, at a tenth of the set as well.
+memory, beside `dd` on the same file; the same epoch made anew by one thread, on a stretch; two
+whole epochs of `tvae train` with a model so small that reading is most of its work, the first
+beside the processes that prepare; peak memory of each process, at a tenth of the set as well.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,7 @@ _rlnDefocusV #4
 _rlnDefocusAngle #5
 """
 _SETTINGS = ("--preset", "fast-particles")
+_SMALL = ("--set", "model.system=vae", "--set", "model.mlp_hidden=16", "--batch-size", "100")
 _TVAE = (sys.executable, "-m", "tvae_core.cli.main")
 
 
@@ -78,7 +81,7 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=20.0)
     parser.add_argument("--kept-px", type=int, default=128)
     parser.add_argument("--phase-flip", action="store_true")
-    parser.add_argument("--train-seconds", type=float, default=120.0)
+    parser.add_argument("--only", choices=("preparing", "training"))
     parser.add_argument("--scratch", type=Path)
     parser.add_argument("--page", type=Path)
     options = parser.parse_args()
@@ -101,37 +104,61 @@ def measured(folder: Path, options: argparse.Namespace) -> list[tuple[str, str]]
         bytes_each = 4 * stack.height * stack.width
     count = _EACH * max(1, round(options.gigabytes * 1e9 / bytes_each / _EACH))
     table = make(folder / "set", options.particles, count)
-    small = make(folder / "small", options.particles, max(5 * _EACH, count // 10))
-    os.environ["TVAE_CACHE"] = str(folder / "cache")
     tell("machine", f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB memory")
     tell("the set", f"{count:,} particles of {stack.height} px, {count * bytes_each / 1e9:.1f} GB")
     flip = ("--set", "data.phase_flip=true") if options.phase_flip else ()
     images = ("--data", table, *_SETTINGS, *flip, "--downsample-px", options.kept_px)
+    if options.only != "training":
+        os.environ["TVAE_CACHE"] = str(folder / "cache")
+        small = make(folder / "small", options.particles, max(5 * _EACH, count // 10))
+        for words in _preparing(folder, images, small):
+            tell(*words)
+        shutil.rmtree(folder / "cache")
+    if options.only != "preparing":
+        os.environ["TVAE_CACHE"] = str(folder / "another cache")
+        for words in _training(folder / "trained", images):
+            tell(*words)
+    return rows
+
+
+def _preparing(folder: Path, images: tuple[object, ...], small: Path) -> Iterator[tuple[str, str]]:
+    """Measure `tvae prepare`, killed and resumed, a second run, and the reading of epochs."""
     run = folder / "run"
     share = killed(run, images)
-    tell("`tvae prepare` killed", f"at {100 * share:.0f} %")
+    yield ("`tvae prepare` killed", f"at {100 * share:.0f} %")
     cost = of_command("prepare", run, "--json")
     done = json.loads(cost.output)
-    tell("resumed, to the end", _cost(cost))
-    tell("peak memory, the command and each worker", _peaks(cost))
+    yield ("resumed, to the end", _cost(cost))
+    yield ("peak memory, the command and each worker", _peaks(cost))
     size = done["bytes_on_disk"]
-    tell("kept", f"{size / 1e9:.2f} GB as {done['form']}")
-    tell("rounding", next(one for one in done["remarks"] + [_remark(run)] if "nat" in one))
+    yield ("kept", f"{size / 1e9:.2f} GB as {done['form']}")
+    yield ("rounding", next(one for one in done["remarks"] + [_remark(run)] if "nat" in one))
     cost = of_command("prepare", folder / "second", *images, "--json")
     shared = json.loads(cost.output)["folder"] == done["folder"]
-    tell("a second run on the same cache", f"{_cost(cost)}, the same file: {shared}")
-    for words in _epochs(run, Path(done["folder"]) / "images.npy"):
-        tell(*words)
+    yield ("a second run on the same cache", f"{_cost(cost)}, the same file: {shared}")
+    yield from _epochs(run, Path(done["folder"]) / "images.npy")
     of_command("prepare", folder / "tenth", "--data", small, *images[2:])
     peaks = [_loader(folder / "tenth", True)["peak_mb"], _loader(run, True)["peak_mb"]]
-    tell(
+    yield (
         "peak memory of reading an epoch, a tenth of the set and the set",
         f"{peaks[0]:,.0f} MB, {peaks[1]:,.0f} MB",
     )
-    tell("`tvae train`, kept on disk", trained(folder / "second", (), options.train_seconds))
-    none = (*images, "--kept-as", "none")
-    tell("`tvae train`, made anew", trained(folder / "anew", none, options.train_seconds))
-    return rows
+
+
+def _training(run: Path, images: tuple[object, ...]) -> Iterator[tuple[str, str]]:
+    """Measure two epochs of a small model, from nothing prepared, then `dd` on what is kept."""
+    first, later, peaks = trained(run, (*images, *_SMALL, "--epochs", "2"))
+    yield "first epoch of `tvae train`, beside the preparing", first
+    yield "second epoch", later
+    yield "peak memory, the command and each worker", peaks
+    (file,) = Path(os.environ["TVAE_CACHE"]).rglob("images.npy")
+    cold = _loader(run, True, drop=True)
+    yield "an epoch of reading alone", _epoch(cold, file.stat().st_size)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    clock = _dd(file)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    yield "`dd` reads that file", f"{processor:,.1f} CPU s, {clock:,.1f} s by the clock"
 
 
 def _epochs(run: Path, file: Path) -> list[tuple[str, str]]:
@@ -206,24 +233,34 @@ def killed(run: Path, images: tuple[object, ...]) -> float:
     return PreparedCache().entries()[0].share
 
 
-def trained(run: Path, images: tuple[object, ...], seconds: float) -> str:
-    """Train for a while; return images a second at its end, and peak memory."""
+def trained(run: Path, images: tuple[object, ...]) -> tuple[str, str, str]:
+    """Train for two epochs; return what either took with all processes, and peak memory."""
     process = _started("train", run, *images, "--json", "--no-embed", "--device", "cpu")
     assert process.stdout is not None
-    rate, began, peak = 0.0, 0.0, 0.0
+    cost, stop, found = Cost(), threading.Event(), []
+    watcher = threading.Thread(target=_watch, args=(process.pid, cost, stop))
+    watcher.start()
+    spent = 0.0
     for line in process.stdout:
         record = json.loads(line)
         if record["kind"] == "failed":
             raise SystemExit(record["what"])
-        if record["kind"] == "step":
-            began = began or time.monotonic()
-            rate = record["images_per_second"]
-            peak = max(peak, psutil.Process(process.pid).memory_info().rss / 1e6)
-        if began and time.monotonic() - began > seconds:
-            break
-    process.terminate()
+        if record["kind"] == "epoch":
+            so_far = _spent(process.pid)
+            found.append(f"{so_far - spent:,.0f} CPU s, {record['seconds']:,.0f} s by the clock")
+            spent = so_far
     process.communicate()
-    return f"{rate:,.0f} images a second after {seconds:.0f} s, {peak:,.0f} MB"
+    stop.set()
+    watcher.join()
+    return found[0], found[1], _peaks(cost)
+
+
+def _spent(number: int) -> float:
+    """Return the processor seconds of a process and of its children, those that ended too."""
+    parent = psutil.Process(number)
+    own = parent.cpu_times()
+    total = float(sum(own[:4]))
+    return total + sum(float(sum(one.cpu_times()[:2])) for one in parent.children())
 
 
 _LOADS = """
