@@ -7,9 +7,10 @@ noise added, and a RELION table over many links to that stack, each particle wit
 own: so the set takes little room on the disk, and is read through the system's memory. What is
 prepared of it takes its full size. Measured: preparing, killed once and resumed; a second run on
 the same cache; the reading of an epoch in random order, its file first dropped from the system's
-memory, beside `dd` on the same file; the same epoch made anew by one thread, on a stretch; two
-whole epochs of `tvae train` with a model so small that reading is most of its work, the first
-beside the processes that prepare; peak memory of each process, at a tenth of the set as well.
+memory, beside `dd` on the same file; the same epoch made anew by one thread, on a stretch; a
+whole epoch of `tvae train` with a model so small that reading is most of its work, beside the
+processes that prepare, and one when all is prepared; peak memory of each process, at a tenth of
+the set as well.
 """
 
 from __future__ import annotations
@@ -60,7 +61,16 @@ _rlnDefocusV #4
 _rlnDefocusAngle #5
 """
 _SETTINGS = ("--preset", "fast-particles")
-_SMALL = ("--set", "model.system=vae", "--set", "model.mlp_hidden=16", "--batch-size", "100")
+_SMALL = (
+    "--set",
+    "model.system=vae",
+    "--set",
+    "model.mlp_hidden=16",
+    "--batch-size",
+    "100",
+    "--epochs",
+    "1",
+)
 _TVAE = (sys.executable, "-m", "tvae_core.cli.main")
 
 
@@ -146,11 +156,16 @@ def _preparing(folder: Path, images: tuple[object, ...], small: Path) -> Iterato
 
 
 def _training(run: Path, images: tuple[object, ...]) -> Iterator[tuple[str, str]]:
-    """Measure two epochs of a small model, from nothing prepared, then `dd` on what is kept."""
-    first, later, peaks = trained(run, (*images, *_SMALL, "--epochs", "2"))
+    """Measure an epoch of a small model from nothing prepared, and one when all is there."""
+    from tvae_core.images.prepared_cache import PreparedCache
+
+    first, peaks = trained(run, (*images, *_SMALL))
     yield "first epoch of `tvae train`, beside the preparing", first
-    yield "second epoch", later
+    yield "of the images prepared by then", f"{100 * PreparedCache().entries()[0].share:.0f} %"
     yield "peak memory, the command and each worker", peaks
+    yield "the rest by `tvae prepare`", _cost(of_command("prepare", run))
+    later, peaks = trained(run.with_name("later"), (*images, *_SMALL))
+    yield "an epoch of `tvae train` from the file", f"{later}; {peaks}"
     (file,) = Path(os.environ["TVAE_CACHE"]).rglob("images.npy")
     cold = _loader(run, True, drop=True)
     yield "an epoch of reading alone", _epoch(cold, file.stat().st_size)
@@ -233,26 +248,24 @@ def killed(run: Path, images: tuple[object, ...]) -> float:
     return PreparedCache().entries()[0].share
 
 
-def trained(run: Path, images: tuple[object, ...]) -> tuple[str, str, str]:
-    """Train for two epochs; return what either took with all processes, and peak memory."""
+def trained(run: Path, images: tuple[object, ...]) -> tuple[str, str]:
+    """Train for an epoch; return what it took with all processes, and peak memory."""
     process = _started("train", run, *images, "--json", "--no-embed", "--device", "cpu")
     assert process.stdout is not None
-    cost, stop, found = Cost(), threading.Event(), []
+    cost, stop, found = Cost(), threading.Event(), ""
     watcher = threading.Thread(target=_watch, args=(process.pid, cost, stop))
     watcher.start()
-    spent = 0.0
     for line in process.stdout:
         record = json.loads(line)
         if record["kind"] == "failed":
             raise SystemExit(record["what"])
         if record["kind"] == "epoch":
-            so_far = _spent(process.pid)
-            found.append(f"{so_far - spent:,.0f} CPU s, {record['seconds']:,.0f} s by the clock")
-            spent = so_far
+            spent, clock = _spent(process.pid), record["seconds"]
+            found = f"{spent:,.0f} CPU s with the start, {clock:,.0f} s by the clock"
     process.communicate()
     stop.set()
     watcher.join()
-    return found[0], found[1], _peaks(cost)
+    return found, _peaks(cost)
 
 
 def _spent(number: int) -> float:
