@@ -108,7 +108,7 @@ def journey(hands: Counted, window: MainWindow, target: Path) -> None:
         hands.key(cards, Qt.Key.Key_X, "X: reject the class")
     rejected = window.state.named_set("rejected")
     assert rejected is not None
-    hands.click(window.gallery_page.halves, "Export both halves…")
+    hands.click(window.gallery_page.halves, "Export kept and rejected…")
     hands.step("Enter: the name proposed", keys=1)
     kept, left = (len(read_table(target.with_name(n))) for n in ("kept.star", "kept-rejected.star"))
     assert (kept, left) == (PARTICLES - rejected.count, rejected.count)

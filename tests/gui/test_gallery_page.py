@@ -53,7 +53,7 @@ def test_a_pass_without_the_mouse(window: MainWindow, grid: ImageGrid) -> None:
     press(grid, Key.Key_Z, CTRL)
     press(grid, Key.Key_Z, CTRL)
     assert marked(window, "kept") == [0, 3]
-    assert window.gallery_page.words.text() == "2 kept · 2 rejected · 596 left"
+    assert window.gallery_page.words.text() == "2 kept · 2 rejected · 596 undecided"
     assert not window.cluster_drawer.isVisible()  # K is the gallery's here
 
 

@@ -132,7 +132,7 @@ def test_a_pass_of_keys(state: ExplorerState, gallery: GalleryState) -> None:
     gallery.step(-2)
     gallery.take_back()  # the one the keyboard is on
     assert names(state, "rejected") == [1, 3]
-    assert gallery.words == "1 kept · 2 rejected · 397 left"
+    assert gallery.words == "1 kept · 2 rejected · 397 undecided"
     while state.stack.undo_name:
         state.undo()
     assert state.sets == []

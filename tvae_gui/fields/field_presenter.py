@@ -208,7 +208,10 @@ class FieldPresenter:
         assert calibration is not None
         by_hand = int(np.count_nonzero(picks.confidence >= SURE))
         hands = f", {count(by_hand)} of them by hand" if by_hand else ""
-        return f"{count(len(picks), 'object')}{hands}. Automatic: {calibration.words()}."
+        return (
+            f"{count(len(picks), 'pick')} in this image{hands}. The automatic threshold was not "
+            f"found on it, so more may be here: {calibration.words()}."
+        )
 
     def _on_pick(self) -> None:
         """Put the probe on the content of the pick, and point to the image most like it."""

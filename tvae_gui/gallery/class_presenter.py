@@ -13,6 +13,7 @@ from tvae_gui.jobs.tile_job import ClassPicture
 from tvae_gui.state.class_state import ClassState
 from tvae_gui.state.gallery_state import GalleryState
 
+_NYQUIST_PX = 2.001
 _WORDS = {
     "clusters": "No clusters yet: find them on the plane (K), or show the sets",
     "sets": "No sets yet: select images and save them with Ctrl+S",
@@ -97,7 +98,9 @@ class ClassPresenter:
             return "not resolved"
         pixel = store.header.pixel_size_angstrom
         length = length_px / self._thumbnail_scale()
-        return figure(length * pixel, "Å") if pixel else figure(length, "px")
+        words = figure(length * pixel, "Å") if pixel else figure(length, "px")
+        at_limit = length_px <= _NYQUIST_PX  # not a resolution: small images end here
+        return f"limit {words}" if at_limit else words
 
     def show_moved(self) -> None:
         """Show where the keyboard is, and which cards are chosen."""

@@ -122,7 +122,7 @@ class GalleryPage(QWidget):
         self.select = tool_button("Select")
         self.select.setToolTip("Make the chosen images the selection of the plane")
         self.select.clicked.connect(lambda: self.select_wanted.emit())
-        self.halves = QPushButton("Export both halves…")
+        self.halves = QPushButton("Export kept and rejected…")
         self.halves.clicked.connect(lambda: self.halves_wanted.emit())
         line.addWidget(self.select)
         line.addStretch(1)

@@ -41,7 +41,7 @@ class HalvesPresenter:
             f"export to {target.name}",
             halves.run,
             lambda done: self._on_done(halves, done),
-            words="Exporting both halves",
+            words="Exporting the kept and the rejected",
             failed=self._on_failed,
             outlives_store=True,
         )

@@ -11,6 +11,7 @@ from PyQt6.QtGui import QColor
 from tvae_core.planes import ShownPlane, to_z
 from tvae_core.selection import How, Rule
 from tvae_core.store import Atlas
+from tvae_core.words import figure
 from tvae_gui.context import Context
 from tvae_gui.jobs.decode_job import TILES, DecodedMany
 from tvae_gui.jobs.picture_job import POINTS, Thumbnails
@@ -18,6 +19,7 @@ from tvae_gui.plane.plane_note import PlaneNote
 from tvae_gui.plane.plane_tools import PlaneTools
 from tvae_gui.plane.plane_view import CIRCLE, RECTANGLE, PlaneView, circle_outline
 from tvae_gui.state.atlas_view import (
+    GROUND,
     TileGrid,
     atlas_depth,
     blend,
@@ -39,6 +41,7 @@ Place = tuple[float, float]
 THUMBNAILS_AT_MOST = 60
 TILE_SIDE = 48
 MOST_EXACT_TILES = 240
+_STRETCHED = 2.0
 
 
 class PlanePresenter:
@@ -74,11 +77,24 @@ class PlanePresenter:
             return
         nearness = self._state.nearness
         self._near = None if nearness is None else nearness.outline(shown)
-        self._note.say("" if nearness is None else nearness.note)
+        self._note.say(self._said_of(shown))
         self._view.set_axes(*self._titles(shown), self._state.extent)
         self._view.curve.put(self._outline() if shown.is_line else np.empty((0, 2)))
         self.show_points()
         self.show_tiles()
+
+    def _said_of(self, shown: ShownPlane) -> str:
+        """Return what has to be said of the plane as a whole, or nothing."""
+        nearness, choice = self._state.nearness, shown.choice
+        if nearness is None or nearness.note or choice.kind != "z" or shown.is_line:
+            return "" if nearness is None else nearness.note
+        axes = (choice.first, choice.second)
+        idle = [f"z{axis + 1}" for axis in axes if nearness.is_unused(axis)]
+        x0, x1, y0, y1 = self._state.extent
+        wider = max(y1 - y0, x1 - x0) / max(min(y1 - y0, x1 - x0), 1e-12)
+        if len(idle) != 1 or wider < _STRETCHED:
+            return ""
+        return f"{idle[0]} says nothing: its scale is drawn {figure(wider)} times as large."
 
     def _titles(self, shown: ShownPlane) -> tuple[str, str]:
         """Return what the axes are called; a dimension of z that says nothing says so."""
@@ -168,17 +184,21 @@ class PlanePresenter:
         """Return the tiles of a grid: the exact ones where they are known, else blends."""
         exact = self._exact.get((*grid.key, *held))
         if exact is not None:
-            return painted(exact, self._support_at(_places_of(grid)), self._tones.colours)
+            support = self._support_at(_places_of(grid))
+            return painted(exact, support, self._tones.colours, ground=self._ground())
         if atlas is None:
             return None
 
         def paint(places: Array) -> Array:
-            values = blend(atlas, places[:, 0], places[:, 1])
-            return painted(
-                values, self._support_at(places), self._tones.colours, self._depth_of(atlas)
-            )
+            values, support = blend(atlas, places[:, 0], places[:, 1]), self._support_at(places)
+            depth, ground = self._depth_of(atlas), self._ground()
+            return painted(values, support, self._tones.colours, depth, ground)
 
         return self._blends.tiles(_places_of(grid), paint)
+
+    def _ground(self) -> float:
+        """Return how opaque the background of tiles is: on a light plane dark ones stand whole."""
+        return GROUND if theme().dark else 1.0
 
     def _depth_of(self, atlas: Atlas) -> float:
         if self._depth is None or self._depth[0] is not atlas:

@@ -24,6 +24,7 @@ from tvae_gui.widgets.image_panel import picture_of
 from tvae_gui.words import SEE_DECODED
 
 Array = NDArray[Any]
+_STRONG = 0.25  # of the contrast: a change that large has the full colour
 
 
 class ProbePresenter:
@@ -158,7 +159,7 @@ class ProbePresenter:
         state = "exact" if self._exact else "preview"
         if self._compares and self._reference is not None:
             low, high = self._tones.contrast
-            change = signed_colours(self.difference(), 0.5 * (high - low))
+            change = signed_colours(self.difference(), _STRONG * (high - low))
             image, state = picture_of(change, 0, 255), f"difference, {state}"
         else:
             image = self._tones.decoded(self._values)

@@ -16,6 +16,7 @@ from tvae_gui.state.raster import Picture, Window
 Array = NDArray[np.floating]
 Paint = Callable[[Array], NDArray[np.uint8]]
 STRIP_PX = 64
+GROUND = 0.75
 TILE_PX = 52  # at least; on large planes a fifteenth of the width
 
 
@@ -145,7 +146,11 @@ def sheet(
 
 
 def painted(
-    values: Array, opacity: Array, paint: Paint, depth: float | None = None
+    values: Array,
+    opacity: Array,
+    paint: Paint,
+    depth: float | None = None,
+    ground: float = GROUND,
 ) -> NDArray[np.uint8]:
     """Return images as tiles (k, h, w, 4).
 
@@ -162,11 +167,14 @@ def painted(
         Turns values (k, h, w[, 3]) into colours (k, h, w, 3) uint8.
     depth : float, optional
         How far the values of objects are from their background; that of these images without it.
+    ground : 0..1
+        How opaque the background around an object is: 1 where the plane is of another tone, on
+        which half-covered rims would show another shape.
     """
     rgba = np.empty((*values.shape[:3], 4), dtype=np.uint8)
     rgba[..., :3] = paint(values)
     away = _away(values)
-    cover = _cover(away, _depth(away) if depth is None else depth)
+    cover = _cover(away, _depth(away) if depth is None else depth, ground)
     rgba[..., 3] = (255 * cover * opacity[:, None, None]).astype(np.uint8)
     return rgba
 
@@ -209,10 +217,10 @@ def _depth(away: Array) -> float:
     return max(float(np.percentile(away, 99.5)), 1e-6)
 
 
-def _cover(away: Array, depth: float) -> Array:
+def _cover(away: Array, depth: float, ground: float) -> Array:
     """Return how opaque each pixel is (k, h, w): 1 where it differs from the image's border."""
     cover = np.clip((away / depth - 0.05) / 0.75, 0, 1)
-    halo = np.clip(2.2 * _spread(cover), 0, 1) * 0.75
+    halo = np.clip((2.2 if ground < 1 else 6.0) * _spread(cover), 0, 1) * ground
     return np.asarray(np.maximum(cover, halo))
 
 

@@ -293,7 +293,7 @@ class GalleryState:
             0 if s is None else int(np.count_nonzero(s.mask & self._listed)) for s in sets
         )
         rest = len(self.order) - done - turned
-        return f"{count(done)} kept · {count(turned)} rejected · {count(rest)} left"
+        return f"{count(done)} kept · {count(turned)} rejected · {count(rest)} undecided"
 
     # --- looks ---------------------------------------------------------------------------------
     def set_looks(self, picture: Picture | None = None, tile_px: int | None = None) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PyQt6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QWidget
 
 from tvae_core.words import degrees, figure
-from tvae_gui.theme import SMALL_PX, colour, font
+from tvae_gui.theme import GRID, SMALL_PX, colour, font
 
 Array = NDArray[Any]
 _BINS = 64
@@ -102,13 +102,21 @@ class RangeHistogram(QWidget):
             self._draw_range(painter, plot)
         painter.setFont(font(SMALL_PX))
         painter.setPen(colour("muted"))
-        words = QRectF(0, plot.bottom() + 4, self.width(), 14)
+        for place, word in self.words():
+            painter.drawText(place, int(Qt.AlignmentFlag.AlignCenter), word)
+
+    def words(self) -> list[tuple[QRectF, str]]:
+        """Return the numbers below the bars: at the ends, or at the bounds of what is kept."""
+        plot, metrics = self._plot(), QFontMetricsF(font(SMALL_PX))
         low, high = self._range or self._ends
         turns = self._unit == "rad"
         begin = degrees(low) if turns else figure(low)
         end = degrees(high) if turns else figure(high, self._unit)
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), begin)
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignRight), end)
+        left, right = (metrics.horizontalAdvance(word) + 2 for word in (begin, end))
+        at = min(max(self._to_x(low) - left / 2, 0.0), max(self.width() - left - right - GRID, 0.0))
+        then = min(max(self._to_x(high) - right / 2, at + left + GRID), self.width() - right)
+        top = plot.bottom() + 4
+        return [(QRectF(at, top, left, 14), begin), (QRectF(then, top, right, 14), end)]
 
     def _draw_range(self, painter: QPainter, plot: QRectF) -> None:
         assert self._range is not None

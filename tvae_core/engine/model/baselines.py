@@ -168,8 +168,8 @@ class PlainGenerator(Generator):
         x, y = x_px - shift_px[0], y_px - shift_px[1]
         return GridTables(cos * x, -sin * x, cos * y, sin * y)
 
-    def draw_part(self, branch: Tensor, content: Tensor) -> Tensor:
-        """Return raw outputs (P, C) at object points (P, 2) of a picture."""
+    def draw_part(self, branch: Tensor, content: Tensor, keep: bool = False) -> Tensor:
+        """Return raw outputs (P, C) at object points (P, 2) of a picture; they are kept anyway."""
         return self._sampled(branch[None], content[None])[0]
 
     @torch.no_grad()

@@ -207,9 +207,12 @@ class Generator(nn.Module):
         hidden: Tensor = self.coordinate_layer(features.flatten(0, 1))
         return hidden
 
-    def draw_part(self, branch: Tensor, content: Tensor) -> Tensor:
-        """Return raw outputs (P, C) of a branch (P, H) and a content vector (H,), in place."""
-        hidden = self.act(branch.add_(content))
+    def draw_part(self, branch: Tensor, content: Tensor, keep: bool = False) -> Tensor:
+        """Return raw outputs (P, C) of a branch (P, H) and a content vector (H,).
+
+        The branch is overwritten unless it is to be kept.
+        """
+        hidden = self.act(torch.add(branch, content) if keep else branch.add_(content))
         for layer in self.shared:
             hidden = self.act(layer(hidden))
         raw: Tensor = self.output(hidden)

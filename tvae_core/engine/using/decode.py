@@ -23,7 +23,7 @@ from tvae_core.geometry import axis_px
 from tvae_core.store import EmbeddingStore
 
 _GRIDS_KEPT = 6
-_PART_PIXELS = 2048  # of a kept branch, which is copied part by part
+_PART_PIXELS = 2048  # of a kept branch, to which the content is added part by part
 
 
 class Decoder:
@@ -102,8 +102,8 @@ class Decoder:
                     drawn = generator.grid_branch(tables, part)
                 else:
                     assert branch is not None
-                    drawn = branch[part].reshape(-1, branch.shape[-1]).clone()
-                raw = generator.draw_part(drawn, contents[index])
+                    drawn = branch[part].reshape(-1, branch.shape[-1])
+                raw = generator.draw_part(drawn, contents[index], keep=tables is None)
                 expected = expected_pixels(raw, self.model.model)
                 pixels[index][part] = expected.view(pixels[index][part].shape)
         images = pixels.cpu().numpy()

@@ -83,7 +83,10 @@ class CountChart(QWidget):
             pg.ScatterPlotItem(proposal.counts[best], depth[best], size=9, brush=accent, pen=None)
         )
         ends = (int(proposal.counts[0]), int(proposal.counts[-1]))
-        marked = sorted({*range(ends[0], ends[1] + 1, _TICKS), *proposal.counts[best].tolist()})
+        chosen = proposal.counts[best].tolist()
+        ticks = range(ends[0], ends[1] + 1, _TICKS)
+        even = [n for n in ticks if all(abs(n - count) > 1 for count in chosen)]
+        marked = sorted({*even, *chosen})
         self.plot.getAxis("bottom").setTicks([[(n, str(n)) for n in marked]])
         self.plot.getAxis("left").setTicks([[(v, fixed(v)) for v in (0.0, 1.0)]])
         self.plot.setRange(xRange=ends, yRange=(0.0, 1.0), padding=0.08)

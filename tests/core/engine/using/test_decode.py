@@ -48,3 +48,11 @@ def test_a_newer_request_cancels(decoder: Decoder) -> None:
     with pytest.raises(Cancelled):
         decoder.decode(np.zeros((50, 2)), side=64, cancelled=lambda: next(asked) > 3)
     assert next(asked) < 10
+
+
+def test_the_kept_branch_of_a_grid_is_not_written_into(decoder: Decoder) -> None:
+    rng = np.random.default_rng(3)
+    z = rng.normal(size=(2, decoder.z_dim))
+    first = decoder.decode(z)
+    decoder.decode(rng.normal(size=(3, decoder.z_dim)))
+    np.testing.assert_array_equal(decoder.decode(z), first)
