@@ -167,6 +167,43 @@ def test_picks_are_placed_moved_and_deleted_with_mouse_and_keys_and_undone(
     assert np.array_equal(state.circles(), after)
 
 
+def test_an_image_gone_to_in_the_gallery_leads_to_its_pick_and_the_pick_back_to_its_image(
+    run: Path, found: Detected, make_window: Callable[..., MainWindow], qtbot: QtBot
+) -> None:
+    window = make_window(engine_decoder)
+    field_in(window, run, found, qtbot)
+    picks, near, store = window.fields.state.picks, window.state.nearness, window.state.store
+    assert picks is not None
+    assert near is not None
+    assert store is not None
+    press(window, Qt.Key.Key_G, CTRL)
+    settle(qtbot, window)
+    assert window.state.probe is not None
+    probe = window.state.probe.z.copy()
+    met = set()
+    for _ in range(6):
+        press(window.gallery_page.grid, Qt.Key.Key_Right)
+        z = store.z_mean[window.gallery_state.number]
+        distance = np.linalg.norm(near.whiten(picks.z) - near.whiten(z), axis=1)
+        assert window.fields.state.chosen == int(distance.argmin())
+        met.add(window.fields.state.chosen)
+    assert np.array_equal(window.state.probe.z, probe)
+    press(window, Qt.Key.Key_F, CTRL | SHIFT)
+    picture, chosen = window.field_picture, window.fields.state.chosen
+    assert picture.isVisible()
+    assert picture._chosen == chosen
+
+    column, row, _ = window.fields.state.circles()[0]
+    click(picture, picture.spot(column, row).toPoint())
+    settle(qtbot, window)
+    number = window.fields.state.chosen
+    assert number is not None
+    press(window, Qt.Key.Key_G, CTRL)
+    settle(qtbot, window)
+    assert window.gallery_state.number == int(near.nearest_each(picks.z[[number]])[0])
+    assert window.fields.state.chosen == number
+
+
 def test_what_was_changed_of_a_field_is_there_when_the_run_opens_again(
     run: Path, found: Detected, make_window: Callable[..., MainWindow], qtbot: QtBot, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ class FieldPresenter:
         self._job = context.card_job(drawer)
         self._pixels, self._looks, self._near = (context.card_job() for _ in range(3))
         self._column: Column | None = None
+        self._met = -1  # the image of the run that was gone to last
         self._nearest: dict[tuple[float, ...], int] = {}
         picture.show_words(NO_FIELD)
         self._connect()
@@ -222,8 +223,24 @@ class FieldPresenter:
                 self._state.set_probe_z(picks.z[number])
                 probe = self._state.probe
                 if probe is not None and len(probe.nearest):
-                    self.image_met.emit(int(probe.nearest[0]))
+                    self._met = int(probe.nearest[0])
+                    self.image_met.emit(self._met)
         self._show_picks()
+
+    def point_to(self, number: int) -> None:
+        """Choose the pick most like an image of the run; the probe stays where it is."""
+        picks, store, near = self.state.picks, self._state.store, self._state.nearness
+        if picks is None or store is None or near is None or not 0 <= number < len(store):
+            return
+        if number == self._met:  # the image of the pick that is chosen
+            return
+        self._met = number
+        away = near.whiten(picks.z) - near.whiten(store.z_mean[number])
+        squared = (away * away).sum(axis=1)
+        if np.isfinite(squared).any():
+            self.state.chosen = int(np.nanargmin(squared))
+            self.picture.bring(*self.state.circles()[self.state.chosen][:2])
+            self._show_picks()
 
     def _read_picks(self) -> None:
         """Let the encoder look at what was placed by hand."""

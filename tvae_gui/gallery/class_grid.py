@@ -18,7 +18,7 @@ from PyQt6.QtWidgets import QApplication, QWidget
 
 from tvae_core.words import count
 from tvae_gui.gallery.keyed_grid import KeyedGrid
-from tvae_gui.gallery.marks import draw_mark
+from tvae_gui.gallery.marks import VEIL, draw_mark
 from tvae_gui.state.class_state import ClassCard
 from tvae_gui.theme import GRID, SMALL_PX, TEXT_PX, colour, font
 
@@ -165,7 +165,7 @@ class ClassGrid(KeyedGrid):
             painter.drawImage(QRect(at, QSize(FIRST_PX, FIRST_PX)), image)
         self._draw_words(painter, face, place, square)
         if face.card.mark == "rejected":
-            painter.fillRect(square, colour("plane", 170))
+            painter.fillRect(square, QColor(VEIL))
         draw_mark(painter, square, face.card.mark)
         target = self._dragged is not None and self.card_at(self._dragged) == number
         if number in self._chosen or target:

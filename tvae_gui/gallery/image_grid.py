@@ -22,7 +22,7 @@ from PyQt6.QtGui import (
 from PyQt6.QtWidgets import QWidget
 
 from tvae_gui.gallery.keyed_grid import KeyedGrid
-from tvae_gui.gallery.marks import draw_mark
+from tvae_gui.gallery.marks import VEIL, draw_mark
 from tvae_gui.state.made_state import KEPT, REJECTED
 from tvae_gui.theme import TEXT_PX, colour, font
 
@@ -208,7 +208,7 @@ class ImageGrid(KeyedGrid):
             else:
                 painter.fillRect(place, empty)
         for k in np.flatnonzero(flags.rejected).tolist():
-            painter.fillRect(self.place_of(first + k), colour("plane", 170))
+            painter.fillRect(self.place_of(first + k), QColor(VEIL))
             draw_mark(painter, self.place_of(first + k), REJECTED)
         for k in np.flatnonzero(flags.kept).tolist():
             draw_mark(painter, self.place_of(first + k), KEPT)

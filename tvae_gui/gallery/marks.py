@@ -10,6 +10,7 @@ from tvae_gui.state.made_state import KEPT, MARKS, REJECTED
 MARK_KEYS = {Qt.Key.Key_K: KEPT, Qt.Key.Key_X: REJECTED, Qt.Key.Key_U: ""}
 _SIDE_PX = 14
 _SIGN = "#16171a"
+VEIL = "#aa26282c"  # over what is rejected, dark in every theme: a light one would shine
 
 
 def draw_mark(painter: QPainter, place: QRect, mark: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from PyQt6.QtGui import QCloseEvent
 
 from tvae_gui.cards.average.average_presenter import CLUSTERS
-from tvae_gui.frame.stage import FIELD
+from tvae_gui.frame.stage import FIELD, GALLERY
 from tvae_gui.jobs.decode_job import DecoderFactory, engine_decoder
 from tvae_gui.main_window.command_table import OWN, command_table, own_layouts
 from tvae_gui.main_window.rooms import Rooms
@@ -342,11 +342,17 @@ class MainWindow(Rooms):
         s, f = self.state, self.fields
         f.found.connect(lambda: self.stage.show_page(FIELD))
         f.image_met.connect(self.sorting.go_to_image)
+        self.gallery_state.moved.connect(self._on_image_gone_to)
         f.edited.connect(self._on_arranged)
         s.columns_changed.connect(f.on_columns)
         s.options_changed.connect(f.repaint)
         self.field_picture.left.connect(self.show_plane_alone)
         self.stage.turned.connect(self.on_page_turned)
+
+    def _on_image_gone_to(self) -> None:
+        """Choose on the field, for when it is shown again, the pick most like the image."""
+        if self.stage.page == GALLERY:
+            self.fields.point_to(self.gallery_state.number)
 
     def _connect_walk(self) -> None:
         s, strip, walk = self.state, self.film_strip, self.walk

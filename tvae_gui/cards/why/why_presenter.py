@@ -151,4 +151,7 @@ def _called(state: ExplorerState, number: int) -> str:
     assert store is not None
     source = store.source_files[int(store.column("source/file_index")[number])]
     place = int(store.column("source/index")[number]) + 1
-    return f"Image {count(number + 1)}: {count(place)} of {source.rsplit('/', 1)[-1]}"
+    named = source.rsplit("/", 1)[-1]
+    if place == number + 1:
+        return f"Image {count(place)} of {named}"
+    return f"Image {count(number + 1)}: {count(place)} of {named}"
