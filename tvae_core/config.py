@@ -318,6 +318,13 @@ class TrainConfig(_Section):
         ge=0,
         le=1,
     )
+    rotation_start: float = _field(
+        1.0,
+        "Share of its deviation with which a normal prior on rotation begins, so that objects are "
+        "first seen as they lie; it has all of it when KL_z has its weight (content_warmup)",
+        gt=0,
+        le=1,
+    )
     content_start: Literal["none", "linear", "auto"] = _field(
         "none",
         "linear: a linear model of pose and content is found by EM and draws the images of the "

@@ -6,7 +6,7 @@ Shapes: B batch, S shift cells, R rotations, D content dimensions, M samples.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -71,6 +71,12 @@ class Prior:
     log_cell: Tensor
     angle_std_rad: float
     shift_std_px: float = SUBPIXEL_PRIOR_STD_PX
+
+    def narrowed(self, weight: float) -> Prior:
+        """Return the priors with log p(r) times `weight`: a normal of deviation / sqrt(weight)."""
+        log_t = self.log_cell.logsumexp(1, keepdim=True)
+        log_r = self.log_cell.logsumexp(0, keepdim=True)
+        return replace(self, log_cell=log_t + (weight * log_r).log_softmax(1))
 
     @classmethod
     def of(cls, model: ModelConfig, grid: ShiftGrid) -> Prior:

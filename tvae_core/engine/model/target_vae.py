@@ -144,9 +144,9 @@ class TargetVae(nn.Module):
         near = self.model.rotation_offset
         return CellGeometry(self.positions_px, self.encoder.angles, near)
 
-    def infer(self, images: Tensor) -> Posterior:
-        """Return the posterior of images (B, C, H, W)."""
-        posterior: Posterior = self.encoder(images, self.prior)
+    def infer(self, images: Tensor, prior: Prior | None = None) -> Posterior:
+        """Return the posterior of images (B, C, H, W), by the model's own prior or another."""
+        posterior: Posterior = self.encoder(images, prior or self.prior)
         return posterior
 
     def draw(

@@ -56,11 +56,12 @@ class StepFigures:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate, temperature and weight of KL_z at one step."""
+    """Learning rate, temperature, weight of KL_z and of log p(r) at one step."""
 
     learning_rate: float
     temperature: float
     content_weight: float = 1.0
+    rotation_weight: float = 1.0
 
 
 class _Terms(nn.Module):
@@ -207,11 +208,20 @@ def _seen(
     noise: Noise,
     pixels: Tensor | None,
 ) -> tuple[ElboTerms, Tensor]:
-    """Return the ELBO's terms of images, and what is maximised of each: KL_z has its weight."""
-    posterior = model.infer(part.images)
+    """Return the ELBO's terms of images, and what is maximised of each.
+
+    In what is maximised KL_z has its weight, and the prior on rotation its deviation of this step.
+    """
+    prior = model.prior
+    if schedule.rotation_weight != 1.0:
+        prior = prior.narrowed(schedule.rotation_weight)
+    posterior = model.infer(part.images, prior)
     sample = draw(model, posterior, config, schedule.temperature, noise)
     terms = model.elbo_terms(part.images, posterior, sample, pixels, part.ctf)
-    return terms, terms.elbo + (1.0 - schedule.content_weight) * terms.kl.content
+    wanted = terms.elbo + (1.0 - schedule.content_weight) * terms.kl.content
+    if schedule.rotation_weight != 1.0:
+        wanted = wanted + terms.kl.pose - kl_terms(posterior, prior).pose
+    return terms, wanted
 
 
 def _taught(

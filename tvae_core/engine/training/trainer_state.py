@@ -97,7 +97,7 @@ class TrainerState:
         return Lessons(self.linear, noise_share(self.step / total))
 
     def schedule(self) -> Schedule:
-        """Return learning rate, temperature and KL_z weight of the next step."""
+        """Return rate, temperature and the weights of KL_z and log p(r) of the next step."""
         train = self.config.train
         share = self.step / max(1, self.steps_per_epoch * train.epochs)
         rate = train.learning_rate * self.lr_factor
@@ -108,7 +108,10 @@ class TrainerState:
         temperature = train.temperature + (train.temperature_end - train.temperature) * share
         risen = min(1.0, share / train.content_warmup) if train.content_warmup else 1.0
         weight = CONTENT_WEIGHT + (1 - CONTENT_WEIGHT) * risen
-        return Schedule(rate, temperature, weight * self.config.model.beta)
+        narrow = 1 + (train.rotation_start**-2 - 1) * (1 - risen)
+        if self.config.model.rotation_prior != "normal":
+            narrow = 1.0
+        return Schedule(rate, temperature, weight * self.config.model.beta, narrow)
 
     def after_step(self, figures: StepFigures, images: int) -> None:
         """Count a step with its figures and move the average of the weights.

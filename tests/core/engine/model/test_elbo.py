@@ -90,6 +90,22 @@ def test_priors_are_those_of_section_3_2() -> None:
     assert prior.angle_std_rad == pytest.approx(math.pi / 4)
 
 
+@pytest.mark.parametrize("share", [0.25, 1 / 3, 1.0])
+def test_a_narrowed_prior_is_that_of_a_smaller_deviation(share: float) -> None:
+    grid = ShiftGrid(side=12, kernel=5, prior_std_px=2.0, limit_sigmas=0.0)
+    wide, narrow = (
+        Prior.of(
+            ModelConfig(rotations=8, rotation_prior="normal", rotation_prior_std_rad=deviation),
+            grid,
+        )
+        for deviation in (0.8, 0.8 * share)
+    )
+    found = wide.narrowed(share**-2).log_cell
+    # far from zero a probability is below what float32 can tell from none
+    torch.testing.assert_close(found.exp(), narrow.log_cell.exp(), atol=1e-7, rtol=1e-3)
+    assert float(found.exp().sum()) == pytest.approx(1.0, abs=1e-5)
+
+
 def test_cells_beyond_the_prior_are_not_computed() -> None:
     grid = ShiftGrid(side=50, kernel=29, prior_std_px=3.0, limit_sigmas=4.0)
     reach = grid.positions_px().abs().max()

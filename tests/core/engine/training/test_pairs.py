@@ -49,6 +49,7 @@ OTHERS: dict[str, list[Any]] = {
     "train.temperature": [0.1],
     "train.pixel_share": [0.01],
     "train.content_warmup": [1.0],
+    "train.rotation_start": [0.3],
     "train.optimizer": ["muon"],
 }
 CELLS = {"train.sampler": "cells", "train.samples": 3}

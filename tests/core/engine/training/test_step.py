@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from tvae_core.engine.data import Batch, CachedImages
 from tvae_core.engine.judging.evaluate import mean_elbo
 from tvae_core.engine.model.generator import Generator
 from tvae_core.engine.model.noise import Noise
+from tvae_core.engine.model.posterior import kl_terms
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.training.step import Schedule, micro_batch_size, train_step
+from tvae_core.engine.training.trainer_state import TrainerState
 from tvae_core.engine.using.inference import images_at_once, infer
 from tvae_core.runs import costs
 
@@ -250,3 +253,41 @@ def test_the_preflight_cuts_a_batch_as_the_step_does(pitch: int, sigmas: float) 
         costs.CPU_WORKING_SET,
     )  # fmt: skip
     assert by_step == before
+
+
+def test_a_step_climbs_by_the_narrowed_prior_and_tells_the_elbo_of_the_whole_one() -> None:
+    def gradient(deviation: float, weight: float) -> tuple[torch.Tensor, float]:
+        model = made(rotation_prior="normal", rotation_prior_std_rad=deviation)
+        config = RunConfig(model=model.model)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        figures = train_step(
+            model, optimizer, Batch(blob_images(3, SIDE)), config,
+            Schedule(0.0, 1.0, rotation_weight=weight), 0, 3, lambda: None,
+        )  # fmt: skip
+        return model.encoder.head.weight.grad, figures.elbo
+
+    narrowed, told = gradient(0.9, 9.0)
+    narrow, of_narrow = gradient(0.3, 1.0)
+    torch.testing.assert_close(narrowed, narrow, atol=1e-3, rtol=1e-3)
+    model = made(rotation_prior="normal", rotation_prior_std_rad=0.9)
+    with torch.no_grad():
+        prior = model.prior.narrowed(9.0)
+        posterior = model.infer(blob_images(3, SIDE), prior)
+        more = kl_terms(posterior, model.prior).total - kl_terms(posterior, prior).total
+    assert told == pytest.approx(of_narrow - float(more.sum()), abs=1e-2)
+    assert float(more.sum()) > 1.0
+
+
+def test_the_prior_on_rotation_is_whole_when_content_has_its_weight() -> None:
+    def weights(*settings: str) -> list[float]:
+        config = RunConfig().changed(
+            ["train.content_warmup=0.5", "train.rotation_start=0.5", "train.epochs=1", *settings]
+        )
+        trainer = SimpleNamespace(config=config, step=0, steps_per_epoch=100, lr_factor=1.0)
+        found = []
+        for trainer.step in (0, 25, 50, 99):
+            found.append(TrainerState.schedule(trainer).rotation_weight)
+        return found
+
+    assert weights("model.rotation_prior=normal") == pytest.approx([4.0, 2.5, 1.0, 1.0])
+    assert weights() == [1.0, 1.0, 1.0, 1.0]  # a uniform prior has nothing to narrow
