@@ -5,10 +5,11 @@ The command line, the run's `config.json` and the form of the window are all mad
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -466,3 +467,12 @@ def _apply(values: dict[str, Any], setting: str) -> None:
         todo = _meant(f"{section}.{key}" if key else section) if equals else ""
         raise ConfigError(f"unknown setting {setting!r}", todo=todo or "write section.name=value")
     values[section][key] = text.strip()
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Return what has moved to `tvae_core.presets`, for scripts that look for it here."""
+        if name not in ("load_preset", "presets", "Preset"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module("tvae_core.presets"), name)

@@ -87,3 +87,11 @@ def test_the_wheel_works_where_no_checkout_is(wheel: Path, tmp_path: Path) -> No
     assert Path(where).is_relative_to(tmp_path)
     assert int(presets) == len(list((RESOURCES / "presets").glob("*.json")))
     assert Path(example) == tmp_path / "site" / NAME / "example.h5"
+
+
+def test_a_script_that_takes_presets_from_config_still_runs() -> None:
+    from tvae_core import config, presets
+
+    assert config.load_preset is presets.load_preset
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        _ = config.no_such_thing
