@@ -114,7 +114,7 @@ class _Pages(QTextBrowser):
         if kind != int(QTextDocument.ResourceType.ImageResource.value):
             return found
         image = QImage(self.source().resolved(name).toLocalFile())
-        room = max(200, self.viewport().width() - 4 * GRID)  # type: ignore[union-attr]
+        room = max(200, self.viewport().width() - 8 * GRID)  # type: ignore[union-attr]
         return image if image.width() <= room else image.scaledToWidth(room)
 
 
