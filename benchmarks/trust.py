@@ -1,10 +1,11 @@
 """Gates of trust, all of them: commands killed, refused, signalled and cut off; files that harm.
 
-    python benchmarks/trust.py [--gates 1 3 5 ...] [--minutes M] [--every K] [--out FOLDER]
+    python benchmarks/trust.py [--gates 1 3 5 ...] [--works W ...] [--minutes M] [--out FOLDER]
 
 What was tried lies in FOLDER/trust.jsonl and is never tried twice: start it again, and it goes on.
 The table is FOLDER/table.md; docs/trust.md says what it means. `--every K` tries each K-th
-operation of each command only.
+operation of each command only; `--kinds` the first and the last operation of each kind on each
+file, with the errnos, the ways to be killed and the signals in turn rather than all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -25,10 +26,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.trust import gates, hostile, mutants, writers
-from tests.trust.faults import Injector, can_inject
+from tests.trust.faults import ERRNOS, KILLS, Injector, can_inject
 from tests.trust.gates import Stage, Trying
+from tests.trust.places import without_room
 from tests.trust.samples import write_samples
-from tests.trust.works import stages
+from tests.trust.works import WORKS, stages
 
 _BATCH = 50  # mutants that one child reads
 STARTS, _TOGETHER = 1000, 50  # of two writers, and how many are tried at once
@@ -61,37 +63,45 @@ class Ground:
 
     injector: Injector
     staged: list[Stage]
+    finished: Path  # the folder of a run with a store, clusters and a verdict
     scratch: Path
     every: int
     mutants: int
+    kinds: bool = False
+    starts: int = STARTS
 
     def places(self, stage: Stage) -> list[int]:
         """Return the operations of a work that are tried."""
-        return list(range(1, stage.operations + 1, self.every))
+        tried = stage.kinds if self.kinds else range(1, stage.operations + 1)
+        return list(tried)[:: self.every]
+
+    def faults(self, stage: Stage, faults: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
+        """Give operations and the faults that are tried at them: all, or one of them in turn."""
+        if not self.kinds:
+            yield self.places(stage), list(faults)
+            return
+        for turn, place in enumerate(self.places(stage)):
+            yield [place], [faults[turn % len(faults)]]
 
 
 def operations(ground: Ground, number: int) -> Iterator[Trying]:
     """Try the operations of each work: gates 1, 3, 5 and 19."""
     for stage in ground.staged:
-        places = ground.places(stage)
-        if number == 1:
-            yield from gates.killed(ground.injector, stage, places)
-        elif number == 3:
-            yield from gates.failing(ground.injector, stage, places)
-        elif number == 4:
-            yield from places.without_room(ground.injector, stage)
-        elif number == 5:
-            both = (signal.SIGINT, signal.SIGTERM)
-            yield from gates.signalled(ground.injector, stage, places, both)
-        else:
+        if number == 4:
+            yield from without_room(ground.injector, stage)
+        elif number == 19:
             yield from gates.cut_off(ground.injector, stage, ground.every)
+        else:
+            tried, faults = FAULTS[number]
+            for places, some in ground.faults(stage, faults):
+                yield from tried(ground.injector, stage, places, some)
 
 
 def changed(ground: Ground, number: int) -> Iterator[Trying]:
     """Read files changed at random: gate 6."""
     folder = ground.scratch / "samples"
     folder.mkdir(exist_ok=True)
-    for file in write_samples(ground.staged[-1].before, folder):
+    for file in write_samples(ground.finished, folder):
         for first in range(0, ground.mutants, _BATCH):
             seeds = range(first, min(first + _BATCH, ground.mutants))
             yield (
@@ -122,7 +132,7 @@ def harmful(ground: Ground, number: int) -> Iterator[Trying]:
 def together(ground: Ground, number: int) -> Iterator[Trying]:
     """Let two processes write at one moment: gate 13."""
     for name, pair in writers.PAIRS.items():
-        for first in range(0, STARTS, _TOGETHER):
+        for first in range(0, ground.starts, _TOGETHER):
             folder = ground.scratch / "together"
             yield f"{name}: {_TOGETHER} from {first}", partial(pair, folder, _TOGETHER)
 
@@ -141,6 +151,10 @@ def _harmed(injector: Injector, file: Path, make: hostile.Make) -> list[str]:
     return [] if told == "refused" else [told]
 
 
+FAULTS: dict[int, tuple[Callable[..., Iterator[Trying]], tuple[int, ...]]] = {
+    1: (gates.killed, KILLS), 3: (gates.failing, ERRNOS),
+    5: (gates.signalled, (signal.SIGINT, signal.SIGTERM)),
+}  # fmt: skip
 GATES: dict[int, Callable[[Ground, int], Iterator[Trying]]] = {
     1: operations, 3: operations, 5: operations, 6: changed, 7: harmful, 8: harmful, 9: harmful,
     4: operations, 13: together, 19: operations,
@@ -153,6 +167,10 @@ def main() -> None:
     parser.add_argument("--gates", type=int, nargs="+", default=list(GATES), choices=list(GATES))
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no trial after these")
     parser.add_argument("--every", type=int, default=1, help="each K-th operation only")
+    parser.add_argument("--kinds", action="store_true", help="an operation of each kind only")
+    names = [work.name for work in WORKS]
+    parser.add_argument("--works", nargs="+", default=names, choices=names, help="gates 1 to 5, 19")
+    parser.add_argument("--starts", type=int, default=STARTS, help="of two writers, each file")
     parser.add_argument("--mutants", type=int, default=3000, help="of each format")
     parser.add_argument("--out", type=Path, default=Path("trust"))
     arguments = parser.parse_args()
@@ -173,11 +191,16 @@ def main() -> None:
 
 
 def _ground(injector: Injector, scratch: Path, arguments: argparse.Namespace) -> Ground:
+    done = list(stages(injector, scratch / "works"))
     staged = [
         gates.measured(injector, work, before, after, scratch)
-        for work, before, after in stages(injector, scratch / "works")
+        for work, before, after in done
+        if work.name in arguments.works
     ]
-    return Ground(injector, staged, scratch, arguments.every, arguments.mutants)
+    return Ground(
+        injector, staged, done[-1][1], scratch, arguments.every, arguments.mutants,
+        arguments.kinds, arguments.starts,
+    )  # fmt: skip
 
 
 def _try(

@@ -169,13 +169,21 @@ def load_sidecar(store: Store, path: Path | str | None = None) -> Sidecar:
 def changing(store_path: Path) -> AbstractContextManager[None]:
     """Return a block within which nobody else changes the notes on the store at that path.
 
-    It is held by whoever loads notes to save them again.
+    It is held by whoever loads notes to save them again. Where the store is no longer there, as
+    when its disk was taken out, no notes are begun in its place: nobody would find them.
 
     Raises
     ------
     BusyError
         Another changes them, and did not end in some seconds.
+    StoreError
+        The store is no longer there.
     """
+    if not Path(store_path).exists():
+        raise StoreError(
+            "is no longer there, so no notes are written beside it", store_path,
+            "connect its disk again, or put it back",
+        )  # fmt: skip
 
     def refused(who: str) -> BusyError:
         return BusyError(f"the notes are being changed by {who}", path, "try again")

@@ -262,3 +262,13 @@ def test_what_cannot_be_kept_is_said_and_put_aside(noted: Path) -> None:
     assert aside.name == "embeddings.analysis.kept-1.h5"
     assert not sidecar_path(noted).exists()
     assert keep_notes(noted, identity) == ""
+
+
+def test_no_notes_are_begun_where_the_store_is_no_longer(tmp_path: Path) -> None:
+    """As when its disk was taken out: a folder made in its place would hide them."""
+    (tmp_path / "disk").mkdir()
+    with EmbeddingStore(make_store(tmp_path / "disk" / "e.h5")) as store:
+        (tmp_path / "disk").rename(tmp_path / "away")
+        with pytest.raises(StoreError, match="no longer there"):
+            save_sidecar(Sidecar.of(store), store)
+    assert not (tmp_path / "disk").exists()

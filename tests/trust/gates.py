@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,12 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from tests.trust.faults import ERRNOS, FAIL, HOLD, KILLS, NOTHING, Injector, Trial
-from tests.trust.power_cut import Disk, cuts, lay_out
+from tests.trust.power_cut import Disk, Operation, cuts, lay_out, read_log
 from tests.trust.works import Work, broken, contents, do_again, not_mended
 
 INTERRUPTED = 130
 LIMIT_S = 10.0
 Trying = tuple[str, Callable[[], list[str]]]
+_VARIES = re.compile(r"(\.[0-9a-f]+(-[0-9a-f]+)+)?\.part|\d+")  # of a part file's name, and numbers
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Stage:
     new: dict[str, str]
     operations: int
     scratch: Path
+    kinds: tuple[int, ...] = ()  # the first and last operation of each kind on each file
 
     @contextmanager
     def copy(self) -> Iterator[Path]:
@@ -47,9 +50,19 @@ class Stage:
 def measured(injector: Injector, work: Work, before: Path, after: Path, scratch: Path) -> Stage:
     """Return a stage, its operations counted."""
     stage = Stage(work, before, contents(before), contents(after), 0, scratch)
+    log = scratch / "counted"
+    log.unlink(missing_ok=True)
     with stage.copy() as folder:
-        count = injector.trial(work.words, folder).operations
-    return Stage(work, before, stage.old, stage.new, count, scratch)
+        count = injector.trial(work.words, folder, log=log).operations
+    return Stage(work, before, stage.old, stage.new, count, scratch, _of_each_kind(read_log(log)))
+
+
+def _of_each_kind(operations: Sequence[Operation]) -> tuple[int, ...]:
+    """Return the first and the last operation of each call on each file; numbers are one file."""
+    kinds = [(done.name, _VARIES.sub("#", done.path)) for done in operations]
+    first = {kind: place for place, kind in reversed([*enumerate(kinds, 1)])}
+    last = {kind: place for place, kind in enumerate(kinds, 1)}
+    return tuple(sorted({*first.values(), *last.values()}))
 
 
 def failing(
@@ -62,10 +75,12 @@ def failing(
             yield name, partial(_tried, injector, stage, place, FAIL, number)
 
 
-def killed(injector: Injector, stage: Stage, places: Sequence[int]) -> Iterator[Trying]:
+def killed(
+    injector: Injector, stage: Stage, places: Sequence[int], kinds: Sequence[int] = KILLS
+) -> Iterator[Trying]:
     """Kill the command before, after and amidst the operations at `places`: gates 1 and 2."""
     for place in places:
-        for kind in KILLS:
+        for kind in kinds:
             name = f"{stage.work.name}: killed at operation {place}, way {kind}"
             yield name, partial(_tried, injector, stage, place, kind, 0)
 

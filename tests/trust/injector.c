@@ -125,6 +125,7 @@ static void after(int what) {
         __typeof__(call) result = call;                              \
         int kept = errno;                                            \
         if (result >= 0) { logged; }                                 \
+        else record("nothing", "", "", 0, 0, 0, 0);                  \
         after(what);                                                 \
         errno = kept;                                                \
         return result;                                               \
@@ -170,6 +171,7 @@ static ssize_t written(int fd, const void *content, size_t n, off_t place, int p
     ssize_t result = placed ? syscall(SYS_pwrite64, fd, content, size, place) : syscall(SYS_write, fd, content, size);
     int kept = errno;
     if (result > 0) record("write", path, "", offset, inode_of(fd), content, result);
+    else record("nothing", "", "", 0, 0, 0, 0);
     after(what);
     errno = kept;
     return result;
@@ -219,6 +221,7 @@ int posix_fallocate(int fd, off_t from, off_t size) {
     if (what == FAIL) return number;
     int result = REAL(posix_fallocate)(fd, from, size);
     if (!result) record("room", path, "", from + size, inode_of(fd), 0, 0);
+    else record("nothing", "", "", 0, 0, 0, 0);
     after(what);
     return result;
 }

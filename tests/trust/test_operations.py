@@ -1,4 +1,5 @@
-"""Gates 1, 2, 3 and 19, thinned: a command is killed, refused or cut off at its k-th operation.
+"""Gates 1, 2, 3, 5 and 19, thinned: a command is killed, refused, stopped or cut off at its k-th
+operation.
 
 benchmarks/trust.py tries every operation.
 """
@@ -6,12 +7,13 @@ benchmarks/trust.py tries every operation.
 from __future__ import annotations
 
 import errno
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.trust.faults import FAIL, KILL_AFTER, Injector
-from tests.trust.gates import Stage, cut_off, failing, killed
+from tests.trust.gates import Stage, cut_off, failing, killed, signalled
 from tests.trust.works import WORKS, contents
 
 SLOW = ("evaluate", "decode", "export figure", "clusters beside")
@@ -37,6 +39,17 @@ def test_a_kill(injector: Injector, staged: dict[str, Stage], name: str) -> None
     places = spread(stage.operations, 4)[1:-1] if name != "train" else [stage.operations // 3]
     for tried, wrong in killed(injector, stage, places):
         assert wrong() == [], tried
+
+
+@pytest.mark.parametrize("name", ["train", "embed", "export mrcs", "average"])
+def test_a_signal(injector: Injector, staged: dict[str, Stage], name: str) -> None:
+    stage = staged[name]
+    middle, late = stage.operations // 2, stage.operations // 4 * 3
+    tried = [*signalled(injector, stage, [middle], [signal.SIGTERM])]
+    if name != "train":
+        tried += signalled(injector, stage, [late], [signal.SIGINT])
+    for what, wrong in tried:
+        assert wrong() == [], what
 
 
 @pytest.mark.parametrize("name", ["cluster", "export star", "export folder"])

@@ -266,7 +266,8 @@ class Rooms(QMainWindow):
     def close_run(self) -> None:
         """Go back to the start page."""
         self.message_bar.forget_notice()
-        self.session.close()
+        if self.session.may_leave():
+            self.session.close()
 
     # --- what concerns several rooms ------------------------------------------------------------
     def toggle_gallery(self) -> None:

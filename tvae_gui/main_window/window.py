@@ -399,7 +399,7 @@ class MainWindow(Rooms):
     # --- a run opens, or none is -----------------------------------------------------------------
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Save, stop and join every thread, then go; runs at work are asked about."""
-        if not self.training.may_close():
+        if not self.session.may_leave() or not self.training.may_close():
             if event is not None:
                 event.ignore()
             return

@@ -24,7 +24,7 @@ class Session:
 
     def __init__(self, state: ExplorerState, messages: Messages) -> None:
         self._state, self._messages = state, messages
-        self._dirty = False
+        self._dirty = self._told_unsaved = False
         self._forget_notes()
 
     def _forget_notes(self) -> None:
@@ -50,14 +50,28 @@ class Session:
                 else StoreError(f"the file is damaged ({error})", path, "embed the run again")
             )
             return False
+        if not self.may_leave():
+            store.close()
+            return False
         self._leave()
         self._state.open(store)
         self._forget_notes()
         self._restore(store)
         self._state.stack.clear()
-        self._dirty = False
+        self._dirty = self._told_unsaved = False
         self._note_missing_images(store)
         return True
+
+    def may_leave(self) -> bool:
+        """Save, and return whether the store may be left.
+
+        Not the first time that saving fails: what was changed stays, and may be saved yet. Whoever
+        asks again leaves without it.
+        """
+        if self.save():
+            return True
+        was_told, self._told_unsaved = self._told_unsaved, True
+        return was_told
 
     def close(self) -> None:
         """Save and forget the store."""
@@ -74,12 +88,11 @@ class Session:
         """Note that there is something to save."""
         self._dirty = self._state.store is not None
 
-    def save(self) -> None:
-        """Save what was added, if anything was."""
+    def save(self) -> bool:
+        """Save what was added, if anything was; else say why not, keep it unsaved, return False."""
         store = self._state.store
         if store is None or not self._dirty:
-            return
-        self._dirty = False
+            return True
         try:
             with changing(store.path):
                 if _stamp_of(store) != self._stamp:
@@ -88,7 +101,11 @@ class Session:
                 self._remember(store)
         except (TvaeError, OSError) as error:
             what = f"sets, clusters and view of this run could not be saved ({error})"
-            self._messages.error(StoreError(what, store.path))
+            todo = "they are still here: the next change saves them too; close again to drop them"
+            self._messages.error(StoreError(what, store.path, todo))
+            return False
+        self._dirty = self._told_unsaved = False
+        return True
 
     def _remember(self, store: EmbeddingStore) -> None:
         """Note what is on disk now, to know later what others changed."""

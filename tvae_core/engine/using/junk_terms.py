@@ -155,10 +155,8 @@ def _with_spectrum_of(images: Tensor) -> Tensor:
 @torch.no_grad()
 def _objects(model: TargetVae, z: Tensor) -> Tensor:
     """Return pictures (K R, C, H, W) of typical contents at R angles, their border at zero."""
-    from sklearn.cluster import KMeans
-
-    count = min(_CONTENTS, len(z))
-    centres = KMeans(count, n_init=1, random_state=0).fit(z.double().numpy()).cluster_centers_
+    centres = _typical(z.double().numpy())
+    count = len(centres)
     contents = torch.from_numpy(centres).float().repeat_interleave(_ROTATIONS, 0)
     angles = (torch.arange(_ROTATIONS) * (2 * math.pi / _ROTATIONS)).repeat(count)
     device = model.points_px.device
@@ -168,6 +166,15 @@ def _objects(model: TargetVae, z: Tensor) -> Tensor:
     border = torch.cat([drawn[..., [0, -1], :].flatten(2), drawn[..., [0, -1]].flatten(2)], 2)
     objects: Tensor = (drawn - border.median(2).values[..., None, None]) * model.inside.cpu()
     return objects
+
+
+def _typical(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the means (K, D) of the groups that contents (n, D) fall into."""
+    from scipy.cluster.vq import kmeans2  # scikit-learn would take 110 MB more of every embedding
+
+    count = min(_CONTENTS, len(np.unique(z, axis=0)))
+    means: NDArray[np.float64] = kmeans2(z, count, minit="++", rng=0)[0]
+    return means
 
 
 def _radius_px(objects: Tensor) -> float:
