@@ -58,6 +58,7 @@ def train_on_few(folder: Path, side: int) -> None:
     config.data.normalise = "none"
     config.model.encoder_kernels, config.model.fourier_features = 8, 32
     config.model.generator_hidden = 32
+    config.train.threads = 1  # beside others, threads that wait for each other take the most
     config.save(folder / "config.json")
     _tvae("train", folder / "run", "--config", folder / "config.json", "--no-embed")
 

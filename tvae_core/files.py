@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import hashlib
+import json
 import os
 import re
 import stat
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tvae_core.errors import FileError, TvaeError
 from tvae_core.parts import begin_of_part, part_beside
@@ -156,6 +158,20 @@ def write_bytes(target: Path | str, content: bytes) -> None:
 
     with atomic_write(target, verify) as part:
         part.write_bytes(content)
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """Return what JSON says; nested without end it is as damaged as with a bracket lost.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deep", "", 0) from None
 
 
 def sha256_of_file(path: Path | str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tvae_core.errors import TvaeError
+from tvae_core.files import parsed_json
 
 Share = Callable[[float], None]  # is told the share of the work that is done, 0 to 1
 Cancel = Callable[[], bool]  # is asked whether to stop; `errors.Cancelled` is then raised
@@ -188,7 +189,7 @@ def from_json(line: str) -> Record:
     ValueError
         The line is not a record of a known kind.
     """
-    values = json.loads(line)
+    values = parsed_json(line)
     if not isinstance(values, dict) or values.get("kind") not in _KINDS:
         raise ValueError(f"not a progress record: {line[:80]}")
     record = _KINDS[values.pop("kind")]

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import BusyError, StoreError
-from tvae_core.files import atomic_write
+from tvae_core.files import atomic_write, parsed_json
 from tvae_core.hdf5_files import new_hdf5, read_hdf5
 from tvae_core.images.identity import (
     UNKNOWN,
@@ -347,7 +347,7 @@ def _moved(values: Array, places: Places, count: int) -> Array:
 
 
 def _read(file: h5py.File, images: int) -> Sidecar:
-    about = json.loads(file["about"][()])
+    about = parsed_json(file["about"][()])
     return Sidecar(
         identity=str(file.attrs["identity"]),
         images=images,

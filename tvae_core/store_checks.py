@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import StoreError
-from tvae_core.files import sha256_of_bytes
+from tvae_core.files import parsed_json, sha256_of_bytes
 from tvae_core.hdf5_files import leads_elsewhere
 
 BLOCK_ROWS = 256  # of thumbnails that one digest stands for
@@ -30,7 +29,7 @@ class CheckedFile:
     """
 
     def __init__(self, file: h5py.File, path: Path, apart: str) -> None:
-        recorded: dict[str, str] = json.loads(file.attrs["checksums"])
+        recorded: dict[str, str] = parsed_json(file.attrs["checksums"])
         recorded.pop(apart, None)
         self.file, self.path, self.recorded = file, path, recorded
         self._blocks: dict[str, Array] = {}
@@ -126,7 +125,7 @@ def blocks_name(name: str) -> str:
 
 def wrong_checksums(file: h5py.File, apart: str) -> list[str]:
     """Return in words which data sets are missing or not what was written; reads all of them."""
-    recorded: dict[str, str] = json.loads(file.attrs["checksums"])
+    recorded: dict[str, str] = parsed_json(file.attrs["checksums"])
     recorded.pop(apart)  # checked on opening
     wrong = []
     for name, expected in recorded.items():

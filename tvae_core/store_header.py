@@ -11,7 +11,7 @@ import h5py
 
 from tvae_core.config import SECTIONS, RunConfig, parse_config
 from tvae_core.errors import StoreError
-from tvae_core.files import sha256_of_bytes
+from tvae_core.files import parsed_json, sha256_of_bytes
 from tvae_core.particles import OriginalFrame, TableRecord
 
 FORMAT = "tvae-embeddings"
@@ -70,7 +70,7 @@ def read_header(file: h5py.File, path: Path) -> StoreHeader:
         )
     if "checksums" not in file.attrs:
         raise StoreError("the file is incomplete", path, "embed the run again")
-    if json.loads(file.attrs["checksums"]).get(ATTRIBUTES) != attributes_checksum(file):
+    if parsed_json(file.attrs["checksums"]).get(ATTRIBUTES) != attributes_checksum(file):
         raise StoreError("the file is damaged (its header differs)", path, "embed the run again")
     pixel_size = float(file.attrs["pixel_size_angstrom"])
     return StoreHeader(
@@ -80,7 +80,7 @@ def read_header(file: h5py.File, path: Path) -> StoreHeader:
         channels=int(file.attrs["channels"]),
         scale=float(file.attrs["scale"]),
         pixel_size_angstrom=pixel_size if pixel_size > 0 else None,
-        software=json.loads(file.attrs["software"]),
+        software=parsed_json(file.attrs["software"]),
         weights_sha256=str(file.attrs["weights_sha256"]),
         created_utc=str(file.attrs["created_utc"]),
         original=_read_original(file),
@@ -93,7 +93,7 @@ def read_header(file: h5py.File, path: Path) -> StoreHeader:
 
 def _known_settings(file: h5py.File) -> Any:
     """Return the settings; of a newer minor version those that this program knows."""
-    values = json.loads(file.attrs["config"])
+    values = parsed_json(file.attrs["config"])
     if int(file.attrs.get("minor_version", 0)) <= MINOR_VERSION or not isinstance(values, dict):
         return values
     return {

@@ -40,6 +40,14 @@ def masked(mask: str, *words: str) -> int:
     return main(list(words))
 
 
+def with_cache(folder: str) -> int:
+    """Clear the cache of prepared images in a folder."""
+    from tvae_core.cli.main import main
+
+    os.environ["TVAE_CACHE"] = folder
+    return main(["cache", "--clear"])
+
+
 def without_room(injector: Injector, stage: Stage) -> Iterator[Trying]:
     """Let files have a few bytes only: gate 4."""
     for size in ROOMS:

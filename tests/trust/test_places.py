@@ -59,6 +59,9 @@ def test_strange_names(
         assert trial.exit == 0 or (trial.exit in (2, 3) and trial.one_line), trial.told
         if name != "a line's end":
             assert trial.exit == 0, trial.told
+    told = injector.trial(["info", str(folder / "nothing.mrcs")], folder)  # the name is shown
+    assert told.exit == 2, told.told
+    assert "Traceback" not in told.told
 
 
 def test_the_users_mask_and_a_files_own_rights_are_kept(

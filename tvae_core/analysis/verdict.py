@@ -21,6 +21,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tvae_core.files import parsed_json
+
 Array = NDArray[np.floating[Any]]
 Learned = Literal["all", "pose", "content", "nothing"]
 
@@ -101,7 +103,7 @@ class Verdict:
     def from_json(cls, text: str) -> Verdict | None:
         """Return the verdict of `to_json`, None where the text is none."""
         try:
-            values: Any = json.loads(text)
+            values: Any = parsed_json(text)
             known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
             return cls(**known)
         except (ValueError, TypeError):

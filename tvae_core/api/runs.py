@@ -14,8 +14,9 @@ from tvae_core.api.sources import Images, Source, as_source
 from tvae_core.api.stores import Store, open_store
 from tvae_core.config import SECTIONS, DataConfig, RunConfig
 from tvae_core.errors import ConfigError, StoreError, did_you_mean, extras_named
-from tvae_core.progress import Cancel, Chosen, Embedded, Epoch, Finished, Record, Remark, from_json
+from tvae_core.progress import Cancel, Chosen, Embedded, Epoch, Finished, Record, Remark
 from tvae_core.runs.folder import RunFolder
+from tvae_core.runs.listing import records_of
 from tvae_core.runs.recommend import Recommendation
 from tvae_core.runs.recommend import recommend as look
 from tvae_core.work.request import Progress, never, quiet
@@ -270,11 +271,7 @@ def _says_axes(settings: tuple[str, ...]) -> bool:
 
 def history_of(folder: RunFolder) -> list[Epoch]:
     """Return the epochs that a run has trained."""
-    if not folder.metrics.exists():
-        return []
-    lines = folder.metrics.read_text(encoding="utf-8").splitlines()
-    records = [from_json(line) for line in lines if line.strip()]
-    return [record for record in records if isinstance(record, Epoch)]
+    return [record for record in records_of(folder.metrics) if isinstance(record, Epoch)]
 
 
 def settings_of(

@@ -6,7 +6,6 @@ Of images it reads the headers and a sample; `--deep` reads every pixel.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,18 +76,19 @@ def _reading(arguments: argparse.Namespace) -> DataConfig:
 
 def _run_facts(path: Path) -> dict[str, Any]:
     from tvae_core.config import load_config
+    from tvae_core.progress import Epoch
+    from tvae_core.runs.listing import records_of
 
     config = load_config(path / "config.json", kept=True)
-    metrics = path / "metrics.jsonl"
-    lines = metrics.read_text().splitlines() if metrics.exists() else []
-    last = json.loads(lines[-1]) if lines else {}
+    epochs = [one for one in records_of(path / "metrics.jsonl") if isinstance(one, Epoch)]
+    last = epochs[-1] if epochs else None
     return {
         "kind": "run",
         "images from": config.data.path,
-        "epochs done": len(lines),
+        "epochs done": len(epochs),
         "epochs": config.train.epochs,
-        "elbo": last.get("elbo"),
-        "validation_elbo": last.get("validation_elbo"),
+        "elbo": None if last is None else last.elbo,
+        "validation_elbo": None if last is None else last.validation_elbo,
         "rotations": config.model.rotations,
         "z_dim": config.model.z_dim,
         "embedded": (path / "embeddings.h5").exists(),

@@ -146,7 +146,8 @@ class _Display:
             self._move(record.step, record.steps, name, record.elbo, record.eta_s)
             return
         if isinstance(record, Embedded):
-            left_s = (record.total - record.done) / max(record.images_per_second, 1e-9)
+            rate = record.images_per_second  # 0 while finished blocks are taken up
+            left_s = (record.total - record.done) / rate if rate > 0 else None
             self._move(record.done, record.total, "embedding", None, left_s)
             return
         self._close()
@@ -154,7 +155,9 @@ class _Display:
         if text:
             print(text, flush=True)
 
-    def _move(self, done: int, total: int, name: str, elbo: float | None, left_s: float) -> None:
+    def _move(
+        self, done: int, total: int, name: str, elbo: float | None, left_s: float | None
+    ) -> None:
         if self._is_quiet:
             return
         if not sys.stderr.isatty():

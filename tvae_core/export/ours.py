@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 
 from tvae_core.errors import ImageFileError
-from tvae_core.files import sha256_of_file, swap
+from tvae_core.files import parsed_json, sha256_of_file, swap
 from tvae_core.hdf5_files import read_hdf5
 
 MANIFEST = ".tvae-export.json"
@@ -63,7 +63,7 @@ def _other(folder: Path) -> str:
 
 def _manifest(folder: Path) -> dict[str, str]:
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content = parsed_json((folder / MANIFEST).read_text(encoding="utf-8"))
         if content["format"] == _FORMAT and content["version"] <= _VERSION:
             return dict(content["files"])
     except (OSError, ValueError, KeyError, TypeError):

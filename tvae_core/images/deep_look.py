@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from tvae_core.caches import cache_folder
-from tvae_core.files import write_bytes
+from tvae_core.files import parsed_json, write_bytes
 from tvae_core.images.identity import dated
 from tvae_core.images.stack import ImageStack
 from tvae_core.images.values import ValueFacts
@@ -51,7 +51,7 @@ class KeptLook:
         """Return what was found before, None where nothing is kept or it is damaged."""
         try:
             with open(self.file, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                values, spans = json.loads(str(arrays["facts"])), arrays["spans"]
+                values, spans = parsed_json(str(arrays["facts"])), arrays["spans"]
             return ValueFacts(**values, spans=[spans] if len(spans) else [])
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import time
 from contextlib import suppress
@@ -22,7 +23,7 @@ from tvae_core import words
 from tvae_core.caches import cache_folder
 from tvae_core.config import DataConfig
 from tvae_core.errors import BusyError, FileError, ImageFileError, TvaeError
-from tvae_core.files import file_error, write_text
+from tvae_core.files import file_error, parsed_json, write_text
 from tvae_core.images.identity import dated
 from tvae_core.images.pixel_forms import Form
 from tvae_core.images.prepared import PreparedStack
@@ -35,6 +36,7 @@ from tvae_core.images.prepared_file import (
 )
 from tvae_core.locks import held, lock_file
 
+_KEY = re.compile(r"[0-9a-f]{32}")  # what `key_of` gives
 _WAYS = 1  # another number when the same settings make other pixels
 _PROBED = 64
 _DAYS = 30.0
@@ -114,7 +116,7 @@ class PreparedCache:
     def limits(self) -> Limits:
         """Return how much may be kept."""
         try:
-            found = json.loads((self.folder / "limits.json").read_text(encoding="utf-8"))
+            found = parsed_json((self.folder / "limits.json").read_text(encoding="utf-8"))
             return Limits(float(found["gigabytes"]), float(found["days"]))
         except (OSError, ValueError, KeyError, TypeError):
             return Limits()
@@ -287,7 +289,8 @@ def _made(folder: Path, about: About) -> PreparedFile:
 
 
 def _is_entry(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".")
+    """Return whether a folder has a name that the cache gave: others are never let go of."""
+    return _KEY.fullmatch(path.name) is not None and path.is_dir() and not path.is_symlink()
 
 
 def _entry(folder: Path) -> Entry:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tvae_core.errors import TableError
-from tvae_core.files import file_error, sha256_of_bytes, sha256_of_file
+from tvae_core.files import file_error, parsed_json, sha256_of_bytes, sha256_of_file
 from tvae_core.particles.group import parts_of_table
 from tvae_core.particles.opening import read_state, read_table
 from tvae_core.particles.table import ParticleTable
@@ -47,7 +47,7 @@ class TableRecord:
         ValueError, TypeError
             It is something else.
         """
-        return cls(**json.loads(text))
+        return cls(**parsed_json(text))
 
 
 def record_of(table: ParticleTable) -> TableRecord:

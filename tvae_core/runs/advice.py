@@ -8,7 +8,7 @@ import shlex
 from tvae_core.analysis.verdict import Verdict
 from tvae_core.config import RunConfig
 from tvae_core.errors import TvaeError
-from tvae_core.files import write_text
+from tvae_core.files import parsed_json, write_text
 from tvae_core.images.stack import ImageStack
 from tvae_core.runs.folder import RunFolder
 
@@ -50,7 +50,7 @@ def try_again(verdict: Verdict, config: RunConfig, stack: ImageStack | None) -> 
 
 def keep_verdict(run: RunFolder, verdict: Verdict, settings: dict[str, str]) -> None:
     """Write a verdict into its run, with the settings to try again with."""
-    text = json.dumps(json.loads(verdict.to_json()) | {_AGAIN: settings})
+    text = json.dumps(parsed_json(verdict.to_json()) | {_AGAIN: settings})
     write_text(run.verdict_file, f"{text}\n")
 
 
@@ -63,7 +63,7 @@ def settings_again(run: RunFolder) -> dict[str, str]:
     verdict = Verdict.from_json(text)
     if verdict is None:
         return {}
-    kept = json.loads(text).get(_AGAIN)
+    kept = parsed_json(text).get(_AGAIN)
     if isinstance(kept, dict):
         return {str(key): str(value) for key, value in kept.items()}
     try:

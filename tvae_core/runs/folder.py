@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from signal import Signals
 
 from tvae_core.config import OBJECTS, RunConfig, load_config
 from tvae_core.errors import ConfigError, TrainingError, TvaeError
-from tvae_core.files import write_text
+from tvae_core.files import parsed_json, write_text
 from tvae_core.locks import held
 from tvae_core.progress import Epoch
 from tvae_core.runs.job import live_job
@@ -302,6 +301,6 @@ def make_run(path: Path, config_text: str) -> RunFolder:
 
 def _epoch_of(line: str) -> int:
     try:
-        return int(json.loads(line)["epoch"])
+        return int(parsed_json(line)["epoch"])
     except (ValueError, KeyError, TypeError):
         return _NO_EPOCH

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,8 +12,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import psutil
+
 from tvae_core.errors import TvaeError
-from tvae_core.files import write_text
+from tvae_core.files import parsed_json, write_text
 from tvae_core.runs.process import send
 
 QUEUED, RUNNING, REQUEUED, ENDED, CANCELLED = [
@@ -23,6 +25,8 @@ QUEUED, RUNNING, REQUEUED, ENDED, CANCELLED = [
     "ended",
     "cancelled",
 ]
+STATES = (QUEUED, RUNNING, REQUEUED, ENDED, CANCELLED)
+_NUMBER = re.compile(r"[1-9]\d{0,18}(_\d{1,10})?")  # the second part is of an array
 _SILENT_S = 180.0  # a job that runs touches its file far more often
 _SCANCEL_S = 20.0
 
@@ -77,10 +81,28 @@ def job_file(run: Path) -> Path:
 def read_job(run: Path) -> Job | None:
     """Return the job of a run, None where it was never submitted."""
     try:
-        values = json.loads(job_file(run).read_text(encoding="utf-8"))
-        return Job(**{name: values[name] for name in Job.__dataclass_fields__})
+        values = parsed_json(job_file(run).read_text(encoding="utf-8"))
+        return _checked(Job(**{name: values[name] for name in Job.__dataclass_fields__}))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _checked(job: Job) -> Job:
+    """Return a job that was read, as this program writes them.
+
+    A run folder may be a stranger's, and what is in it becomes a word of `scancel` or the number of
+    a process: `--me` would cancel all jobs, -1 end all processes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        It is none.
+    """
+    if job.executor not in ("slurm", "local") or job.state not in STATES:
+        raise ValueError("no such job")
+    if not _NUMBER.fullmatch(job.number) or not isinstance(job.machine, str):
+        raise ValueError("no number of a job")
+    return replace(job, since_s=float(job.since_s), requeues=int(job.requeues))
 
 
 def write_job(run: Path, job: Job, state: str = "") -> Job:
@@ -118,9 +140,16 @@ def cancel_job(run: Path) -> bool:
         _scancel(job, run)
     write_job(run, job, CANCELLED)  # ahead of the end of a local one, which then leaves it so
     if job.executor == "local" and not send(run / "run.pid", signal.SIGTERM):
-        with suppress(ValueError, ProcessLookupError):
-            os.kill(int(job.number), signal.SIGINT)  # it has not begun to train
+        _interrupt(int(job.number))  # it has not begun to train
     return True
+
+
+def _interrupt(number: int) -> None:
+    """Interrupt a process that carries a local job, and no other that has its number."""
+    with suppress(psutil.Error, OSError):
+        process = psutil.Process(number)
+        if any("submitit" in word for word in process.cmdline()):
+            process.send_signal(signal.SIGINT)
 
 
 def _scancel(job: Job, run: Path) -> None:

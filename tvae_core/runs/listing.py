@@ -11,13 +11,14 @@ import platformdirs
 
 from tvae_core.analysis.verdict import Verdict
 from tvae_core.errors import ConfigError
-from tvae_core.files import write_text
+from tvae_core.files import parsed_json, write_text
 from tvae_core.progress import Epoch, Failed, Finished, Record, Started, from_json
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.job import live_job
 from tvae_core.runs.process import tail_of
 from tvae_core.runs.status import RunStatus, says_stopped
 
+_LATEST = 1 << 20  # bytes of records that a list of runs looks at
 _REMEMBERED = 40
 _DEPTH = 2
 
@@ -70,7 +71,7 @@ def find_runs(folders: Iterable[Path]) -> list[Path]:
 def summarise(path: Path) -> RunSummary:
     """Return what a run's folder says, reading only the ends of its files."""
     folder = RunFolder(path)
-    epochs = [r for r in _records(folder.metrics) if isinstance(r, Epoch)]
+    epochs = [r for r in records_of(folder.metrics, _LATEST) if isinstance(r, Epoch)]
     status, reason = _status(folder, bool(epochs))
     job = live_job(path)
     scores = [e.elbo if e.validation_elbo is None else e.validation_elbo for e in epochs]
@@ -98,7 +99,7 @@ class RecentRuns:
     def read(self) -> list[Path]:
         """Return the runs, latest first; those that are gone are left out."""
         try:
-            values = json.loads(self.path.read_text(encoding="utf-8"))
+            values = parsed_json(self.path.read_text(encoding="utf-8"))
             names = [name for name in values["runs"] if isinstance(name, str)]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return []
@@ -139,9 +140,10 @@ def _is_run(path: Path) -> bool:
         return False
 
 
-def _records(path: Path) -> list[Record]:
+def records_of(path: Path, most_bytes: int = 1 << 26) -> list[Record]:
+    """Return the records of a file of lines, the last `most_bytes`; a damaged line is none."""
     records = []
-    for line in tail_of(path, 1 << 20).splitlines():
+    for line in tail_of(path, most_bytes).splitlines():
         try:
             records.append(from_json(line))
         except (ValueError, TypeError, RecursionError):
@@ -170,7 +172,7 @@ def _status(folder: RunFolder, has_epochs: bool) -> tuple[RunStatus, str]:
 
 
 def _last_word(folder: RunFolder) -> Record | None:
-    for record in reversed(_records(folder.progress)):
+    for record in reversed(records_of(folder.progress, _LATEST)):
         if isinstance(record, Started | Finished | Failed):
             return record
     return None
@@ -178,7 +180,7 @@ def _last_word(folder: RunFolder) -> Record | None:
 
 def _read_config(folder: RunFolder) -> dict[str, object]:
     try:
-        values = json.loads(folder.config_file.read_text(encoding="utf-8"))
+        values = parsed_json(folder.config_file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

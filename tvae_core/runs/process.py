@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from tvae_core.files import parsed_json
+
 _TAIL = 1 << 16
 _SLACK_S = 3.0  # a clock that was set right moves what the system says of a start
 _ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
@@ -83,7 +85,7 @@ def send(file: Path, number: signal.Signals) -> bool:
 
 def _read_mark(file: Path) -> dict[str, object]:
     try:
-        value = json.loads(file.read_text(encoding="utf-8")[:1000])
+        value = parsed_json(file.read_text(encoding="utf-8")[:1000])
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {"pid": value}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tvae_core.files import write_text
+from tvae_core.files import parsed_json, write_text
 
 
 class Desk:
@@ -23,7 +23,7 @@ class Desk:
 
     def _read(self) -> dict[str, str]:
         try:
-            known = json.loads(self._file.read_text(encoding="utf-8"))
+            known = parsed_json(self._file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         if not isinstance(known, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tvae_core.files import parsed_json
 from tvae_gui.session.desk import Desk
 
 _NAME = "layouts"
@@ -34,7 +35,7 @@ class OwnLayouts:
 
     def _read(self) -> dict[str, str]:
         try:
-            known = json.loads(self._desk.get(_NAME) or "{}")
+            known = parsed_json(self._desk.get(_NAME) or "{}")
         except ValueError:
             return {}
         if not isinstance(known, dict):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from platformdirs import user_config_dir
 
-from tvae_core.files import write_text
+from tvae_core.files import parsed_json, write_text
 
 MOST = 12
 
@@ -22,7 +22,7 @@ class Recent:
     def paths(self) -> list[str]:
         """Return those that are still there."""
         try:
-            known = json.loads(self._file.read_text(encoding="utf-8"))
+            known = parsed_json(self._file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return []
         if not isinstance(known, list):

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tvae_core.cli import stopping
-from tvae_core.cli.reporting import Lines, tell
+from tvae_core.cli import reporting, stopping
+from tvae_core.cli.reporting import Lines, report, tell
+from tvae_core.progress import Embedded
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 WORK = """
@@ -120,6 +121,17 @@ def test_progress_is_a_line_now_and_then_without_a_terminal() -> None:
     for share in (0.1, 0.2, 0.3, 0.5):
         lines("UMAP", share, 100 * (1 - share))
     assert text.getvalue() == "UMAP: 20 %, about 80 s left\nUMAP: 50 %, about 50 s left\n"
+
+
+def test_nothing_is_foretold_while_finished_blocks_are_taken_up(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "_EVERY_S", 0.0)
+    records = [Embedded(2048, 1_000_000, 0.0), Embedded(500_000, 1_000_000, 500.0)]
+    report(records, as_json=False, log=lambda _: None)
+    assert capsys.readouterr().out.splitlines() == [
+        "embedding: 0 %", "embedding: 50 %, about 17 min left",
+    ]  # fmt: skip
 
 
 def test_json_takes_paths_arrays_and_what_is_not_finite(

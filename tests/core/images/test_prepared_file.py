@@ -228,20 +228,21 @@ def test_the_oldest_files_go_first_and_those_in_use_stay(
 ) -> None:
     cache = PreparedCache(tmp_path / "prepared")
     now = prepared_cache.time.time()
-    for age, name in enumerate(["new", "older", "oldest"]):
+    names = new, older, oldest = "a" * 32, "b" * 32, "c" * 32
+    for age, name in enumerate(names):
         filled(cache.folder / name, images).close()
         at = now - 3600 * age - (1 if age else 0)
         os.utime(cache.folder / name / "used", (at, at))
     sizes = {entry.key: entry.bytes_on_disk for entry in cache.entries()}
-    assert list(sizes) == ["new", "older", "oldest"]
+    assert list(sizes) == [new, older, oldest]
     cache.set_limits(Limits(gigabytes=(sum(sizes.values()) - 1) / 1e9, days=0))
-    assert [entry.key for entry in cache.entries()] == ["new", "older"]
+    assert [entry.key for entry in cache.entries()] == [new, older]
     cache.set_limits(Limits(gigabytes=1e-9, days=0))
-    assert [entry.key for entry in cache.entries()] == ["new"]
+    assert [entry.key for entry in cache.entries()] == [new]
     with pytest.raises(FileError, match="do not fit"):
         cache.make_room(1000)
     at = now - 40 * 24 * 3600
-    os.utime(cache.folder / "new" / "used", (at, at))
+    os.utime(cache.folder / new / "used", (at, at))
     cache.set_limits(Limits())
     assert cache.entries() == []
 

@@ -21,7 +21,7 @@ from tvae_core.config import ModelConfig
 from tvae_core.engine.model.systems import build_model
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.errors import CheckpointError
-from tvae_core.files import sha256_of_bytes, write_bytes, write_text
+from tvae_core.files import parsed_json, sha256_of_bytes, write_bytes, write_text
 
 KEPT = 2
 _FILTERS = "encoder.lifting.filters"
@@ -78,7 +78,7 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint:
     """
     path = folder / f"{name}.safetensors"
     try:
-        values = json.loads((folder / f"{name}.json").read_text())
+        values = parsed_json((folder / f"{name}.json").read_text())
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read the checkpoint ({error})", path) from None
@@ -178,5 +178,5 @@ def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:
 
 def _description(content: bytes) -> dict[str, Any]:
     length = int.from_bytes(content[:8], "little")
-    header: dict[str, Any] = json.loads(content[8 : 8 + length])
-    return dict(json.loads(header["__metadata__"][_DESCRIPTION]))
+    header: dict[str, Any] = parsed_json(content[8 : 8 + length])
+    return dict(parsed_json(header["__metadata__"][_DESCRIPTION]))
