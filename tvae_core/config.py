@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tvae_core.contradictions import Contradiction, contradictions
 from tvae_core.errors import ConfigError, did_you_mean
-from tvae_core.files import parsed_json, write_text
+from tvae_core.files import parsed_json, read_text, write_text
 
 Normalisation = Literal["none", "unit", "image", "ring"]
 Fit = Literal["auto", "crop", "pad", "scale"]
@@ -447,7 +447,9 @@ def load_config(path: Path | str, kept: bool = False) -> RunConfig:
         The file is missing, is not JSON, or a setting is wrong.
     """
     try:
-        values = parsed_json(Path(path).read_text(encoding="utf-8"))
+        # one that is named may be a pipe of the shell; in a run it would be waited for
+        text = read_text(path) if kept else Path(path).read_text(encoding="utf-8")
+        values = parsed_json(text)
     except FileNotFoundError:
         raise ConfigError("no such config", path) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

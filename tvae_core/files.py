@@ -20,6 +20,7 @@ from tvae_core.errors import FileError, TvaeError
 from tvae_core.parts import begin_of_part, part_beside
 
 _BLOCK = 1 << 20
+_LARGEST_TEXT = 256 << 20
 _HERE = -100  # AT_FDCWD: paths are relative to the working folder
 _RENAME_EXCHANGE = 2  # Linux
 _RENAME_SWAP = 2  # macOS
@@ -158,6 +159,26 @@ def write_bytes(target: Path | str, content: bytes) -> None:
 
     with atomic_write(target, verify) as part:
         part.write_bytes(content)
+
+
+def read_text(path: Path | str, errors: str = "strict") -> str:
+    """Return the UTF-8 text of a small file: a pipe in its place would be waited for.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, is no plain file, or too large.
+    UnicodeDecodeError
+        It is no text, and `errors` is strict.
+    """
+    about = os.stat(path)
+    if stat.S_ISDIR(about.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError(errno.EINVAL, "no plain file", str(path))
+    if about.st_size > _LARGEST_TEXT:
+        raise OSError(errno.EFBIG, "too large to be read as text", str(path))
+    return Path(path).read_text(encoding="utf-8", errors=errors)
 
 
 def parsed_json(text: str | bytes) -> Any:

@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     import filelock
 
 from tvae_core.errors import BusyError, TvaeError
-from tvae_core.files import file_error, parsed_json
+from tvae_core.files import file_error, parsed_json, read_text
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
@@ -88,7 +88,7 @@ def held(
 def holder(target: Path) -> str:
     """Return in words who holds the lock of `target`, as its mark tells."""
     try:
-        mark = parsed_json(_mark_of(target).read_text(encoding="utf-8")[:1000])
+        mark = parsed_json(read_text(_mark_of(target))[:1000])
         return f"process {mark['pid']} on {mark['machine']} since {mark['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -84,6 +84,18 @@ def test_json_without_end_is_told_in_one_line(
         assert trial.exit == 0 or (trial.exit in (2, 3, 4) and trial.one_line), (words, trial.told)
 
 
+@pytest.mark.parametrize("name", SMALL_FILES)
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(
+    injector: Injector, run: RunFolder, name: str
+) -> None:
+    (run.path / name).unlink(missing_ok=True)
+    os.mkfifo(run.path / name)
+    for words in (["info", "run"], ["jobs", "."], ["embed", "run"]):
+        trial = injector.trial(words, run.path.parent, limit=30)
+        assert not trial.late, words
+        assert "Traceback" not in trial.told, (words, trial.told[-500:])
+
+
 def test_the_cache_lets_go_only_of_what_it_named(injector: Injector, tmp_path: Path) -> None:
     """Its folder may hold what somebody else put there."""
     mine = tmp_path / "cache" / "prepared" / "my particles"

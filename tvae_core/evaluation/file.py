@@ -12,7 +12,7 @@ from typing import Any
 
 from tvae_core.analysis.evaluation import Row
 from tvae_core.errors import StoreError
-from tvae_core.files import parsed_json, write_text
+from tvae_core.files import parsed_json, read_text, write_text
 
 NAME = "evaluation.json"
 FORMAT, VERSION = "tvae-evaluation", 1
@@ -75,7 +75,7 @@ def load_evaluation(path: Path) -> Evaluation:
         It is missing, damaged, or of a newer version.
     """
     try:
-        values = parsed_json(path.read_text(encoding="utf-8"))
+        values = parsed_json(read_text(path))
         if values["format"] != FORMAT or values["version"] > VERSION:
             raise StoreError("not an evaluation this version can read", path, "evaluate again")
         rows = [Row(**{**row, "value": _number(row["value"])}) for row in values["rows"]]

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.errors import FileError, ImageFileError
-from tvae_core.files import file_error, parsed_json, told_of, write_text
+from tvae_core.files import file_error, parsed_json, read_text, told_of, write_text
 from tvae_core.images.pixel_forms import FORMS, Form, packed, unpacked
 from tvae_core.images.raw import FileBytes, runs
 
@@ -311,7 +311,7 @@ def read_about(folder: Path) -> About:
         There are none, they are damaged, or were written by a newer program.
     """
     try:
-        found = parsed_json((folder / "about.json").read_text(encoding="utf-8"))
+        found = parsed_json(read_text(folder / "about.json"))
         if found["version"] > VERSION:
             raise ImageFileError("written by a newer program", folder, "update this program")
         about = About(**found)

@@ -11,7 +11,7 @@ from signal import Signals
 
 from tvae_core.config import OBJECTS, RunConfig, load_config
 from tvae_core.errors import ConfigError, TrainingError, TvaeError
-from tvae_core.files import parsed_json, write_text
+from tvae_core.files import parsed_json, read_text, write_text
 from tvae_core.locks import held
 from tvae_core.progress import Epoch
 from tvae_core.runs.job import live_job
@@ -162,14 +162,14 @@ class RunFolder:
         """Return how many epochs are finished."""
         if not self.metrics.exists():
             return 0
-        lines = self.metrics.read_text(encoding="utf-8").splitlines()
+        lines = read_text(self.metrics, errors="replace").splitlines()
         epochs = [_epoch_of(line) for line in lines]
         return max((epoch + 1 for epoch in epochs if epoch < _NO_EPOCH), default=0)
 
     def verdict_text(self) -> str:
         """Return the JSON of the verdict on the run so far, empty where there is none."""
         try:
-            return self.verdict_file.read_text(encoding="utf-8").strip()
+            return read_text(self.verdict_file).strip()
         except (OSError, UnicodeDecodeError):
             return ""
 
@@ -207,7 +207,7 @@ class RunFolder:
         """Append an epoch to metrics.jsonl, dropping epochs that a resumed run does again."""
         kept = []
         if self.metrics.exists():
-            lines = self.metrics.read_text(encoding="utf-8").splitlines()
+            lines = read_text(self.metrics, errors="replace").splitlines()
             kept = [line for line in lines if _epoch_of(line) < record.epoch]
         write_text(self.metrics, "\n".join([*kept, record.to_json()]) + "\n")
 

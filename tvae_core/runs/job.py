@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from tvae_core.errors import TvaeError
-from tvae_core.files import parsed_json, write_text
+from tvae_core.files import parsed_json, read_text, write_text
 from tvae_core.runs.process import send
 
 QUEUED, RUNNING, REQUEUED, ENDED, CANCELLED = [
@@ -81,7 +81,7 @@ def job_file(run: Path) -> Path:
 def read_job(run: Path) -> Job | None:
     """Return the job of a run, None where it was never submitted."""
     try:
-        values = parsed_json(job_file(run).read_text(encoding="utf-8"))
+        values = parsed_json(read_text(job_file(run)))
         return _checked(Job(**{name: values[name] for name in Job.__dataclass_fields__}))
     except (OSError, ValueError, KeyError, TypeError):
         return None

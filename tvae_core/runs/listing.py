@@ -11,7 +11,7 @@ import platformdirs
 
 from tvae_core.analysis.verdict import Verdict
 from tvae_core.errors import ConfigError
-from tvae_core.files import parsed_json, write_text
+from tvae_core.files import parsed_json, read_text, write_text
 from tvae_core.progress import Epoch, Failed, Finished, Record, Started, from_json
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.job import live_job
@@ -99,7 +99,7 @@ class RecentRuns:
     def read(self) -> list[Path]:
         """Return the runs, latest first; those that are gone are left out."""
         try:
-            values = parsed_json(self.path.read_text(encoding="utf-8"))
+            values = parsed_json(read_text(self.path))
             names = [name for name in values["runs"] if isinstance(name, str)]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return []
@@ -180,7 +180,7 @@ def _last_word(folder: RunFolder) -> Record | None:
 
 def _read_config(folder: RunFolder) -> dict[str, object]:
     try:
-        values = parsed_json(folder.config_file.read_text(encoding="utf-8"))
+        values = parsed_json(read_text(folder.config_file))
     except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

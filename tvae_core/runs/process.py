@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from tvae_core.files import parsed_json
+from tvae_core.files import parsed_json, read_text
 
 _TAIL = 1 << 16
 _SLACK_S = 3.0  # a clock that was set right moves what the system says of a start
@@ -85,7 +85,7 @@ def send(file: Path, number: signal.Signals) -> bool:
 
 def _read_mark(file: Path) -> dict[str, object]:
     try:
-        value = parsed_json(file.read_text(encoding="utf-8")[:1000])
+        value = parsed_json(read_text(file)[:1000])
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {"pid": value}
@@ -108,6 +108,8 @@ def _boot() -> str:
 def tail_of(path: Path, limit: int = _TAIL) -> str:
     """Return the last whole lines of a text file, at most `limit` bytes; empty without a file."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return ""
         with path.open("rb") as stream:
             end = stream.seek(0, os.SEEK_END)
             stream.seek(max(0, end - limit))

@@ -21,7 +21,7 @@ from tvae_core.config import ModelConfig
 from tvae_core.engine.model.systems import build_model
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.errors import CheckpointError
-from tvae_core.files import parsed_json, sha256_of_bytes, write_bytes, write_text
+from tvae_core.files import parsed_json, read_text, sha256_of_bytes, write_bytes, write_text
 
 KEPT = 2
 _FILTERS = "encoder.lifting.filters"
@@ -78,7 +78,7 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint:
     """
     path = folder / f"{name}.safetensors"
     try:
-        values = parsed_json((folder / f"{name}.json").read_text())
+        values = parsed_json(read_text(folder / f"{name}.json"))
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read the checkpoint ({error})", path) from None
