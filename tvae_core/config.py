@@ -438,8 +438,10 @@ def _refuse(config: RunConfig, where: object, known: Sequence[Contradiction] = (
             raise ConfigError(f"{wrong.key}: {wrong.what}", where, todo)
 
 
-def load_config(path: Path | str, kept: bool = False) -> RunConfig:
+def load_config(path: Path | str, kept: bool = False, piped: bool = False) -> RunConfig:
     """Read a config written by `RunConfig.save`; `kept` as for `parse_config`.
+
+    With `piped` it may be a pipe, as of the shell's `<(...)`; in a run that would be waited for.
 
     Raises
     ------
@@ -447,8 +449,7 @@ def load_config(path: Path | str, kept: bool = False) -> RunConfig:
         The file is missing, is not JSON, or a setting is wrong.
     """
     try:
-        # one that is named may be a pipe of the shell; in a run it would be waited for
-        text = read_text(path) if kept else Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8") if piped else read_text(path)
         values = parsed_json(text)
     except FileNotFoundError:
         raise ConfigError("no such config", path) from None

@@ -161,5 +161,5 @@ def _checksum(dataset: h5py.Dataset) -> str:
     digest = hashlib.sha256()
     rows = max(1, (1 << 24) // max(1, dataset.dtype.itemsize * int(np.prod(dataset.shape[1:]))))
     for start in range(0, len(dataset), rows):
-        digest.update(np.ascontiguousarray(dataset[start : start + rows]).tobytes())
+        digest.update(np.ascontiguousarray(dataset[start : start + rows]).data.cast("B"))
     return digest.hexdigest()

@@ -41,15 +41,13 @@ def junk_score(terms: Array) -> NDArray[np.float32]:
         the log residual variance. Uneven: mean square of the residual's block means. Second object:
         sqrt(2 log likelihood ratio) of another object away from the one that was found.
     """
-    values: Float = np.asarray(terms, np.float64)
-    if len(values) < FEWEST:
-        return np.zeros(len(values), np.float32)
-    scores = [_emptiness(values[:, FIT])]
-    scores += [_above(np.log(np.maximum(values[:, t], _LOWEST))) for t in (PATCHY, UNEVEN)]
-    centre, spread = _bulk(values[:, SECOND])
-    scores.append((values[:, SECOND] - max(centre, _POSES)) / max(spread, _NOISE_SPREAD))
-    squares = np.square(np.maximum(np.stack(scores), 0.0))
-    return np.asarray(np.sqrt(squares.sum(0)), np.float32)
+    if len(terms) < FEWEST:
+        return np.zeros(len(terms), np.float32)
+    of_term = {FIT: _emptiness, PATCHY: _above_log, UNEVEN: _above_log, SECOND: _beyond_chance}
+    squares = np.zeros(len(terms))
+    for term, score in of_term.items():  # one after another: there may be millions of images
+        squares += np.square(np.maximum(score(np.asarray(terms[:, term], np.float64)), 0.0))
+    return np.asarray(np.sqrt(squares), np.float32)
 
 
 def _emptiness(fit: Float) -> Float:
@@ -57,9 +55,15 @@ def _emptiness(fit: Float) -> Float:
     return (centre - fit) / max(spread / _NARROW, (centre - _NOISE_FIT) / EMPTY)
 
 
-def _above(values: Float) -> Float:
-    centre, spread = _bulk(values)
-    return (values - centre) / spread
+def _above_log(values: Float) -> Float:
+    logs = np.log(np.maximum(values, _LOWEST))
+    centre, spread = _bulk(logs)
+    return (logs - centre) / spread
+
+
+def _beyond_chance(second: Float) -> Float:
+    centre, spread = _bulk(second)
+    return (second - max(centre, _POSES)) / max(spread, _NOISE_SPREAD)
 
 
 def _bulk(values: Float) -> tuple[float, float]:

@@ -89,7 +89,7 @@ class SettingsRequest(Request):
             There is no such preset or config, or a setting is unknown or out of bounds.
         """
         if self.config is not None:
-            base = load_config(self.config)
+            base = load_config(self.config, piped=True)
         elif self.preset or base is None:
             base = load_preset(self.preset or DEFAULT_PRESET)
         return base.changed(list(self.settings))

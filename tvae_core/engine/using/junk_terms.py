@@ -6,6 +6,7 @@ Shapes: B batch, C channels, H W image (H = W), K contents, R rotations, m side 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -170,11 +171,13 @@ def _objects(model: TargetVae, z: Tensor) -> Tensor:
 
 def _typical(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the means (K, D) of the groups that contents (n, D) fall into."""
-    from scipy.cluster.vq import kmeans2  # scikit-learn would take 110 MB more of every embedding
+    from scipy.cluster.vq import ClusterError, kmeans2  # scikit-learn would take 110 MB more
 
-    count = min(_CONTENTS, len(np.unique(z, axis=0)))
-    means: NDArray[np.float64] = kmeans2(z, count, minit="++", rng=0)[0]
-    return means
+    for count in range(min(_CONTENTS, len(np.unique(z, axis=0))), 1, -1):
+        with suppress(ClusterError):  # a group became empty
+            means: NDArray[np.float64] = kmeans2(z, count, minit="++", rng=0, missing="raise")[0]
+            return means
+    return z.mean(0, keepdims=True)
 
 
 def _radius_px(objects: Tensor) -> float:
