@@ -53,7 +53,7 @@ def main() -> None:
             window.resize(1280, 800)
             window.show()
             assert window.open(store)
-            while not run.metrics.exists() or window.is_busy:
+            while not run.checkpoints.exists() or window.is_busy:
                 app.processEvents()
                 time.sleep(0.01)
             window.training.open_monitor(run.path)

@@ -177,7 +177,8 @@ def _typical(z: NDArray[np.float64]) -> NDArray[np.float64]:
         with suppress(ClusterError):  # a group became empty
             means: NDArray[np.float64] = kmeans2(z, count, minit="++", rng=0, missing="raise")[0]
             return means
-    return z.mean(0, keepdims=True)
+    middle: NDArray[np.float64] = z.mean(0, keepdims=True)
+    return middle
 
 
 def _radius_px(objects: Tensor) -> float:
