@@ -253,8 +253,15 @@ class _Parts:
         np.savez(buffer, allow_pickle=False, **arrays)
         write_bytes(self.file(start), buffer.getvalue())
 
-    def column(self, name: str) -> NDArray[Any]:
-        return np.concatenate(list(self.blocks(name)))
+    def column(self, name: str, images: int) -> NDArray[Any]:
+        """Return a value of all images; the blocks are never together in memory besides."""
+        whole, done = np.empty(0), 0
+        for block in self.blocks(name):
+            if not done:
+                whole = np.empty((images, *block.shape[1:]), block.dtype)
+            whole[done : done + len(block)] = block
+            done += len(block)
+        return whole
 
     def blocks(self, name: str) -> Iterator[NDArray[Any]]:
         for file in sorted(self.folder.glob("*.npz")):
@@ -404,7 +411,7 @@ def _content(
     with np.load(parts.file(0), allow_pickle=False) as first:
         names = list(first)
     kinds = [name for name in names if name in ("raw", "upright")]
-    columns = {name: parts.column(name) for name in names if name not in kinds}
+    columns = {name: parts.column(name, len(images)) for name in names if name not in kinds}
     if _JUNK_TERMS in columns:
         columns["quality/junk"] = junk_score(columns.pop(_JUNK_TERMS))
     stack = images.stack
