@@ -322,7 +322,8 @@ class TrainConfig(_Section):
     rotation_start: float = _field(
         1.0,
         "Share of its deviation with which a normal prior on rotation begins, so that objects are "
-        "first seen as they lie; it has all of it when KL_z has its weight (content_warmup)",
+        "first seen as they lie; it has all of it when KL_z has its weight (content_warmup). "
+        "Priors of 18 degrees and less stay as they are",
         gt=0,
         le=1,
     )

@@ -24,6 +24,7 @@ from tvae_core.engine.training.step import Schedule, StepFigures
 from tvae_core.errors import CheckpointError
 
 CONTENT_WEIGHT = 0.1  # of KL_z at the first step, where it is warmed up
+NARROW_RAD = math.pi / 10  # half a turn costs 50 nats: such a prior needs no narrower start
 _ALL_DONE = "epochs are done"
 _COUNTERS = (
     "step",
@@ -108,9 +109,9 @@ class TrainerState:
         temperature = train.temperature + (train.temperature_end - train.temperature) * share
         risen = min(1.0, share / train.content_warmup) if train.content_warmup else 1.0
         weight = CONTENT_WEIGHT + (1 - CONTENT_WEIGHT) * risen
-        narrow = 1 + (train.rotation_start**-2 - 1) * (1 - risen)
-        if self.config.model.rotation_prior != "normal":
-            narrow = 1.0
+        narrow = (
+            1 + (train.rotation_start**-2 - 1) * (1 - risen) if _wide_prior(self.config) else 1.0
+        )
         return Schedule(rate, temperature, weight * self.config.model.beta, narrow)
 
     def after_step(self, figures: StepFigures, images: int) -> None:
@@ -261,3 +262,9 @@ def _by_prefix(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         prefix, _, rest = name.partition(".")
         parts.setdefault(prefix, {})[rest] = tensor
     return parts
+
+
+def _wide_prior(config: RunConfig) -> bool:
+    """Return whether a normal prior on rotation lets objects be taken for turned ones."""
+    model = config.model
+    return model.rotation_prior == "normal" and model.rotation_prior_std_rad > NARROW_RAD

@@ -290,4 +290,6 @@ def test_the_prior_on_rotation_is_whole_when_content_has_its_weight() -> None:
         return found
 
     assert weights("model.rotation_prior=normal") == pytest.approx([4.0, 2.5, 1.0, 1.0])
+    upright = ("model.rotation_prior=normal", "model.rotation_prior_std_rad=0.3")
+    assert weights(*upright) == [1.0, 1.0, 1.0, 1.0]  # half a turn costs 55 nats as it is
     assert weights() == [1.0, 1.0, 1.0, 1.0]  # a uniform prior has nothing to narrow
