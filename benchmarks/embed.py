@@ -28,7 +28,7 @@ from tvae_core.presets import load_preset
 
 BATCHES = {"paper-mnist": (20, 40), "paper-particles": (4, 8)}  # plain (memory), ours
 PLAIN_DRAWN = "plain baseline, with reconstruction"
-_TWO_PX = (*WITHIN_4_SIGMA, "model.shift_pitch_px=2")
+_TWO_PX = (*WITHIN_4_SIGMA, "model.shift_pitch_px=2", "model.subpixel_shift=true")
 VARIANTS: dict[str, tuple[tuple[str, ...], float]] = {
     "content and pose": (WITHIN_4_SIGMA, 0.0),
     "1/8 of the pixels": (WITHIN_4_SIGMA, 0.125),
