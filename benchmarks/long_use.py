@@ -23,7 +23,7 @@ import numpy as np
 from PyQt6.QtWidgets import QApplication
 
 from tests.gui.material import HingeDecoder, make_hinge_store
-from tests.gui.random_events import act, memory_mb
+from tests.gui.random_events import memory_grown_mb, memory_mb
 from tvae_gui.app import make_application
 from tvae_gui.main_window import MainWindow
 from tvae_gui.session.recent import Recent
@@ -56,27 +56,12 @@ def main() -> None:
         window.resize(1280, 800)
         window.show()
         assert window.open(stores[0])
-        print(f"{options.events:,} events: {events(app, window, options.events):.1f} MB more")
+        rng = np.random.default_rng(15)
+        grown = memory_grown_mb(window, rng, options.events, lambda: settle(app, window))
+        print(f"{options.events:,} events: {grown:.1f} MB more")
         print(f"{options.openings} openings: {openings(app, window, stores, options.openings):.1f}")
         window.close()
     print(f"raised or said: {wrong[:5] or 'nothing'}")
-
-
-def events(app: QApplication, window: MainWindow, count: int) -> float:
-    """Return by how many MB the memory grew from a third of the events on."""
-    rng, before = np.random.default_rng(15), 0.0
-    for number in range(count):
-        act(window, rng)
-        if number % 40 == 0:
-            app.processEvents()
-        if number == count // 3:
-            settle(app, window)
-            before = memory_mb()
-        if number % 1000 == 0:
-            print(f"event {number:,}: {memory_mb():.0f} MB", file=sys.stderr, flush=True)
-    window.path_state.play(False)
-    settle(app, window)
-    return memory_mb() - before
 
 
 def openings(app: QApplication, window: MainWindow, stores: list[Path], count: int) -> float:

@@ -322,8 +322,8 @@ class TrainConfig(_Section):
     rotation_start: float = _field(
         1.0,
         "Share of its deviation with which a normal prior on rotation begins, so that objects are "
-        "first seen as they lie; it has all of it when KL_z has its weight (content_warmup). "
-        "Priors of 18 degrees and less stay as they are",
+        "first seen as they lie; it is whole once KL_z has its full weight (content_warmup). "
+        "A deviation of 18 degrees or less is used as it is from the start",
         gt=0,
         le=1,
     )

@@ -58,7 +58,8 @@ def file_error(error: Exception, where: object = "", verb: str = "") -> FileErro
         return error
     told = _HDF5_ERRNO.search(str(error))
     number = int(told[1]) if told else getattr(error, "errno", None)
-    words = os.strerror(number) if number else str(error).splitlines()[0][:200]
+    own = None if told else getattr(error, "strerror", None)
+    words = own or (os.strerror(number) if number else str(error).splitlines()[0][:200])
     words = words[:1].lower() + words[1:] or type(error).__name__
     what = f"{verb}: {words}" if verb else words
     name = where or getattr(error, "filename", None) or ""
@@ -175,7 +176,7 @@ def read_text(path: Path | str, errors: str = "strict") -> str:
     if stat.S_ISDIR(about.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(about.st_mode):
-        raise OSError(errno.EINVAL, "no plain file", str(path))
+        raise OSError(errno.EINVAL, "a pipe or a device, not a file", str(path))
     if about.st_size > _LARGEST_TEXT:
         raise OSError(errno.EFBIG, "too large to be read as text", str(path))
     return Path(path).read_text(encoding="utf-8", errors=errors)

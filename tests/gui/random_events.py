@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PyQt6.QtCore import QEvent, QPoint, Qt
+from PyQt6.QtWidgets import QApplication
 
 from tests.gui.hands import send
 from tvae_core.planes import PlaneChoice
@@ -46,6 +48,23 @@ def act(window: MainWindow, rng: np.random.Generator) -> None:
         window.commands.run(str(rng.choice(COMMANDS)))
     else:
         _turn_a_knob(window, rng)
+
+
+def memory_grown_mb(
+    window: MainWindow, rng: np.random.Generator, events: int, settle: Callable[[], None]
+) -> float:
+    """Do so many things, and return by how many MB the memory grew from a third of them on."""
+    before = 0.0
+    for number in range(events):
+        act(window, rng)
+        if number % 40 == 0:
+            QApplication.processEvents()
+        if number == events // 3:
+            settle()
+            before = memory_mb()
+    window.path_state.play(False)
+    settle()
+    return memory_mb() - before
 
 
 def _turn_a_knob(window: MainWindow, rng: np.random.Generator) -> None:

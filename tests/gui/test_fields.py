@@ -65,7 +65,7 @@ def test_a_pick_clicked_on_the_field_appears_on_the_plane(
     qtbot.waitUntil(lambda: bool(state.fields), timeout=60_000)
     settle(qtbot, window)
     assert drawer.button.text() == "Open an image…"
-    assert "automatic threshold was not found on it" in drawer.words
+    assert "automatic threshold was not measured on it" in drawer.words
     drawer.threshold.moved.emit(0.0)
     picks = state.picks
     assert picks is not None

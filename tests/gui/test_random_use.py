@@ -9,11 +9,10 @@ import sys
 
 import numpy as np
 import pytest
-from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import settle
-from tests.gui.random_events import act, memory_mb
+from tests.gui.random_events import memory_grown_mb
 from tvae_gui.main_window import MainWindow
 
 EVENTS = 5_000
@@ -28,16 +27,7 @@ def test_random_use(window: MainWindow, qtbot: QtBot, monkeypatch: pytest.Monkey
     window.messages.said.connect(
         lambda level, text, _: said.append(text) if level == "error" else 0
     )
-    before = 0.0
-    for number in range(EVENTS):
-        act(window, rng)
-        if number % 40 == 0:
-            QApplication.processEvents()
-        if number == EVENTS // 3:
-            settle(qtbot, window)
-            before = memory_mb()
-    window.path_state.play(False)
-    settle(qtbot, window)
+    grown = memory_grown_mb(window, rng, EVENTS, lambda: settle(qtbot, window))
     assert raised == []
     assert said == []
-    assert memory_mb() - before < 50
+    assert grown < 50

@@ -25,7 +25,7 @@ AUTO, UMAP_WARD = "auto", "umap-ward"
 CONTENT_METHODS = (AUTO, UMAP_WARD, *METHODS)
 FITTED = 10_000  # UMAP and Ward of 10-d: a minute
 FEWEST_PARTED = 100
-_CONTINUOUS = "no clusters: no valley of density parts the images; to cut them, give the number"
+_CONTINUOUS = "the images form one continuous cloud; to divide it all the same, give a number"
 _VOTERS = 15
 _BLOCK = 20_000
 

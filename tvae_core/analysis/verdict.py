@@ -189,10 +189,11 @@ def _why(figures: LearningFigures) -> str:
     said = [f"{figures.content_nats:.1f} nats of content"]
     if figures.infers_pose:
         said.append(
-            f"{figures.pose_nats:.1f} of pose, which tells shifts apart by "
-            f"{figures.shift_nats:.1f} and rotations by {figures.rotation_nats:.1f}"
+            f"{figures.pose_nats:.1f} of pose (between images: shift {figures.shift_nats:.1f}, "
+            f"rotation {figures.rotation_nats:.1f})"
         )
-    said.append(f"{100 * figures.explained:.0f} % of what differs from the mean image is drawn")
+    drawn = f"{100 * figures.explained:.0f} %" if figures.explained > 0 else "nothing"
+    said.append(f"{drawn} of what differs from the mean image is drawn")
     said.append(f"{figures.gain:.0f} nats saved per image")
     if not math.isnan(figures.drift):
         said.append(f"a turn moves z by {100 * figures.drift:.0f} % of its spread")

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         line = f"no cluster was found: {count(outside, 'image')} outside of any -> {done.path}"
     more = [note] if note else []
-    more += [] if proposal is None else _table(proposal)
+    more += _table(proposal) if proposal is not None and proposal.depth.any() else []
     if done.accuracy is not None:
         more.append(f"accuracy against the labels: {done.accuracy:.3f}")
     tell(arguments, facts, line, *more)
@@ -54,6 +54,6 @@ def _table(proposal: Proposal) -> list[str]:
     ]
     lines = ["".join(cells[start : start + 8]) for start in range(0, len(cells), 8)]
     return [
-        "numbers of clusters, and how deep the shallowest valley between two of them is, 0 to 1:",
+        "number of clusters, and how empty the narrowest gap between any two of them is (0 to 1):",
         *lines,
     ]

@@ -44,7 +44,10 @@ class ClusterRequest(Request):
     ] = "auto"
     count: Annotated[
         int | Literal["auto"],
-        Option("clusters; auto: as many as valleys of density part, 1 for none", metavar="N"),
+        Option(
+            "number of clusters; auto: as many as there are groups with a gap between them",
+            metavar="N",
+        ),
     ] = "auto"
     seed: Annotated[int, Option("seed of the random numbers", metavar="N"), Field(ge=0)] = 0
     plane: Annotated[

@@ -211,7 +211,7 @@ class FieldPresenter:
         hands = f", {count(by_hand)} of them by hand" if by_hand else ""
         return (
             f"{count(len(picks), 'pick')} in this image{hands}. The automatic threshold was not "
-            f"found on it, so more may be here: {calibration.words()}."
+            f"measured on it, so some objects may be missing: {calibration.words()}."
         )
 
     def _on_pick(self) -> None:

@@ -12,6 +12,7 @@ from PyQt6.QtGui import (
     QDesktopServices,
     QImage,
     QKeySequence,
+    QTextBlockFormat,
     QTextCursor,
     QTextDocument,
 )
@@ -24,7 +25,6 @@ from tvae_gui.widgets.controls import row, tool_button
 FIRST, WINDOW = "index.md", "window.md"
 _PACKAGES = ("torch", "numpy", "pyqtgraph")
 _LINE_PER_CENT = 125.0
-_OF_ITS_OWN = 1  # QTextBlockFormat.LineHeightTypes.ProportionalHeight
 
 
 class DocsPage(QDialog):
@@ -98,10 +98,12 @@ class _Pages(QTextBrowser):
         if document is None:
             return
         document.setDocumentMargin(3 * GRID)
+        kind = QTextBlockFormat.LineHeightTypes.ProportionalHeight
+        proportional = int(kind.value)  # type: ignore[call-overload]
         block = document.begin()
         while block.isValid():
             shape = block.blockFormat()
-            shape.setLineHeight(_LINE_PER_CENT, _OF_ITS_OWN)
+            shape.setLineHeight(_LINE_PER_CENT, proportional)
             if block.textList() is None:
                 shape.setTopMargin(2 * GRID if shape.headingLevel() else 0)
                 shape.setBottomMargin(GRID)

@@ -94,7 +94,7 @@ class PlanePresenter:
         wider = max(y1 - y0, x1 - x0) / max(min(y1 - y0, x1 - x0), 1e-12)
         if len(idle) != 1 or wider < _STRETCHED:
             return ""
-        return f"{idle[0]} says nothing: its scale is drawn {figure(wider)} times as large."
+        return f"{idle[0]} is unused by the model; its axis is stretched {figure(wider)} times."
 
     def _titles(self, shown: ShownPlane) -> tuple[str, str]:
         """Return what the axes are called; a dimension of z that says nothing says so."""

@@ -101,7 +101,7 @@ class Session:
                 self._remember(store)
         except (TvaeError, OSError) as error:
             what = f"sets, clusters and view of this run could not be saved ({error})"
-            todo = "they are still here: the next change saves them too; close again to drop them"
+            todo = "they stay here and are saved with the next change; close again to discard them"
             self._messages.error(StoreError(what, store.path, todo))
             return False
         self._dirty = self._told_unsaved = False

@@ -128,7 +128,7 @@ def test_what_is_continuous_has_one_cluster_and_it_is_said(shape: str, seed: int
     assert proposed(values, seed=seed).count == 1
     found = cluster_places("auto", values)
     assert found.count == 1
-    assert "no valley of density" in found.note
+    assert "one continuous cloud" in found.note
 
 
 def test_a_small_group_apart_and_groups_of_unlike_width_are_found() -> None:

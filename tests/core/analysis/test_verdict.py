@@ -45,6 +45,16 @@ def test_a_content_that_follows_the_turn_is_said() -> None:
     assert not verdict(GOOD).turns
 
 
+@pytest.mark.parametrize(
+    ("explained", "said"),
+    [(0.6, "60 % of what"), (-0.3, "nothing of what"), (-4e15, "nothing of what")],
+)
+def test_a_share_below_zero_is_nothing(explained: float, said: str) -> None:
+    words = verdict(replace(GOOD, explained=explained)).words
+    assert said in words
+    assert "-" not in words.split("drawn")[0]
+
+
 def test_ten_images_are_no_map_however_well_they_are_drawn() -> None:
     found = verdict(replace(GOOD, images=10, gain=900.0))
     assert found.headline.startswith("Nothing was learned")

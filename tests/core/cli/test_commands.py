@@ -166,6 +166,16 @@ def test_decode_draws_at_any_size(run: Path, tmp_path: Path) -> None:
     assert main(["decode", str(run), "--z", "0,0,0", "-o", str(tmp_path / "e.npy")]) == 2
 
 
+def test_images_without_groups_are_said_to_be_one_cloud_and_no_table_of_zeros_is_shown(
+    run: Path, capsys: Capture
+) -> None:
+    assert main(["cluster", str(run), "--method", "ward", "--name", "auto"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("1 cluster of ")
+    assert "one continuous cloud" in said
+    assert "0.000" not in said
+
+
 def test_cluster_then_export_a_cluster(run: Path, tmp_path: Path, capsys: Capture) -> None:
     assert main(["cluster", str(run), "--count", "3"]) == 0
     out = tmp_path / "c.mrcs"

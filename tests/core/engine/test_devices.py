@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
@@ -98,12 +98,6 @@ def test_the_pretended_gpu_computes_and_differentiates_as_the_host() -> None:
 
 
 # --- the paths of the engine ----------------------------------------------------------------------
-@pytest.fixture
-def gpu() -> Iterator[PretendedGpu]:
-    with PretendedGpu() as there:
-        yield there
-
-
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_images(tmp_path_factory.mktemp("images"), 40)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,6 @@ from tvae_core.engine.using.inference import infer
 from tvae_core.errors import TrainingError
 from tvae_core.presets import load_preset
 from tvae_core.progress import Epoch
-
-
-@pytest.fixture
-def gpu() -> Iterator[PretendedGpu]:
-    with PretendedGpu() as there:
-        yield there
 
 
 @pytest.fixture(scope="module")

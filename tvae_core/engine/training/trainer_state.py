@@ -24,7 +24,7 @@ from tvae_core.engine.training.step import Schedule, StepFigures
 from tvae_core.errors import CheckpointError
 
 CONTENT_WEIGHT = 0.1  # of KL_z at the first step, where it is warmed up
-NARROW_RAD = math.pi / 10  # half a turn costs 50 nats: such a prior needs no narrower start
+_NARROW_RAD = math.pi / 10  # half a turn costs 50 nats: such a prior needs no narrower start
 _ALL_DONE = "epochs are done"
 _COUNTERS = (
     "step",
@@ -267,4 +267,4 @@ def _by_prefix(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
 def _wide_prior(config: RunConfig) -> bool:
     """Return whether a normal prior on rotation lets objects be taken for turned ones."""
     model = config.model
-    return model.rotation_prior == "normal" and model.rotation_prior_std_rad > NARROW_RAD
+    return model.rotation_prior == "normal" and model.rotation_prior_std_rad > _NARROW_RAD

@@ -36,7 +36,7 @@ from tvae_gui.words import CLUSTER_METHODS
 AUTO_COUNT = 1  # the lowest of the box, where it reads "auto"
 _HOW_MANY = (
     "Number of clusters: type a number or use the arrow keys.\n"
-    "auto: as many as valleys of density part"
+    "auto: as many as there are groups with a gap between them"
 )
 _FINDS_NUMBER = "HDBSCAN chooses the number of clusters itself"
 _PICTURE = 40

@@ -15,7 +15,7 @@ _TICKS = 4
 
 
 class CountChart(QWidget):
-    """A curve of the depth of valleys by the number of clusters, the proposed number marked.
+    """A curve of the narrowest gap by the number of clusters, the proposed number marked.
 
     Signals: count_picked(count), of the number that was clicked at.
     """
@@ -32,10 +32,10 @@ class CountChart(QWidget):
         self.plot.setMenuEnabled(False)
         self.plot.setFrameShape(self.plot.Shape.NoFrame)
         self.plot.getAxis("left").setWidth(36)
-        self.plot.setAccessibleName("Depth of valleys by the number of clusters")
+        self.plot.setAccessibleName("Narrowest gap by the number of clusters")
         self.plot.setToolTip(
-            "Depth of the shallowest valley of density between any two clusters: 1, no image lies\n"
-            "between them; 0, none is sure to be there. Click a number to try it."
+            "How empty the narrowest gap between any two clusters is. 1: no image lies in it;\n"
+            "0: no gap can be told. Click a number to try it."
         )
         self.plot.setFixedHeight(96)
         self.plot.scene().sigMouseClicked.connect(self._on_clicked)
@@ -51,7 +51,7 @@ class CountChart(QWidget):
         self.proposal = proposal
         self.setVisible(proposal is not None)
         if proposal is not None:
-            self._caption.setText("depth of valleys by number of clusters")
+            self._caption.setText("narrowest gap by number of clusters")
             self._draw(proposal)
 
     def changeEvent(self, event: QEvent | None) -> None:
