@@ -277,7 +277,7 @@ def _spent(number: int) -> float:
 
 
 _LOADS = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 import numpy as np
 from tvae_core.engine.data import CachedImages, epoch_batches, prefetch
@@ -294,7 +294,9 @@ with open_images_of_run(run, data) as images:
     cpu, began = time.process_time(), time.monotonic()
     count = sum(len(batch) for batch in prefetch(cached, batches))
     took = time.monotonic() - began, time.process_time() - cpu
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+# not ru_maxrss: it begins with the peak of the process that started this one
+status = dict(line.split(":") for line in open("/proc/self/status"))
+peak = int(status["VmHWM"].split()[0]) / 1e3
 print(json.dumps({"images": count, "all": len(images), "clock_s": took[0], "processor_s": took[1],
                   "peak_mb": peak}))
 """

@@ -57,15 +57,17 @@ def _escnn_basis(rotations: int, kernel_px: int) -> Tensor:
     kept = torch.tensor([wanted(attribute) for attribute in attributes]).nonzero()[:, 0]
     sizes = torch.tensor([float(attribute["shape"][0]) for attribute in attributes])[kept]
     x, y = _pixels(kernel_px)
-    squares, parts = torch.zeros(len(kept)), []
-    for points in torch.split(torch.stack([x, y], 1), _SAMPLED_PIXELS):
+    squares = torch.zeros(len(kept))
+    found = torch.empty(len(kept), oriented(rotations), len(x))  # the one large block
+    for at in range(0, len(x), _SAMPLED_PIXELS):
+        points = torch.stack([x, y], 1)[at : at + _SAMPLED_PIXELS]
         sampled = basis.sample(points)[..., 0][:, kept]  # (p, n, R)
         squares += sampled.square().sum((0, 2))
-        parts.append(sampled[..., : oriented(rotations)].clone())
-    found = torch.cat(parts).permute(1, 2, 0)  # (n, Q, k k)
+        found[..., at : at + len(points)] = sampled[..., : found.shape[1]].permute(1, 2, 0)
     norms = (squares / sizes).sqrt()
-    found = found[norms >= 1e-6] / norms[norms >= 1e-6, None, None]
-    return found.reshape(len(found), -1, kernel_px, kernel_px).contiguous()
+    if bool((norms < 1e-6).any()):
+        found, norms = found[norms >= 1e-6], norms[norms >= 1e-6]
+    return found.div_(norms[:, None, None]).view(len(found), -1, kernel_px, kernel_px)
 
 
 def _pixels(kernel_px: int) -> tuple[Tensor, Tensor]:
