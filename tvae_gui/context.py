@@ -10,6 +10,7 @@ from tvae_gui.jobs.background_job import BackgroundJobs
 from tvae_gui.jobs.card_job import CardJob, JobCard
 from tvae_gui.jobs.decode_job import DecodeJob, DecoderFactory
 from tvae_gui.jobs.neighbour_job import NeighbourJob
+from tvae_gui.jobs.original_job import OriginalJob
 from tvae_gui.jobs.picture_job import PictureJob
 from tvae_gui.jobs.tile_job import TileJob
 from tvae_gui.messages import Messages
@@ -40,6 +41,8 @@ class Context:
         The threads that decode, and that read thumbnails.
     tiles : TileJob
         Thumbnails by the page, for a gallery.
+    originals : OriginalJob
+        The images themselves behind them.
     neighbours : NeighbourJob
         Counts what is near the probe where that takes longer than a frame.
     tones : Tones
@@ -55,6 +58,7 @@ class Context:
     decoder: DecodeJob
     pictures: PictureJob
     tiles: TileJob
+    originals: OriginalJob
     neighbours: NeighbourJob
     tones: Tones
 
@@ -72,6 +76,7 @@ class Context:
             decoder=DecodeJob(make_decoder, window),
             pictures=PictureJob(window),
             tiles=TileJob(window),
+            originals=OriginalJob(window),
             neighbours=NeighbourJob(state, window),
             tones=Tones(state),
         )
@@ -86,4 +91,5 @@ class Context:
         self.decoder.stop()
         self.pictures.stop()
         self.tiles.stop()
+        self.originals.stop()
         self.neighbours.stop()

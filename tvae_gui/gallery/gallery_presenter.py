@@ -11,6 +11,7 @@ from tvae_core.colours import to_bytes
 from tvae_gui.context import Context
 from tvae_gui.gallery.gallery_page import GalleryPage
 from tvae_gui.gallery.image_grid import Flags, Tiles
+from tvae_gui.gallery.originals_behind import OriginalsBehind
 from tvae_gui.jobs.decode_job import GALLERY, DecodedMany
 from tvae_gui.jobs.picture_job import Thumbnails
 from tvae_gui.state.atlas_view import blend
@@ -36,6 +37,7 @@ class GalleryPresenter:
     def __init__(self, context: Context, page: GalleryPage, gallery: GalleryState) -> None:
         self._state, self._gallery, self._page = context.state, gallery, page
         self._tiles, self._decoder, self._tones = context.tiles, context.decoder, context.tones
+        self.originals = OriginalsBehind(context, page.grid)
         self._decoded: dict[int, Array] = {}
         self._asked: set[int] = set()
         page.grid.set_source(self._looks, self._flags)
@@ -44,10 +46,12 @@ class GalleryPresenter:
     def on_store(self) -> None:
         """Begin with another store."""
         self._forget_decoded()
+        self.originals.on_store()
         self._gallery.open()
 
     def open(self) -> None:
         """List what there is now, with the keyboard on the images."""
+        self.originals.try_again()
         self._gallery.refresh()
         self._page.grid.setFocus()
 
@@ -145,6 +149,7 @@ class GalleryPresenter:
     def leave(self) -> None:
         """Point to no image any more: the gallery was put away."""
         self._gallery.pointed.emit(-1)
+        self.originals.drop()
 
     def light_none(self) -> None:
         """Light no image."""
@@ -162,7 +167,8 @@ class GalleryPresenter:
             return Tiles(*self._tiles.tiles("raw", numbers), self._tones.level_table())
         if picture in ("raw", "upright"):
             table = self._tones.thumbnail_table()
-            return Tiles(*self._tiles.tiles(picture, numbers), table)
+            behind = self.originals.pictures(picture, numbers, table)
+            return Tiles(*self._tiles.tiles(picture, numbers), table, behind)
         return self._decoded_looks(numbers, picture == "residual")
 
     def _decoded_looks(self, numbers: Array, residual: bool) -> Tiles:

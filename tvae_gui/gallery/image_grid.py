@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,14 @@ GAP = 4
 class Tiles:
     """What some images look like: levels (n, h, w[, 3]) uint8 and which of them are there.
 
-    `table` (256,) uint32 is the colour of each level of a grey image.
+    `table` (256,) uint32 is the colour of each level of a grey image. `originals` has those that
+    were read beyond their thumbnail, by their place in the rows.
     """
 
     levels: Array
     there: Array
     table: Array
+    originals: Mapping[int, QImage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,18 @@ class ImageGrid(KeyedGrid):
     def columns(self) -> int:
         """How many images stand in a row."""
         return max(1, (self.viewport().width() - GAP) // self._pitch)  # type: ignore[union-attr]
+
+    @property
+    def device_px(self) -> int:
+        """Side of an image as it is drawn, in pixels of the screen."""
+        return round(self._tile_px * self.devicePixelRatioF())
+
+    @property
+    def in_view(self) -> Array:
+        """Numbers of the images that can be seen, also of those cut by an edge."""
+        first = max(0, (self._offset - GAP) // self._pitch) * self.columns
+        last = ((self._height + self._offset) // self._pitch + 1) * self.columns
+        return np.asarray(self._numbers[first:last])
 
     @property
     def page(self) -> int:
@@ -198,12 +212,14 @@ class ImageGrid(KeyedGrid):
         tiles, flags = self._tiles(numbers), self._flags(numbers)
         height, width = tiles.levels.shape[1:3]
         image = _stacked(tiles)
-        smooth = self._tile_px * self.devicePixelRatioF() != width
+        smooth = bool(tiles.originals) or self.device_px != width
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         empty = colour("panel")
         for k in range(len(numbers)):
             place = self.place_of(first + k)
-            if tiles.there[k]:
+            if k in tiles.originals:
+                painter.drawImage(place, tiles.originals[k])
+            elif tiles.there[k]:
                 painter.drawImage(place, image, QRect(0, k * height, width, height))
             else:
                 painter.fillRect(place, empty)

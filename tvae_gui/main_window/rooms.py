@@ -374,8 +374,10 @@ class Rooms(QMainWindow):
     @property
     def is_busy(self) -> bool:
         """Whether anything is being read, decoded or computed."""
-        threads = (self.decoder, self.pictures, self.tiles, self.context.neighbours)
-        return not all(thread.idle for thread in threads) or bool(self.jobs.running)
+        c = self.context
+        threads = (self.decoder, self.pictures, self.tiles, c.originals, c.neighbours)
+        waiting = not self.sorting.originals.resting
+        return waiting or not all(thread.idle for thread in threads) or bool(self.jobs.running)
 
     # --- events of the window -----------------------------------------------------------------
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:

@@ -197,6 +197,8 @@ class MainWindow(Rooms):
         self.plane.left_plane.connect(shows.light_none)
         self.tiles.arrived.connect(page.grid.repaint_all)
         self.tiles.failed.connect(self.messages.error)
+        self.context.originals.arrived.connect(shows.originals.on_arrived)
+        self.context.originals.refused.connect(shows.originals.on_refused)
         self.decoder.gallery_decoded.connect(shows.on_decoded)
 
     def _connect_grid(self) -> None:
@@ -419,6 +421,7 @@ class MainWindow(Rooms):
         self.decoder.close()
         self.pictures.close()
         self.tiles.close()
+        self.context.originals.close()
         self.stage.show_page("")
         self.pages.setCurrentIndex(0)
         self.start_page.show_recent(self.recent.paths())
@@ -444,6 +447,7 @@ class MainWindow(Rooms):
         self.setWindowTitle(f"{name} – TARGET-VAE")
         self.pictures.open(store.path, store.has_thumbnails)
         self.tiles.open(store.path, store.has_thumbnails)
+        self.context.originals.open(store.path)
         self.decoder.open(store.path)
         self.probe.show_store()
         self.plane.setFocus()
