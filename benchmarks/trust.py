@@ -4,8 +4,9 @@
 
 What was tried lies in FOLDER/trust.jsonl and is never tried twice: start it again, and it goes on.
 The table is FOLDER/table.md; docs/trust.md says what it means. `--every K` tries each K-th
-operation of each command only; `--kinds` the first and the last operation of each kind on each
-file, with the errnos, the ways to be killed and the signals in turn rather than all of them.
+operation of each command only; `--in-turn` takes the errnos, the ways to be killed and the signals
+in turn rather than all of them at each operation; `--kinds` does so at the first and the last
+operation of each kind on each file only.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class Ground:
     mutants: int
     kinds: bool = False
     starts: int = STARTS
+    in_turn: bool = False
 
     def places(self, stage: Stage) -> list[int]:
         """Return the operations of a work that are tried."""
@@ -77,7 +79,7 @@ class Ground:
 
     def faults(self, stage: Stage, faults: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
         """Give operations and the faults that are tried at them: all, or one of them in turn."""
-        if not self.kinds:
+        if not (self.kinds or self.in_turn):
             yield self.places(stage), list(faults)
             return
         for turn, place in enumerate(self.places(stage)):
@@ -168,6 +170,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no trial after these")
     parser.add_argument("--every", type=int, default=1, help="each K-th operation only")
     parser.add_argument("--kinds", action="store_true", help="an operation of each kind only")
+    parser.add_argument("--in-turn", action="store_true", help="one fault an operation, in turn")
     names = [work.name for work in WORKS]
     parser.add_argument("--works", nargs="+", default=names, choices=names, help="gates 1 to 5, 19")
     parser.add_argument("--starts", type=int, default=STARTS, help="of two writers, each file")
@@ -186,7 +189,9 @@ def main() -> None:
     with Injector(scratch) as injector:
         ground = _ground(injector, scratch, arguments)
         for number in arguments.gates:
+            began = time.monotonic()
             _try(number, ground, known, log, end)
+            print(f"gate {number}: {time.monotonic() - began:.0f} s", flush=True)
     (arguments.out / "table.md").write_text(_page(_known(log), arguments), encoding="utf-8")
 
 
@@ -199,7 +204,7 @@ def _ground(injector: Injector, scratch: Path, arguments: argparse.Namespace) ->
     ]
     return Ground(
         injector, staged, done[-1][1], scratch, arguments.every, arguments.mutants,
-        arguments.kinds, arguments.starts,
+        arguments.kinds, arguments.starts, arguments.in_turn,
     )  # fmt: skip
 
 
