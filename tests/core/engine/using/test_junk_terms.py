@@ -16,7 +16,13 @@ from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.training.train import train
 from tvae_core.engine.using.embed import embed
 from tvae_core.engine.using.inference import Inferred, infer
-from tvae_core.engine.using.junk_terms import JunkTerms, _half_energy, _spectra, _within_band
+from tvae_core.engine.using.junk_terms import (
+    JunkTerms,
+    _half_energy,
+    _spectra,
+    _typical,
+    _within_band,
+)
 from tvae_core.runs.folder import RunFolder
 from tvae_core.store import EmbeddingStore, validate
 
@@ -133,3 +139,19 @@ def test_without_whole_reconstructions_there_is_no_score(tmp_path: Path, run: Ru
     list(embed(run, tmp_path / "quick.h5", quick))
     with EmbeddingStore(tmp_path / "quick.h5") as store:
         assert "quality/junk" not in store.names
+
+
+def test_typical_contents_are_the_means_of_the_groups() -> None:
+    middles = torch.tensor([[0.0, 0.0], [5.0, 0.0], [0.0, 9.0]]).double()
+    drawn = torch.randn(90, 2, generator=torch.Generator().manual_seed(1)).double()
+    z = middles.repeat_interleave(torch.tensor([20, 60, 10]), 0) + 0.1 * drawn
+    found = _typical(z)
+    assert len(found) == 3
+    assert torch.cdist(middles, found).amin(1).max() < 0.1
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_equal_contents_are_one_group(count: int) -> None:
+    assert torch.equal(
+        _typical(torch.full((count, 3), 0.7).double()), torch.full((1, 3), 0.7).double()
+    )
