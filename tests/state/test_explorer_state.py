@@ -106,7 +106,7 @@ def test_clusters_are_a_column_and_colour_the_plane(state: ExplorerState) -> Non
     colours = ("#000001", "#000002", "#000003")
     state.set_clusters(Clusters(labels, ("a", "b", "c"), colours, "k-means"))
     assert state.colour.key == "cluster"
-    classes = legend(state, dark=True).classes
+    classes = legend(state).classes
     assert classes == (
         (0, "a", "#000001", 1_000), (1, "b", "#000002", 1_000), (2, "c", "#000003", 1_000)
     )  # fmt: skip
@@ -115,7 +115,7 @@ def test_clusters_are_a_column_and_colour_the_plane(state: ExplorerState) -> Non
 def test_what_is_in_no_cluster_has_one_colour_and_a_row_of_its_own(state: ExplorerState) -> None:
     labels = np.where(np.arange(3_000) < 600, -1, np.arange(3_000) % 7).astype(np.int32)
     state.set_clusters(Clusters(labels, tuple("abcdefg"), class_colours(7), "hdbscan"))
-    rows = legend(state, dark=True).classes
+    rows = legend(state).classes
     assert rows[-1] == (-1, "unassigned", UNASSIGNED_COLOUR, 600)
     assert UNASSIGNED_COLOUR not in [row.colour for row in rows[:-1]]
     frame = scatter_frame(state, dark=True)
@@ -129,7 +129,7 @@ def test_the_255th_class_is_not_taken_for_unassigned(state: ExplorerState) -> No
     labels = (np.arange(3_000) % 260).astype(np.int32)
     names = tuple(str(n) for n in range(260))
     state.set_clusters(Clusters(labels, names, class_colours(260)))
-    rows = legend(state, dark=True).classes
+    rows = legend(state).classes
     assert [row.number for row in rows] == list(range(260))
     assert UNASSIGNED_COLOUR not in [row.colour for row in rows]
 
@@ -146,7 +146,7 @@ def test_forgetting_clusters_takes_their_colour_and_filter_along(state: Explorer
     state.set_clusters(Clusters(np.zeros(state.images, np.int32), ("a",), ("#000001",)))
     state.set_filter("cluster", (0, 0))
     seen: list[str] = []
-    state.columns_changed.connect(lambda: seen.append(legend(state, dark=True).column.key))
+    state.columns_changed.connect(lambda: seen.append(legend(state).column.key))
     state.set_clusters(None)
     assert seen == ["density"]
     assert state.filters == {}

@@ -37,7 +37,7 @@ def test_a_walk_along_a_dimension_holds_all_others_and_passes_the_probe(
     z = walk(state, PathState(), f"z{dims}", 9)
     np.testing.assert_array_equal(z[:, :-1], np.tile(state.probe.z[:-1], (9, 1)))
     assert (np.diff(z[:, -1]) > 0).all()
-    at = frame_of_probe(state, f"z{dims}", 9)
+    at = frame_of_probe(state, PathState(), f"z{dims}", 9)
     assert at is not None
     here = np.interp(at, np.arange(9), z[:, -1])
     assert here == pytest.approx(float(state.probe.z[-1]), abs=1e-5)

@@ -23,7 +23,6 @@ from tvae_gui.fields.replace_question import ReplaceQuestion
 from tvae_gui.state.field_colours import is_own, pick_colours, pick_columns
 from tvae_gui.state.field_edits import SURE
 from tvae_gui.state.field_state import FieldState
-from tvae_gui.theme import theme
 from tvae_gui.widgets.file_filters import image_filters
 
 Array = NDArray[Any]
@@ -270,7 +269,7 @@ class FieldPresenter:
             self.drawer.show_legend(None)
             return None
         nearest = None if is_own(column) else self._nearest_of(picks)
-        found = pick_colours(self._state, column, picks, nearest, theme().dark)
+        found = pick_colours(self._state, column, picks, nearest)
         self.drawer.show_legend(found.legend)
         return found.rgb
 

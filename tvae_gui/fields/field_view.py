@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QComboBox, QProgressBar, QPushButton, QSpinBox, QWid
 from tvae_gui.state.field_state import LOOKS
 from tvae_gui.state.scatter_frame import Legend
 from tvae_gui.theme import set_role
-from tvae_gui.widgets.controls import ValueSlider, muted, title
+from tvae_gui.widgets.controls import ValueSlider, muted, row, title
 from tvae_gui.widgets.drawer import Drawer
 from tvae_gui.widgets.histogram import RangeHistogram
 from tvae_gui.widgets.legend import LegendView
@@ -62,8 +62,10 @@ class FieldDrawer(Drawer):
         self._of_field: tuple[QWidget, ...] = (
             *self._image_part, *self._picks_part, hands, self.save,
         )  # fmt: skip
-        for widget in (self.button, self._progress, self._words, self.image, *self._of_field):
+        for widget in (self._words, self.image, *self._image_part, *self._picks_part, hands):
             self.column.addWidget(widget)
+        self.foot.addWidget(self._progress)
+        self.foot.addLayout(row(self.button, self.save, spacing=4))
         self.show_running(False)
         self.show_fields(0, 0.5)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from PyQt6.QtCore import Qt, QTimer
@@ -10,6 +11,8 @@ from PyQt6.QtWidgets import QApplication, QHBoxLayout, QLabel, QSizePolicy, QToo
 from tvae_gui.theme import GRID, set_role
 
 _MAY_BREAK = "\u200b"  # a line may end after it
+_LIST = re.compile(r"(?<!\S)\.\w+(?: \.\w+){7,}")  # endings of files, one after the other
+_FOLDED = 4  # of them that stay
 
 
 class MessageBar(QWidget):
@@ -29,6 +32,8 @@ class MessageBar(QWidget):
         self._text.setMinimumWidth(1)  # a long path does not widen the window
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._details = ""
+        self._whole = ""
+        self._more = self._button("Show all", self._on_more)
         self._copy = self._button("Copy details", self._on_copy)
         self._close = self._button("Dismiss", self._on_dismiss)
         self._is_error = False
@@ -38,6 +43,7 @@ class MessageBar(QWidget):
         set_role(self._text, "small")
         row.addWidget(self._mark)
         row.addWidget(self._text, 1)
+        row.addWidget(self._more)
         row.addWidget(self._copy)
         row.addWidget(self._close)
         self._timer = QTimer(self)
@@ -52,6 +58,11 @@ class MessageBar(QWidget):
     @property
     def text(self) -> str:
         """The message shown."""
+        return self._whole
+
+    @property
+    def shown(self) -> str:
+        """What of it can be read: long lists are folded."""
         return self._text.text().replace(_MAY_BREAK, "")
 
     def stand_for(self, other: QWidget) -> None:
@@ -74,7 +85,9 @@ class MessageBar(QWidget):
         self._mark.setText("!" if level == "error" else "")
         set_role(self._mark, "accent")
         self._mark.setVisible(level == "error")
-        self._text.setText(sentence.replace("/", "/" + _MAY_BREAK))
+        self._whole = sentence
+        self._put(_LIST.sub(_folded, sentence))
+        self._more.setVisible(self.shown != sentence)
         self._details = details
         self._copy.setVisible(bool(details))
         self.show()
@@ -95,6 +108,13 @@ class MessageBar(QWidget):
         button.clicked.connect(lambda: act())
         return button
 
+    def _put(self, words: str) -> None:
+        self._text.setText(words.replace("/", "/" + _MAY_BREAK))
+
+    def _on_more(self) -> None:
+        self._put(self._whole)
+        self._more.hide()
+
     def _on_dismiss(self) -> None:
         self.hide()
         if self._waiting:
@@ -104,3 +124,9 @@ class MessageBar(QWidget):
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(self._details)
+
+
+def _folded(found: re.Match[str]) -> str:
+    """Return the first of a long list, and how many more there are."""
+    all_of_them = found.group().split()
+    return f"{' '.join(all_of_them[:_FOLDED])} and {len(all_of_them) - _FOLDED} more"

@@ -17,6 +17,8 @@ from tvae_gui.words import NO_RUN
 
 Array = NDArray[Any]
 SIDE = 96
+LINE = 40
+_HINT = "Draw around images (L), or click a cluster or a set"
 
 
 class Captioned(QWidget):
@@ -26,13 +28,14 @@ class Captioned(QWidget):
         super().__init__()
         self._name = name
         self._image: QImage | None = None
+        self.words = name
         self.setToolTip(explanation)
         self.setAccessibleName(name)
         self.setFixedSize(QSize(SIDE, SIDE + 20))
 
-    def set_image(self, image: QImage | None) -> None:
-        """Show a picture."""
-        self._image = image
+    def set_image(self, image: QImage | None, words: str = "") -> None:
+        """Show a picture; below it its name, or words that say more."""
+        self._image, self.words = image, words or self._name
         self.update()
 
     @property
@@ -53,7 +56,7 @@ class Captioned(QWidget):
         else:
             painter.drawText(square, int(Qt.AlignmentFlag.AlignCenter), "–")
         words = QRectF(0, SIDE + 4, SIDE, 16)
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), self._name)
+        painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), self.words)
 
 
 class Gallery(QWidget):
@@ -73,7 +76,7 @@ class Gallery(QWidget):
         self.average = Captioned("average", "Pose-aligned mean of the selected images")
         self.spread = Captioned("spread", "Standard deviation of the upright images at each pixel")
         self.residual = Captioned(
-            "residual", "Average minus the decoded image; mid-grey means no difference"
+            "residual", "Average less the decoded image: blue is less, orange is more than drawn"
         )
         self.images = PictureRow(46, rows=2)
         self.images.clicked.connect(self.image_picked)
@@ -94,7 +97,20 @@ class Gallery(QWidget):
         right.addStretch(1)
         line.addLayout(right, 1)
         column.addLayout(line)
-        self.setFixedHeight(SIDE + 20 + 24)
+        self.show_room(False)
+
+    def show_room(self, full: bool) -> None:
+        """Take the room that pictures need, or that of a line: there is nothing to show."""
+        self._hint.setVisible(not full)
+        for widget in (self._of, self.save, self.export, self.average, self.spread, self.residual,
+                       self.images, self._caption):  # fmt: skip
+            widget.setVisible(full)
+        self.setFixedHeight(SIDE + 20 + 24 if full else LINE)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether pictures have room."""
+        return self.height() > LINE
 
     def _summary(self) -> QVBoxLayout:
         self._count = QLabel("0")
@@ -109,7 +125,8 @@ class Gallery(QWidget):
             button.setMinimumWidth(136)
         made = QVBoxLayout()
         made.setSpacing(4)
-        head = row(title("Selection"), self._count)
+        self._hint = muted(_HINT)
+        head = row(title("Selection"), self._count, self._hint)
         head.addStretch(1)
         made.addLayout(head)
         made.addWidget(self._of)

@@ -15,6 +15,7 @@ from tvae_gui.gallery.originals_behind import OriginalsBehind
 from tvae_gui.jobs.decode_job import GALLERY, DecodedMany
 from tvae_gui.jobs.picture_job import Thumbnails
 from tvae_gui.state.atlas_view import blend
+from tvae_gui.state.difference import range_words
 from tvae_gui.state.gallery_state import (
     FILE_ORDER,
     OUTLYING,
@@ -83,6 +84,7 @@ class GalleryPresenter:
         """Show other pictures, or larger ones."""
         self._page.show_looks(self._gallery.picture, self._gallery.tile_px)
         self._page.grid.repaint_all()
+        self.show_words()
 
     def on_sets(self) -> None:
         """Show the marks, and how far the pass is; what is listed stays where it is."""
@@ -98,7 +100,10 @@ class GalleryPresenter:
     def show_words(self) -> None:
         """Say how far the pass is."""
         why = "" if self._gallery.has_marks else "Keep or reject images first (K, X)"
-        self._page.show_words(self._gallery.words, why)
+        words, store = self._gallery.words, self._state.store
+        if self._gallery.picture == "residual" and store is not None and store.has_thumbnails:
+            words = f"{words} · residual: {range_words(self._residual_reach())}"
+        self._page.show_words(words, why)
 
     # --- hands ---------------------------------------------------------------------------------
     def choose_subject(self, subject: Subject) -> None:
@@ -181,10 +186,19 @@ class GalleryPresenter:
         store = self._state.store
         assert store is not None
         low, high = store.thumbnail_range
-        real = rows.astype(np.float32) * ((high - low) / 255) + low
+        left = rows.astype(np.float32) * ((high - low) / 255) + low - values
+        left = left.mean(axis=-1) if left.ndim == 4 else left
+        reach = self._residual_reach()
+        table = self._tones.signed_table()
+        return Tiles(to_bytes(left, -reach, reach), known & there, table)
+
+    def _residual_reach(self) -> float:
+        """Return what is left over where its colour is at full strength."""
+        store = self._state.store
+        assert store is not None
+        low, high = store.thumbnail_range
         black, white = (v / 255 * (high - low) for v in self._tones.thumbnails)
-        reach = 0.5 * (white - black)
-        return Tiles(to_bytes(real - values, -reach, reach), known & there, table)
+        return 0.5 * (white - black)
 
     def _values(self, numbers: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
         values = np.zeros((len(numbers), *shape), np.float32)

@@ -9,7 +9,7 @@ from tvae_gui.state.made_state import KEPT, MARKS, REJECTED
 
 MARK_KEYS = {Qt.Key.Key_K: KEPT, Qt.Key.Key_X: REJECTED, Qt.Key.Key_U: ""}
 _SIDE_PX = 14
-_SIGN = "#16171a"
+_SIGN, _SIGN_ON_DARK = "#16171a", "#f4f5f6"
 VEIL = "#aa26282c"  # over what is rejected, dark in every theme: a light one would shine
 
 
@@ -20,7 +20,7 @@ def draw_mark(painter: QPainter, place: QRect, mark: str) -> None:
     side = min(_SIDE_PX, place.width() // 3)
     badge = QRect(place.right() - side, place.top() + 1, side, side)
     painter.fillRect(badge, QColor(MARKS.get(mark, "#94a4a2")))
-    painter.setPen(QPen(QColor(_SIGN), 2))
+    painter.setPen(QPen(QColor(_SIGN_ON_DARK if mark == REJECTED else _SIGN), 2))
     inset = max(2, side // 4)
     sign = badge.adjusted(inset, inset, -inset, -inset)
     if mark == REJECTED:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.words import count
+from tvae_core.words import count, figure
 from tvae_gui.context import Context
 from tvae_gui.gallery.gallery import Gallery
 from tvae_gui.jobs.decode_job import EXTRA, DecodedMany
@@ -28,12 +28,25 @@ class SelectionPresenter:
         self._pictures, self._decoder = context.pictures, context.decoder
         self._tones = context.tones
         self._mean: Array | None = None
+        self._drawing = False
+
+    def on_tool(self, draws: bool) -> None:
+        """Make room for pictures before something is drawn around images, not while it is."""
+        self._drawing = draws
+        self._make_room()
+
+    def _make_room(self) -> None:
+        state = self._state
+        wanted = state.store is not None and (self._drawing or state.selection.count > 0)
+        if wanted != self._gallery.is_full:
+            self._gallery.show_room(wanted)
 
     def on_selection_changed(self, live: bool) -> None:
         """Show the count at once and ask for the pictures."""
         state = self._state
         selection = state.selection
         self._gallery.show_count(selection.count, state.images)
+        self._make_room()
         if state.store is None:
             self._gallery.show_pictures([], [], "")
             self._gallery.show_average(None, None)
@@ -95,8 +108,8 @@ class SelectionPresenter:
             return
         low, high = self._tones.base
         reach = 0.5 * (high - low)
-        difference = self._mean - decoded
-        self._gallery.residual.set_image(picture_of(difference, -reach, reach))
+        residual = self._tones.signed(self._mean - decoded, reach)
+        self._gallery.residual.set_image(residual, f"residual ±{figure(reach)}")
 
     def _to_values(self, levels: Array) -> Array:
         store = self._state.store

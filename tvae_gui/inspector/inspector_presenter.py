@@ -7,7 +7,6 @@ import numpy as np
 from tvae_gui.context import Context
 from tvae_gui.inspector.inspector import Inspector
 from tvae_gui.state.scatter_frame import legend
-from tvae_gui.theme import theme
 from tvae_gui.words import CLUSTER_METHODS, NO_RUN
 
 FIRST_FILTER = "error"
@@ -50,13 +49,13 @@ class InspectorPresenter:
         """Show the legend, and the histogram in its colours."""
         if self._state.store is None:
             return
-        meaning = legend(self._state, theme().dark)
+        meaning = legend(self._state)
         self._inspector.show_legend(meaning)
         self._colour_histogram()
 
     def _colour_histogram(self) -> None:
         """Paint the filter's histogram in the plane's colours when it is of the same column."""
-        meaning = legend(self._state, theme().dark)
+        meaning = legend(self._state)
         same = meaning.column.key == self.filter_key and meaning.table is not None
         table = meaning.table if same else None
         self._inspector.histogram.set_colours(table, meaning.low, meaning.high)

@@ -20,6 +20,7 @@ class HoverCard(QWidget):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._pictures: dict[str, QImage] = {}
+        self._words: dict[str, str] = {}
         self._lines: tuple[str, ...] = ()
         self.number = -1
         width = 4 * _SIDE + 3 * 4 + 2 * GRID
@@ -44,9 +45,10 @@ class HoverCard(QWidget):
         self.raise_()
         self.update()
 
-    def put_picture(self, name: str, image: QImage) -> None:
-        """Replace one picture by a better one."""
+    def put_picture(self, name: str, image: QImage, words: str = "") -> None:
+        """Replace one picture by a better one, with words below it if not its name."""
         self._pictures[name] = image
+        self._words[name] = words or name
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -65,7 +67,7 @@ class HoverCard(QWidget):
                 painter.drawImage(square, self._pictures[name])
             painter.setPen(colour("muted"))
             words = QRectF(square.left(), square.bottom() + 2, _SIDE, 14)
-            painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), name)
+            painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), self._words.get(name, name))
         painter.setPen(colour("text"))
         for place, line in enumerate(self._lines[:2]):
             top = GRID + _SIDE + 20 + place * 17

@@ -16,7 +16,6 @@ from tvae_gui.jobs.picture_job import Thumbnails
 from tvae_gui.plane.hover_card import HoverCard
 from tvae_gui.plane.plane_view import PROBE, PlaneView
 from tvae_gui.state.atlas_view import blend_at
-from tvae_gui.widgets.image_panel import picture_of
 
 Array = NDArray[Any]
 REACH_PX = 7
@@ -94,8 +93,8 @@ class HoverPresenter:
         low, high = store.thumbnail_range
         a, b = (v / 255 * (high - low) for v in self._tones.thumbnails)
         reach = 0.5 * (b - a)
-        residual = picture_of(self._upright - decoded, -reach, reach)
-        self._card.put_picture("residual", residual)
+        residual = self._tones.signed(self._upright - decoded, reach)
+        self._card.put_picture("residual", residual, f"residual ±{figure(reach)}")
 
     def _lines(self, number: int) -> tuple[str, ...]:
         store = self._state.store

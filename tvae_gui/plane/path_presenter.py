@@ -62,6 +62,11 @@ class PathPresenter:
             self._state.move_probe(*head)
         self._show_bar()
 
+    def begin(self) -> None:
+        """Put the probe on the first frame of a path that has just been made."""
+        if self._path.exists:
+            self._path.go_to(0)
+
     def _show_bar(self) -> None:
         path = self._path
         self._bar.show_path(path.exists, len(path.anchors), path.frame, path.frames, path.playing)

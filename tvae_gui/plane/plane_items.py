@@ -12,7 +12,7 @@ from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPolygonF
 
 from tvae_gui.state.raster import Picture, Window
-from tvae_gui.theme import colour
+from tvae_gui.theme import SMALL_PX, colour, font
 from tvae_gui.widgets.minus_axis import MinusAxis
 
 Array = NDArray[Any]
@@ -321,6 +321,16 @@ class PathItem(_Item):
         if self._head is not None:
             painter.setBrush(colour("accent"))
             painter.drawEllipse(self.to_pixel(*self._head), 6.5, 6.5)
+        if len(self._line) > 1:
+            self._name_start(painter)
+
+    def _name_start(self, painter: QPainter) -> None:
+        """Write where the path begins: its first frame is there."""
+        at = self.to_pixel(*self._line[0]) + QPointF(10, -8)
+        painter.setFont(font(SMALL_PX))
+        for move, ink in ((QPointF(1, 1), colour("plane")), (QPointF(0, 0), colour("text"))):
+            painter.setPen(ink)
+            painter.drawText(at + move, "start")
 
 
 class ThumbnailsItem(_Item):

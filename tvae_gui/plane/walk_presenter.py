@@ -112,7 +112,7 @@ class WalkPresenter:
         if state.nearness is None or not self._way:
             return
         support = state.nearness.supports(z)
-        at = frame_of_probe(state, self._way, len(z))
+        at = frame_of_probe(state, self._path, self._way, len(z))
         pictures = [self._tones.decoded(image) for image in images]
         self._strip.show_frames(pictures, support, at, _words(z, self._way))
 

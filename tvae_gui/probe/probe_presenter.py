@@ -19,8 +19,7 @@ from tvae_gui.jobs.decode_job import Decoded
 from tvae_gui.jobs.picture_job import NEAREST, Thumbnails
 from tvae_gui.probe.probe_panel import ProbePanel, scale_bar
 from tvae_gui.state.atlas_view import blend_at
-from tvae_gui.state.difference import Reference, difference, signed_colours
-from tvae_gui.widgets.image_panel import picture_of
+from tvae_gui.state.difference import Reference, difference, range_words
 from tvae_gui.words import SEE_DECODED
 
 Array = NDArray[Any]
@@ -159,8 +158,9 @@ class ProbePresenter:
         state = "exact" if self._exact else "preview"
         if self._compares and self._reference is not None:
             low, high = self._tones.contrast
-            change = signed_colours(self.difference(), _STRONG * (high - low))
-            image, state = picture_of(change, 0, 255), f"difference, {state}"
+            reach = _STRONG * (high - low)
+            image = self._tones.signed(self.difference(), reach)
+            state = f"difference: {range_words(reach)} · {state}"
         else:
             image = self._tones.decoded(self._values)
         self._panel.image.show_image(image, state, self._state.support_share)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tvae_core.words import figure
+
 Array = NDArray[Any]
 # less than the reference in blue, more in orange: told apart by every kind of colour vision
 _LESS, _SAME, _MORE = (64, 148, 255), (22, 24, 28), (255, 158, 44)
@@ -37,6 +39,16 @@ def signed_colours(values: Array, reach: float) -> NDArray[np.uint8]:
     share = np.clip(flat / max(reach, 1e-12), -1, 1)[..., None]
     ends = np.where(share < 0, np.array(_LESS), np.array(_MORE))
     return np.asarray(np.rint(np.array(_SAME) + np.abs(share) * (ends - _SAME)), dtype=np.uint8)
+
+
+def signed_table() -> NDArray[np.uint8]:
+    """Return the colours of differences from minus to plus full strength, (256, 3)."""
+    return np.asarray(signed_colours(np.linspace(-1.0, 1.0, 256)[None], 1.0)[0], np.uint8)
+
+
+def range_words(reach: float) -> str:
+    """Return in words what the colours of `signed_colours` stand for."""
+    return f"blue −{figure(reach)}, orange +{figure(reach)}"
 
 
 def _resized(image: Array, height: int, width: int) -> Array:

@@ -49,7 +49,7 @@ def is_own(column: Column) -> bool:
 
 
 def pick_colours(
-    state: ExplorerState, column: Column, picks: Picks, nearest: Array | None, dark: bool
+    state: ExplorerState, column: Column, picks: Picks, nearest: Array | None
 ) -> PickColours:
     """Return the colours of picks by a column; grey where its value is not known.
 
@@ -59,7 +59,7 @@ def pick_colours(
         The image nearest to each pick, -1 for none; for columns of images.
     """
     values, known = _values(state, column, picks, nearest)
-    table = table_of(state, column, dark)
+    table = table_of(state, column)
     if column.kind == "magnitude":
         table = colour_map(_MAP)
     rgb = table[levels_of(column, values)] if len(values) else np.zeros((0, 3), np.uint8)

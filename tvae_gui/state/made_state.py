@@ -25,7 +25,8 @@ from tvae_gui.state.undo import Step, UndoStack
 Array = NDArray[Any]
 CLUSTERING = "clusters"  # the name of the clustering that is found in the window
 KEPT, REJECTED = "kept", "rejected"  # the sets of images marked one by one
-MARKS = {KEPT: CLASS_COLOURS[0], REJECTED: CLASS_COLOURS[1]}
+# none of the colours of classes: a mark is no cluster
+MARKS = {KEPT: "#2fb58d", REJECTED: "#5a5f68"}
 CLOSINGS_KEPT = 2  # a deleted set is forgotten when its store is closed so often
 
 

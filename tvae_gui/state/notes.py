@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tvae_core.colours import class_colours
+from tvae_core.colours import CLASS_COLOURS, class_colours
 from tvae_core.planes import PlaneChoice
+from tvae_core.selection import NamedSet
 from tvae_core.sidecar import Labelling, Sidecar
 from tvae_core.store import Plane
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.made import Clusters, Filter
-from tvae_gui.state.made_state import CLUSTERING
+from tvae_gui.state.made_state import CLUSTERING, MARKS
 
 _OPTIONS = ("atlas", "colour_map", "image_map", "grid", "smooth", "overlay")
 
@@ -48,7 +50,15 @@ def show_notes(state: ExplorerState, notes: Sidecar) -> None:
     state.keep_clusterings(found)
     wanted = [str(notes.view.get("clustering", "")), CLUSTERING, *found]
     state.show_clustering(next((name for name in wanted if name in found), ""))
-    state.replace_sets(notes.sets, notes.deleted)
+    state.replace_sets([_as_marked_now(one) for one in notes.sets], notes.deleted)
+
+
+def _as_marked_now(named: NamedSet) -> NamedSet:
+    """Return a set of marks in their own colour where it has that of the first two clusters."""
+    before = dict(zip(MARKS, CLASS_COLOURS, strict=False))
+    if named.colour.lower() != before.get(named.name):
+        return named
+    return replace(named, colour=MARKS[named.name])
 
 
 def clusters_of(kept: Labelling) -> Clusters:

@@ -40,7 +40,7 @@ class Legend:
 
 def scatter_frame(state: ExplorerState, dark: bool) -> ScatterFrame:
     """Return how the points of `state` are drawn on a dark or light ground."""
-    table, levels = table_of(state, state.colour, dark), _levels(state)
+    table, levels = table_of(state, state.colour), _levels(state)
     order = state.index.order
     selection = state.selection
     visible = state.visible
@@ -63,12 +63,12 @@ def _in_order(state: ExplorerState, levels: Bytes) -> Bytes:
     return kept[2]
 
 
-def legend(state: ExplorerState, dark: bool) -> Legend:
+def legend(state: ExplorerState) -> Legend:
     """Return what the colours of `state` mean."""
     column = state.colour
     if column.kind == "density":
-        return Legend(column, table=table_of(state, column, dark))
-    return legend_of(column, state.values(column.key), table_of(state, column, dark))
+        return Legend(column, table=table_of(state, column))
+    return legend_of(column, state.values(column.key), table_of(state, column))
 
 
 def legend_of(column: Column, values: Array, table: Bytes) -> Legend:
@@ -105,7 +105,7 @@ def colour_range(values: Array, column: Column) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1.0)
 
 
-def table_of(state: ExplorerState, column: Column, dark: bool) -> Bytes:
+def table_of(state: ExplorerState, column: Column) -> Bytes:
     """Return the colours of a column, (256, 3)."""
     if column.kind == "cyclic":
         return colour_map(CYCLIC_MAP)
@@ -114,8 +114,7 @@ def table_of(state: ExplorerState, column: Column, dark: bool) -> Bytes:
     if column.kind == "class":
         named = column.key == CLUSTER_KEY and state.clusters is not None
         return class_table(state.clusters.colours if named and state.clusters else ())
-    table = colour_map(state.options.colour_map)
-    return table if dark or column.kind != "density" else table[::-1]
+    return colour_map(state.options.colour_map)
 
 
 def _levels(state: ExplorerState) -> Bytes:

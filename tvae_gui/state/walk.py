@@ -39,10 +39,12 @@ def walk(state: ExplorerState, path: PathState, way: str, frames: int) -> Array:
     return np.asarray(z[None] + from_probe[:, None] * step, dtype=np.float32)
 
 
-def frame_of_probe(state: ExplorerState, way: str, frames: int) -> float | None:
-    """Return at which frame (0 .. frames - 1) of a walk the probe is; None for a path."""
-    if way == PATH or state.probe is None:
+def frame_of_probe(state: ExplorerState, path: PathState, way: str, frames: int) -> float | None:
+    """Return at which frame (0 .. frames - 1) of a walk the probe, or a path's playhead, is."""
+    if state.probe is None:
         return None
+    if way == PATH:
+        return path.frame / max(path.frames - 1, 1) * (frames - 1) if path.exists else None
     low, high = _reach(state, _step(state, way))
     return float(np.clip(-low / max(high - low, 1e-12), 0, 1) * (frames - 1))
 

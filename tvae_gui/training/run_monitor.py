@@ -30,6 +30,10 @@ from tvae_gui.widgets.picture_view import PictureView
 _REDRAW_MS = 100
 _KL_PARTS = ("kl_angle", "kl_shift", "kl_content")
 _BAR_STEPS = 1000
+CURVES = (
+    "Curves: means over the training images of each epoch, while the model changes. The verdict is "
+    "measured afterwards on images held out, so its nats are others."
+)
 
 
 class RunMonitor(QWidget):
@@ -106,8 +110,8 @@ class RunMonitor(QWidget):
         self.verdict, self.again = ink.QuietLabel(), QPushButton("Try again so…")
         self._embedding = ""
         self.elbo = CurveChart("ELBO", "nats per image")
-        self.likelihood = CurveChart("Log-likelihood", narrow=True)
-        self.kl = CurveChart("KL", narrow=True)
+        self.likelihood = CurveChart("Log-likelihood", "nats", narrow=True)
+        self.kl = CurveChart("KL", "nats", narrow=True)
         self.rate = CurveChart("Learning rate", narrow=True)
         self.grid = PictureView("Decoded images appear after the first epoch")
         self.latents = LatentPreview()
@@ -179,6 +183,8 @@ class RunMonitor(QWidget):
         column.setSpacing(16)
         column.addWidget(self.elbo, 3)
         column.addLayout(small, 2)
+        self.curve_words = ink.QuietLabel(CURVES)
+        column.addWidget(self.curve_words)
         return column
 
     def _pictures(self) -> QVBoxLayout:

@@ -29,6 +29,7 @@ from tvae_gui.training.config_form import ConfigForm
 from tvae_gui.training.image_look import ImageLookView
 from tvae_gui.training.preflight_panel import PreflightPanel
 from tvae_gui.widgets import ink
+from tvae_gui.widgets.controls import grown
 from tvae_gui.widgets.file_filters import image_filters
 
 
@@ -54,7 +55,7 @@ class TrainDialog(QDialog):
         self._connect()
         self._on_look_changed()
         self._on_checked()
-        self.resize(1180, 740)
+        self.resize(grown(1180, 740, parent))
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         """Accept files."""

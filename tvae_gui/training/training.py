@@ -17,6 +17,7 @@ from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.listing import RecentRuns
 from tvae_gui.messages import Messages
 from tvae_gui.state.run_list import RunList
+from tvae_gui.widgets.controls import grown
 
 if TYPE_CHECKING:
     from tvae_gui.jobs.background_job import BackgroundJobs
@@ -121,7 +122,7 @@ class Training:
         if self._list is None:
             self._list = RunListView(self.runs)
             self._list.setWindowTitle("Runs")
-            self._list.resize(960, 640)
+            self._list.resize(grown(960, 640, self._window))
             self._list.run_opened.connect(self.open_monitor)
             self._list.new_run_requested.connect(self.open_dialog)
             self._list.copy_requested.connect(self.copy_run)
@@ -147,7 +148,7 @@ class Training:
         monitor = RunMonitor(keeper.open(run))
         monitor.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose, False)
         monitor.setWindowTitle(f"{run.name} – training")
-        monitor.resize(1120, 720)
+        monitor.resize(grown(1120, 720, self._window))
         monitor.stop_requested.connect(keeper.stop)
         monitor.resume_requested.connect(self.resume)
         monitor.explore_requested.connect(self._on_explore)

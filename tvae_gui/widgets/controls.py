@@ -237,6 +237,14 @@ def tool_button(text: str) -> QToolButton:
     return button
 
 
+def grown(width: int, height: int, window: QWidget | None) -> QSize:
+    """Return the size of a window beside `window`: at least this, and its share of a large one."""
+    if window is None:
+        return QSize(width, height)
+    shares = round(0.75 * window.width()), round(0.8 * window.height())
+    return QSize(max(width, shares[0]), max(height, shares[1]))
+
+
 def single_shot(parent: QObject, milliseconds: int) -> QTimer:
     """Return a timer that fires once, that long after it was last started."""
     timer = QTimer(parent)

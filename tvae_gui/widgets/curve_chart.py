@@ -143,6 +143,7 @@ class CurveChart(QWidget):
         few = 4 if self._narrow else 7
         heights = [(tick, setting(tick).replace("-", "−")) for tick in nice_ticks(low, high, 4)]
         epochs = [t for t in nice_ticks(1, max(2, last), few) if t == int(t)]
+        self.plot.getAxis("bottom").setLabel("epoch")
         self.plot.getAxis("left").setTicks([heights])
         self.plot.getAxis("bottom").setTicks([[(tick, count(round(tick))) for tick in epochs]])
 

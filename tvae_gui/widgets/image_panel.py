@@ -170,7 +170,7 @@ def scale_bar_of(most_px: float, pixel_size_angstrom: float | None) -> tuple[flo
     length = max(step * power for step in (1, 2, 5) if step * power <= target)
     if not pixel_size_angstrom:
         return length, f"{local(f'{length:g}')} px"
-    words = f"{local(f'{length:g}')} Å" if length < 10 else f"{local(f'{length / 10:g}')} nm"
+    words = f"{count(round(length)) if length >= 1 else local(f'{length:g}')} Å"
     return length / size, words if length < 10_000 else f"{local(f'{length / 10_000:g}')} µm"
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PyQt6.QtGui import QImage
 
 from tvae_core.colours import colour_map, to_bytes
+from tvae_gui.state.difference import signed_colours, signed_table
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.widgets.image_panel import picture_of
 
@@ -64,13 +65,25 @@ class Tones:
         """Return the colour of each level from black to white, (256,) uint32 as 0xffrrggbb."""
         return self._table(0.0, 255.0)
 
+    def signed_table(self) -> Array:
+        """Return the colour of each level of a difference, 0 to 255, (256,) uint32."""
+        return _packed(signed_table())
+
+    def signed(self, values: Array, reach: float) -> QImage:
+        """Return differences (h, w[, 3]) in signed colours; `reach` is full strength."""
+        return picture_of(signed_colours(values, reach), 0, 255)
+
     def _table(self, low: float, high: float) -> Array:
         levels = to_bytes(np.arange(256.0), low, high)
-        rgb = colour_map(self._state.options.image_map)[levels].astype(np.uint32)
-        return np.asarray(
-            rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2] | np.uint32(0xFF000000), np.uint32
-        )
+        return _packed(colour_map(self._state.options.image_map)[levels])
 
     def thumbnail(self, values: Array) -> QImage:
         """Return the thumbnail (h, w[, 3]) uint8 of a real image."""
         return picture_of(values, *self.thumbnails, self._state.options.image_map)
+
+
+def _packed(colours: Array) -> Array:
+    """Return colours (n, 3) uint8 as (n,) uint32, 0xffrrggbb."""
+    rgb = colours.astype(np.uint32)
+    packed = rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2] | np.uint32(0xFF000000)
+    return np.asarray(packed, np.uint32)

@@ -91,16 +91,14 @@ class AverageDrawer(Drawer):
         self.button = QPushButton("Average")
         set_role(self.button, "primary")
         self.button.clicked.connect(self._on_button)
-        self.column.addWidget(self.button)
         self._progress = QProgressBar()
         self._progress.setRange(0, 1000)
         self._progress.hide()
-        self.column.addWidget(self._progress)
         self._words = muted()
         self._words.setWordWrap(True)
         self.column.addWidget(self._words)
         self.table = self._build_table()
-        self.column.addWidget(self.table)
+        self.column.addWidget(self.table, 100)  # before the room below the card
         self.chart = FrcChart()
         self.column.addWidget(self.chart)
         self._saving()
@@ -173,8 +171,10 @@ class AverageDrawer(Drawer):
         self.save.clicked.connect(
             lambda: self.save_wanted.emit(self._target(), self.overwrite.isChecked())
         )
-        self.column.addLayout(row(self.target, self._browse, spacing=4))
-        self.column.addLayout(row(self.overwrite, self.save, spacing=4))
+        self.foot.addWidget(self._progress)
+        self.foot.addLayout(row(self.target, self._browse, spacing=4))
+        self.foot.addWidget(self.overwrite)
+        self.foot.addLayout(row(self.button, self.save, spacing=4))
 
     # --- what is shown -----------------------------------------------------------------------
     def show_sources(self, entries: list[tuple[str, Any, int]], chosen: int = 0) -> None:
@@ -236,7 +236,7 @@ class AverageDrawer(Drawer):
         self.save.setVisible(visible)
         tall = _PICTURE + 6
         self.table.setMinimumHeight(tall + 30)  # on a low screen it shrinks, not the form
-        self.table.setMaximumHeight(min(len(rows), 4) * tall + 32)
+        self.table.setMaximumHeight(len(rows) * tall + 32)  # as many as there is room for
         self._grey()
         self.place()
 

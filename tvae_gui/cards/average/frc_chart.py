@@ -15,6 +15,7 @@ from tvae_core.words import figure
 from tvae_gui.widgets import ink
 
 THRESHOLD = 0.143
+CRITERION = "resolved above FRC 0.143"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,11 @@ class FrcChart(QWidget):
             self.plot.getAxis(name).setPen(pg.mkPen(ink.hairline(palette)))
             self.plot.getAxis(name).setTextPen(pg.mkPen(ink.muted(palette)))
         dashes = pg.mkPen(ink.muted(palette), width=1, style=Qt.PenStyle.DashLine)
-        self.plot.addItem(pg.InfiniteLine(THRESHOLD, angle=0, pen=dashes))
+        self.criterion = pg.InfiniteLine(
+            THRESHOLD, angle=0, pen=dashes, label=CRITERION,
+            labelOpts={"position": 0.03, "color": ink.muted(palette), "anchors": [(0, 1), (0, 1)]},
+        )  # fmt: skip
+        self.plot.addItem(self.criterion)
         for curve in self.curves:
             pen = pg.mkPen(curve.ink, width=1.6)
             item = pg.PlotDataItem(curve.frequency, curve.correlation, pen=pen, antialias=True)

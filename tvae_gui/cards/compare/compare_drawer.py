@@ -109,8 +109,11 @@ class CompareDrawer(Drawer):
             picture.caption.setText(count(images, "image"))
         self.pictures[2].caption.setText("first − second")
 
-    def show_pictures(self, images: Sequence[QImage | None]) -> None:
-        """Show both averages and their difference."""
+    def show_pictures(self, images: Sequence[QImage | None], reach: float | None = None) -> None:
+        """Show both averages and their difference, whose colours reach to ± `reach`."""
+        named = "first − second" if reach is None else f"difference ±{figure(reach)}"
+        self.pictures[2].caption.setText(named)
+        self.pictures[2].setToolTip("First less second: blue is less, orange is more")
         for picture, image in zip(self.pictures, images, strict=True):
             picture.show_image(image)
 

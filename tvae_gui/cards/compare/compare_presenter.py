@@ -21,7 +21,6 @@ from tvae_gui.state.comparison import (
     groups_of,
     masks_of,
 )
-from tvae_gui.widgets.image_panel import picture_of
 
 Array = NDArray[Any]
 MOST_AVERAGED = 20_000
@@ -90,7 +89,7 @@ class ComparePresenter:
         reach = float(np.percentile(np.abs(difference), 99.5)) or 1.0
         drawer.show_pictures(
             [self._tones.decoded(first), self._tones.decoded(second),
-             picture_of(difference, -reach, reach)]
+             self._tones.signed(difference, reach)], reach
         )  # fmt: skip
         drawer.show_running(False)
 

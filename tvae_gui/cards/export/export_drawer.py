@@ -75,14 +75,15 @@ class ExportDrawer(Drawer):
         self._progress = QProgressBar()
         self._progress.setRange(0, 1000)
         self._progress.hide()
-        self.column.addWidget(self._progress)
+        self.foot.addWidget(self._progress)
         self._outcome = muted()
         self._outcome.setWordWrap(True)
-        self.column.addWidget(self._outcome)
+        self._outcome.hide()
+        self.foot.addWidget(self._outcome)
         self.button = QPushButton("Export")
         set_role(self.button, "primary")
         self.button.clicked.connect(self._on_button)
-        self.column.addWidget(self.button)
+        self.foot.addWidget(self.button)
         self._on_format()
 
     def _form(self) -> None:
@@ -171,6 +172,7 @@ class ExportDrawer(Drawer):
         """Write into `folder`, under a name of the run and of what is exported."""
         self._folder, self._run, self._is_named = folder, run, False
         self._outcome.setText("")
+        self._outcome.hide()
         self._on_source()
 
     def show_command(self, command: str) -> None:
@@ -192,6 +194,7 @@ class ExportDrawer(Drawer):
         self._progress.setValue(0)
         self._progress.setVisible(running)
         self._outcome.setText(outcome)
+        self._outcome.setVisible(bool(outcome))
         self._on_changed()
         self.place()
 

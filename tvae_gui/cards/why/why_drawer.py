@@ -106,13 +106,14 @@ class Picture(QWidget):
         super().__init__()
         self._name = name
         self.image: QImage | None = None
+        self.words = name
         self.setAccessibleName(name)
         self.setToolTip(tip)
         self.setFixedSize(QSize(_SIDE, _SIDE + 18))
 
-    def put(self, image: QImage | None) -> None:
-        """Show a picture, or none."""
-        self.image = image
+    def put(self, image: QImage | None, words: str = "") -> None:
+        """Show a picture, or none; below it its name, or words that say more."""
+        self.image, self.words = image, words or self._name
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -127,7 +128,7 @@ class Picture(QWidget):
             painter.drawImage(square, self.image)
         else:
             painter.drawText(square, int(Qt.AlignmentFlag.AlignCenter), "–")
-        painter.drawText(QPointF(0, _SIDE + 14), self._name)
+        painter.drawText(QPointF(0, _SIDE + 14), self.words)
 
 
 class RotationStrip(QWidget):

@@ -13,7 +13,6 @@ from tvae_core.words import count, figure
 from tvae_core.work.why import Attention, Explained, why
 from tvae_gui.cards.why.why_drawer import WhyDrawer
 from tvae_gui.context import Context
-from tvae_gui.state.difference import signed_colours
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.widgets.image_panel import picture_of
 from tvae_gui.words import NO_RUN
@@ -93,7 +92,9 @@ class WhyPresenter:
         residual = found.residual
         if residual is not None:
             reach = 0.5 * (seen[1] - seen[0])
-            pictures["residual"].put(picture_of(signed_colours(residual, reach), 0, 255))
+            pictures["residual"].put(
+                self._tones.signed(residual, reach), f"residual ±{figure(reach)}"
+            )
         if found.attention is not None:
             pictures["where: q(t)"].put(glow(self._grey_levels(found.raw, seen), found.attention))
         elif found.missing:
