@@ -39,6 +39,7 @@ from tvae_core.store_header import (
     read_header,
     write_header,
 )
+from tvae_core.words import listed
 
 Floats = NDArray[np.floating]
 Array = NDArray[Any]  # a column may hold whole numbers, real ones or text
@@ -189,7 +190,7 @@ class EmbeddingStore:
             There is no such column or it cannot be read.
         """
         if name not in self._there:
-            raise StoreError(f"no column {name!r}", self.path, "columns: " + ", ".join(self.names))
+            raise StoreError(f"no column {name!r}", self.path, "columns: " + listed(self.names, 40))
         values = self._checked.read(name)
         return np.asarray(values.tolist()) if values.dtype.kind == "O" else values
 
@@ -259,9 +260,7 @@ class EmbeddingStore:
     def plane(self, name: str) -> Plane:
         """Return the plane `name`, such as `pca`."""
         if name not in self.plane_names:
-            raise StoreError(
-                f"no plane {name!r}", self.path, "planes: " + ", ".join(self.plane_names)
-            )
+            raise StoreError(f"no plane {name!r}", self.path, "planes: " + listed(self.plane_names))
         keys = [key for key in self._there if key.startswith(f"planes/{name}/")]
         return Plane(**{key.rsplit("/", 1)[1]: self._checked.read(key) for key in keys})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 _COMMA = str.maketrans(",.", ".,")
 _separators: dict[int, int] = {}
@@ -49,6 +50,13 @@ def figure(value: float | None, unit: str = "") -> str:
 def signed(value: float, decimals: int = 2) -> str:
     """Return a value with its sign, `+0.52` or `−0.52`, by the minus that figures have."""
     return local(f"{value:+.{decimals}f}").replace("-", "−")
+
+
+def listed(names: Iterable[object], most: int = 12) -> str:
+    """Return `a, b, c`; of many names the first, and how many there are besides."""
+    every = [str(name) for name in names]
+    more = f" and {count(len(every) - most)} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
 
 
 def share(part: int, whole: int) -> str:

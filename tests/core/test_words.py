@@ -32,3 +32,8 @@ def test_a_share_in_per_cent(part: int, whole: int, words: str) -> None:
 def test_some_are_never_none_and_not_all_are_never_all(part: int, more: int) -> None:
     words = share(part, part + more)
     assert not words.startswith(("0.0", "100.0"))
+
+
+def test_of_many_names_the_first_are_listed() -> None:
+    assert words.listed(["a", 1]) == "a, 1"
+    assert words.listed(range(2000), 3) == "0, 1, 2 and 1,997 more"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
-import pickle
 import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import h5py
 import numpy as np
 from PIL import Image
+
+from tests.trust import hostile_hdf5, hostile_pictures, hostile_stacks, hostile_tables
+from tests.trust.gadgets import GADGETS
 
 HUGE = 1 << 40
 Make = Callable[[Path], None]
@@ -172,6 +174,10 @@ SIZES: dict[str, Make] = {
         + b"".join(struct.pack("<HHII", tag, 4, 1, 1 << 30) for tag in (256, 257, 273))
         + struct.pack("<I", 8)
     ),
+    **hostile_stacks.SIZES,
+    **hostile_pictures.SIZES,
+    **hostile_tables.SIZES,
+    **hostile_hdf5.SIZES,
 }  # fmt: skip
 
 WAYS_OUT: dict[str, Make] = {
@@ -181,33 +187,39 @@ WAYS_OUT: dict[str, Make] = {
 }
 
 
-class _Gadget:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
-
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return os.mkdir, (self.path,)
-
-
 def pickles(folder: Path, proof: Path) -> list[Path]:
     """Write files of every name that is read, each of which makes `proof` if it is unpickled."""
-    plain = pickle.dumps(_Gadget(proof))
+    plain = GADGETS["posix"](str(proof))
     buffer = io.BytesIO()
-    np.save(buffer, np.asarray([_Gadget(proof)], dtype=object), allow_pickle=True)
+    _object_array(buffer, plain)
     made = []
     for ending in (".npy", ".cs", ".csg"):
         made.append(folder / f"object{ending}")
         made[-1].write_bytes(buffer.getvalue())
-    np.savez(folder / "object.npz", images=np.asarray([_Gadget(proof)], dtype=object))
     made.append(folder / "object.npz")
+    with zipfile.ZipFile(made[-1], "w") as file:
+        file.writestr("images.npy", buffer.getvalue())
     endings = ".npy .npz .cs .h5 .safetensors .pkl .pt .json .star .mrcs .tif .png -idx3-ubyte"
     for ending in endings.split():
         made.append(folder / f"pickle{ending}")
         made[-1].write_bytes(plain)
     made.append(_torch_file(folder / "model.pt", plain))
+    for number, (name, gadget) in enumerate(GADGETS.items()):
+        made.append(folder / (name + (".npy", ".cs", ".pt")[number % 3]))
+        content = gadget(str(proof))
+        if made[-1].suffix == ".pt":
+            _torch_file(made[-1], content)
+            continue
+        with made[-1].open("wb") as stream:
+            _object_array(stream, content)
     return made
+
+
+def _object_array(stream: IO[bytes], content: bytes) -> None:
+    """Write an array of objects whose pickle is `content`."""
+    described = {"descr": "|O", "fortran_order": False, "shape": (1,)}
+    np.lib.format.write_array_header_1_0(stream, described)
+    stream.write(content)
 
 
 def _torch_file(path: Path, content: bytes) -> Path:
@@ -220,7 +232,7 @@ def _torch_file(path: Path, content: bytes) -> Path:
 def pickled_run(folder: Path, proof: Path) -> None:
     """Write a run's folder in which every file is a pickle, but for its config."""
     (folder / "checkpoints").mkdir(parents=True)
-    plain = pickle.dumps(_Gadget(proof))
+    plain = GADGETS["posix"](str(proof))
     names = "model.safetensors images.npz embeddings.h5 embeddings.analysis.h5 evaluation.json"
     for name in (*names.split(), "checkpoints/best.safetensors", "checkpoints/step-1.safetensors"):
         (folder / name).write_bytes(plain)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.trust.faults import Injector
+from tests.trust.gadgets import GADGETS, works
 from tests.trust.gates import Stage
 from tests.trust.hostile import SIZES, WAYS_OUT, pickled_run, pickles
 
@@ -28,6 +29,11 @@ def test_hdf5_that_leads_to_other_files(injector: Injector, tmp_path: Path, name
     trial = injector.trial(["info", str(tmp_path / name)], tmp_path)
     assert (trial.exit, trial.one_line) == (2, True), trial.told
     assert ("another file" in trial.told) or name == "linked.h5", trial.told
+
+
+@pytest.mark.parametrize("name", GADGETS)
+def test_a_gadget_does_harm_where_pickles_are_read(tmp_path: Path, name: str) -> None:
+    assert works(name, tmp_path)
 
 
 def test_no_pickle_executes(injector: Injector, staged: dict[str, Stage], tmp_path: Path) -> None:

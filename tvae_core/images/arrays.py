@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tvae_core.errors import ImageFileError, UnclearImagesError
 from tvae_core.images import labels
+from tvae_core.words import listed
 
 
 def pick_images(where: Path, shapes: dict[str, tuple[int, ...]], wanted: str) -> str:
@@ -25,7 +26,7 @@ def pick_images(where: Path, shapes: dict[str, tuple[int, ...]], wanted: str) ->
     ImageFileError
         No such array, none that is like images, or several.
     """
-    known = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:12])
+    known = listed(f"{name} {shape}" for name, shape in shapes.items())
     if wanted:
         if wanted.strip("/") in shapes:
             return wanted.strip("/")
@@ -38,7 +39,7 @@ def pick_images(where: Path, shapes: dict[str, tuple[int, ...]], wanted: str) ->
     if not found:
         raise ImageFileError("holds no images", where, f"has {known or 'no arrays'}")
     if len(found) > 1:
-        todo = f"choose one with data.dataset: {', '.join(found)}"
+        todo = f"choose one with data.dataset: {listed(found)}"
         raise UnclearImagesError("several data sets may be the images", where, todo)
     return found[0]
 

@@ -13,6 +13,7 @@ from tvae_core.errors import ImageFileError
 from tvae_core.geometry import axis_px
 from tvae_core.images.fourier import fourier_crop
 from tvae_core.images.ranges import set_range
+from tvae_core.words import listed
 
 FloatImages = NDArray[np.float32]
 Flip = Callable[[FloatImages, NDArray[np.int64]], FloatImages]
@@ -163,10 +164,8 @@ class Preprocessor:
     ) -> ImageFileError:
         places = np.flatnonzero(~good.all(axis=(1, 2, 3)))
         names = places if indices is None else np.asarray(indices)[places]
-        listed = ", ".join(str(name) for name in names[:_NAMED])
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         return ImageFileError(
-            f"{count} NaN or infinite pixels in image {listed}{more}",
+            f"{count} NaN or infinite pixels in image {listed(names, _NAMED)}",
             self.where,
             "set data.bad_pixels to zero or mean",
         )

@@ -27,6 +27,7 @@ from tvae_core.particles.star_text import (
     with_tags,
 )
 from tvae_core.particles.table import ImageReferences, ParticleTable
+from tvae_core.words import listed
 
 _IMAGE = "rlnImageName"
 _GROUP = "rlnOpticsGroup"
@@ -339,7 +340,7 @@ def _particles_loop(blocks: list[StarBlock], path: Path) -> StarLoop:
     if len(found) == 1:
         return found[0][1]
     if found:
-        names = ", ".join(f"data_{name}" for name, _ in found)
+        names = listed(f"data_{name}" for name, _ in found)
         raise TableError(f"several tables of images: {names}", path, "keep one of them")
     loops = [loop for name, loop in every if name != "optics"]
     if len(loops) == 1:

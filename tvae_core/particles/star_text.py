@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from tvae_core.errors import TableError
@@ -157,7 +156,8 @@ class _Parser:
     def _rows(self, start: int, loop: StarLoop) -> int:
         """Collect the rows of a loop; return the line after the last."""
         width, keep = len(loop.columns), loop.rows.append
-        for number, line in enumerate(islice(self.lines, start, None), start):
+        for number in range(start, len(self.lines)):
+            line = self.lines[number]
             values = line.split()
             plain = len(values) == width and values[0][0] not in _SPECIAL_STARTS
             if plain and b'"' not in line and b"'" not in line and b"#" not in line:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tvae_core.errors import TableError
+from tvae_core.words import listed
 
 
 class ImageReferences(NamedTuple):
@@ -161,6 +162,4 @@ class ParticleTable(ABC):
         return target
 
     def _missing(self, name: str) -> TableError:
-        return TableError(
-            f"no column {name}", self.path, "has " + ", ".join(self.column_names[:40])
-        )
+        return TableError(f"no column {name}", self.path, "has " + listed(self.column_names, 40))

@@ -17,6 +17,7 @@ from tvae_core.images_of import IMAGES_AT, refuse_sources
 from tvae_core.progress import Cancel
 from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore
+from tvae_core.words import listed
 from tvae_core.work.choosing import STORE, labels_or_truth
 from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
 
@@ -162,7 +163,7 @@ class AverageRequest(Request):
         sets = {named.name: named for named in load_sidecar(store).sets}
         missing = [name for name in self.named_sets if name not in sets]
         if missing:
-            known = ", ".join(sets) or "none"
+            known = listed(sets) or "none"
             raise ConfigError(f"no set {missing[0]!r}", store.path, f"sets: {known}")
         return [Chosen(name, np.flatnonzero(sets[name].mask)) for name in self.named_sets]
 

@@ -9,6 +9,7 @@ from tvae_core.errors import ConfigError
 from tvae_core.selection import NamedSet
 from tvae_core.sidecar import Labelling, Sidecar, load_sidecar
 from tvae_core.store import EmbeddingStore
+from tvae_core.words import listed
 
 TRUTH = "truth"
 STORE = "store (embeddings.h5), or the folder of its run"
@@ -24,7 +25,7 @@ def named_set(store: EmbeddingStore, name: str) -> NamedSet:
     """
     sets = {found.name: found for found in load_sidecar(store).sets}
     if name not in sets:
-        known = ", ".join(sets) or "none"
+        known = listed(sets) or "none"
         raise ConfigError(f"no set {name!r}", store.path, f"sets: {known}")
     return sets[name]
 
@@ -41,8 +42,8 @@ def labelling_of(sidecar: Sidecar, store: EmbeddingStore, name: str = "") -> Lab
         raise ConfigError("not clustered yet", store.path, "run `tvae cluster` on it")
     name = name or next(iter(sidecar.labellings))
     if name not in sidecar.labellings:
-        known = ", ".join(sidecar.labellings)
-        raise ConfigError(f"no labelling {name!r}", store.path, f"labellings: {known}")
+        known = f"labellings: {listed(sidecar.labellings)}"
+        raise ConfigError(f"no labelling {name!r}", store.path, known)
     return sidecar.labellings[name]
 
 
