@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tvae_core.words import share, signed
+from tvae_core.words import listed, share, signed
 
 
 def test_a_sign_is_always_written_with_the_minus_of_figures() -> None:
@@ -35,5 +35,5 @@ def test_some_are_never_none_and_not_all_are_never_all(part: int, more: int) -> 
 
 
 def test_of_many_names_the_first_are_listed() -> None:
-    assert words.listed(["a", 1]) == "a, 1"
-    assert words.listed(range(2000), 3) == "0, 1, 2 and 1,997 more"
+    assert listed(["a", 1]) == "a, 1"
+    assert listed(range(2000), 3) == "0, 1, 2 and 1,997 more"
