@@ -12,6 +12,7 @@ from tvae_gui.jobs.decode_job import DecodeJob, DecoderFactory
 from tvae_gui.jobs.neighbour_job import NeighbourJob
 from tvae_gui.jobs.original_job import OriginalJob
 from tvae_gui.jobs.picture_job import PictureJob
+from tvae_gui.jobs.save_job import SaveJob
 from tvae_gui.jobs.tile_job import TileJob
 from tvae_gui.messages import Messages
 from tvae_gui.session.session import Session
@@ -43,6 +44,8 @@ class Context:
         Thumbnails by the page, for a gallery.
     originals : OriginalJob
         The images themselves behind them.
+    saves : SaveJob
+        Writes the session's notes.
     neighbours : NeighbourJob
         Counts what is near the probe where that takes longer than a frame.
     tones : Tones
@@ -59,6 +62,7 @@ class Context:
     pictures: PictureJob
     tiles: TileJob
     originals: OriginalJob
+    saves: SaveJob
     neighbours: NeighbourJob
     tones: Tones
 
@@ -77,6 +81,7 @@ class Context:
             pictures=PictureJob(window),
             tiles=TileJob(window),
             originals=OriginalJob(window),
+            saves=SaveJob(window),
             neighbours=NeighbourJob(state, window),
             tones=Tones(state),
         )
@@ -87,6 +92,7 @@ class Context:
 
     def stop(self) -> None:
         """Stop and join every thread."""
+        self.saves.stop()
         self.jobs.stop()
         self.decoder.stop()
         self.pictures.stop()

@@ -375,7 +375,7 @@ class Rooms(QMainWindow):
     def is_busy(self) -> bool:
         """Whether anything is being read, decoded or computed."""
         c = self.context
-        threads = (self.decoder, self.pictures, self.tiles, c.originals, c.neighbours)
+        threads = (self.decoder, self.pictures, self.tiles, c.originals, c.neighbours, c.saves)
         waiting = not self.sorting.originals.resting
         return waiting or not all(thread.idle for thread in threads) or bool(self.jobs.running)
 

@@ -14,6 +14,7 @@ from tvae_gui.main_window.rooms import Rooms
 from tvae_gui.plane.plane_view import PROBE
 from tvae_gui.session.demo import why_no_demo
 from tvae_gui.session.recent import Recent
+from tvae_gui.session.saving import Saving
 from tvae_gui.state.evaluation_view import facts_of
 from tvae_gui.widgets.controls import single_shot
 from tvae_gui.widgets.wheel import WheelGuard
@@ -397,7 +398,8 @@ class MainWindow(Rooms):
         self._settle = single_shot(self, SETTLE_MS)
         self._settle.timeout.connect(self.plane_presenter.ask_thumbnails)
         self._save = single_shot(self, SAVE_MS)
-        self._save.timeout.connect(self.session.save)
+        self._save.timeout.connect(self._save_behind)
+        self.context.saves.ended.connect(self._on_saved)
         self._find_runs = single_shot(self, FIND_MS)
         self._find_runs.timeout.connect(self.training.runs.refresh)
 
@@ -481,6 +483,17 @@ class MainWindow(Rooms):
     def _on_arranged(self) -> None:
         self.remember_rooms()
         self._save.start()
+
+    def _save_behind(self) -> None:
+        """Save what was added without holding a hand up."""
+        saving = self.session.begin_saving()
+        if saving is not None:
+            self.context.saves.start(saving)
+
+    def _on_saved(self, saving: Saving) -> None:
+        self.session.end_saving(saving)
+        if self.session.is_dirty and saving.error is None:
+            self._save.start()  # what changed meanwhile
 
     def _save_soon(self) -> None:
         self.session.touch()

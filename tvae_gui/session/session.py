@@ -9,10 +9,11 @@ import numpy as np
 from tvae_core.errors import StoreError, TvaeError
 from tvae_core.images_of import images_are_there
 from tvae_core.selection import NamedSet
-from tvae_core.sidecar import Labelling, changing, load_sidecar, save_sidecar, sidecar_path
+from tvae_core.sidecar import Labelling, changing, load_sidecar, save_sidecar
 from tvae_core.store import EmbeddingStore, Plane
 from tvae_gui.messages import Messages
 from tvae_gui.session.demo import demo_path
+from tvae_gui.session.saving import Saving, stamp_of
 from tvae_gui.state.explorer_state import ExplorerState
 from tvae_gui.state.made import Clusters
 from tvae_gui.state.merging import merged_deleted, merged_sets
@@ -25,6 +26,7 @@ class Session:
     def __init__(self, state: ExplorerState, messages: Messages) -> None:
         self._state, self._messages = state, messages
         self._dirty = self._told_unsaved = False
+        self._saving: Saving | None = None
         self._forget_notes()
 
     def _forget_notes(self) -> None:
@@ -88,28 +90,82 @@ class Session:
         """Note that there is something to save."""
         self._dirty = self._state.store is not None
 
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there is something to save that is not on its way to disk."""
+        return self._dirty
+
+    def begin_saving(self) -> Saving | None:
+        """Return what is to be written behind the window; None where there is nothing to write.
+
+        `end_saving` is to follow when it is over. While one is under way no other begins.
+        """
+        store = self._state.store
+        if store is None or not self._dirty or self._saving is not None:
+            return None
+        notes, state = notes_of(self._state, self._images_at), self._state
+        self._saving = Saving(
+            notes, store, self._stamp, dict(state.clusterings), list(state.sets)
+        )  # fmt: skip
+        self._dirty = False
+        return self._saving
+
+    def end_saving(self, saving: Saving) -> None:
+        """Take the outcome of a writing; what could not be written stays to be saved."""
+        if saving is not self._saving:
+            return  # it was waited for
+        self._saving = None
+        if saving.error is not None:
+            self._dirty = True
+            self._say_unsaved(saving.error, saving.store_path)
+        elif saving.overtaken:
+            self._dirty = True
+            self.save()
+        else:
+            self._take_written(saving)
+            self._told_unsaved = False
+
+    def _take_written(self, saving: Saving) -> None:
+        self._loaded, self._stamp = saving.clusterings, saving.stamp
+        self._loaded_sets = saving.sets
+
+    def _wait_for_saving(self) -> None:
+        """Wait for what is being written; where it was not, it is to be saved again."""
+        saving, self._saving = self._saving, None
+        if saving is None:
+            return
+        saving.wait()
+        if saving.error is not None or saving.overtaken:
+            self._dirty = True
+        else:
+            self._take_written(saving)
+
     def save(self) -> bool:
         """Save what was added, if anything was; else say why not, keep it unsaved, return False."""
+        self._wait_for_saving()
         store = self._state.store
         if store is None or not self._dirty:
             return True
         try:
             with changing(store.path):
-                if _stamp_of(store) != self._stamp:
+                if stamp_of(store.path) != self._stamp:
                     self._take_what_others_added(store)
                 save_sidecar(notes_of(self._state, self._images_at), store)
                 self._remember(store)
         except (TvaeError, OSError) as error:
-            what = f"sets, clusters and view of this run could not be saved ({error})"
-            todo = "they stay here and are saved with the next change; close again to discard them"
-            self._messages.error(StoreError(what, store.path, todo))
+            self._say_unsaved(error, store.path)
             return False
         self._dirty = self._told_unsaved = False
         return True
 
+    def _say_unsaved(self, error: Exception, path: Path) -> None:
+        what = f"sets, clusters and view of this run could not be saved ({error})"
+        todo = "they stay here and are saved with the next change; close again to discard them"
+        self._messages.error(StoreError(what, path, todo))
+
     def _remember(self, store: EmbeddingStore) -> None:
         """Note what is on disk now, to know later what others changed."""
-        self._loaded, self._stamp = dict(self._state.clusterings), _stamp_of(store)
+        self._loaded, self._stamp = dict(self._state.clusterings), stamp_of(store.path)
         self._loaded_sets = list(self._state.sets)
 
     def _take_what_others_added(self, store: EmbeddingStore) -> None:
@@ -163,12 +219,3 @@ class Session:
             f"The original images were not found at {images}. You can still explore the run; to "
             "export images, give their new location."
         )
-
-
-def _stamp_of(store: EmbeddingStore) -> tuple[int, int] | None:
-    """Return what changes when anybody writes the notes on a store; None where there are none."""
-    path = sidecar_path(store.path)
-    if not path.exists():
-        return None
-    state = path.stat()
-    return state.st_mtime_ns, state.st_ino
