@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -17,6 +18,7 @@ from tests.gui.hands import CTRL, click, press, ring
 from tests.gui.hands import drag as drag_on_plane
 from tests.gui.hands import spot as spot_on_plane
 from tvae_core.colours import CLASS_COLOURS, UNASSIGNED_COLOUR, rgb_of
+from tvae_core.images.registry import readable
 from tvae_gui.cards.average.frc_chart import CRITERION, FrcChart, RingCurve
 from tvae_gui.frame.message_bar import MessageBar
 from tvae_gui.main_window import MainWindow
@@ -186,7 +188,7 @@ def test_a_path_puts_the_probe_on_its_first_frame_and_names_the_start(
 def test_long_lists_in_a_message_are_folded_until_asked_for(qtbot: QtBot) -> None:
     bar = MessageBar()
     qtbot.addWidget(bar)
-    endings = " ".join(f".e{n}" for n in range(30))
+    endings = f"{' '.join(f'.e{n}' for n in range(27))} -ubyte idx3-byte .tar.gz"
     said = f"A text file, which is not read — notes.txt. These are: {endings}, or a folder."
     bar.show_message("error", said)
     assert bar.text == said
@@ -199,6 +201,29 @@ def test_long_lists_in_a_message_are_folded_until_asked_for(qtbot: QtBot) -> Non
     bar.show_message("notice", "Kept .mrcs and .star as they are.")
     assert bar.shown == bar.text
     assert not more.isVisible()
+
+
+def test_what_is_read_is_folded_as_it_is_said_today(qtbot: QtBot) -> None:
+    bar = MessageBar()
+    qtbot.addWidget(bar)
+    bar.show_message("error", f"Not read. These are: {readable()}, runs, stores and CSV tables.")
+    assert len(bar.shown) < 140
+    assert bar.shown.endswith("more, or a folder of pictures, runs, stores and CSV tables.")
+    assert bar.shown.count("more") == 1
+
+
+def test_the_words_over_a_difference_fit_on_a_small_screen(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    window.resize(1280, 720)
+    settle(qtbot, window)
+    press(window.plane, Key.Key_B)
+    QTest.keyPress(window.plane, Key.Key_D)
+    image = window.probe_panel.image
+    assert image.state.startswith("blue −")
+    words = image.fontMetrics().horizontalAdvance(f"●  {image.state}")
+    assert words < image.width() - 16
+    QTest.keyRelease(window.plane, Key.Key_D)
 
 
 def test_windows_of_runs_grow_with_a_large_window(

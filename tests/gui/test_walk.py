@@ -99,7 +99,7 @@ def test_holding_d_shows_what_changes_from_the_kept_image(window: MainWindow, qt
     assert window.state.probe is not None
     kept = window.state.probe.z.copy()
     QTest.keyPress(window.plane, Qt.Key.Key_D)
-    assert window.probe_panel.image.state.startswith("difference: blue −")
+    assert window.probe_panel.image.state.startswith("blue −")
     np.testing.assert_array_equal(window.probe.difference(), 0)
     drag(window, [(-1.6, -0.5), (0.35, 0.9)], release=False)
     assert window.probe_panel.image.state.endswith("· preview")

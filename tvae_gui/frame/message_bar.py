@@ -11,7 +11,8 @@ from PyQt6.QtWidgets import QApplication, QHBoxLayout, QLabel, QSizePolicy, QToo
 from tvae_gui.theme import GRID, set_role
 
 _MAY_BREAK = "\u200b"  # a line may end after it
-_LIST = re.compile(r"(?<!\S)\.\w+(?: \.\w+){7,}")  # endings of files, one after the other
+_ENDING = r"(?:\.\w[\w.]*|-\w+|\w+-\w+)"  # of files: .mrc, -ubyte, idx3-byte
+_LIST = re.compile(rf"(?<!\S)\.\w+(?: {_ENDING}){{7,}}")
 _FOLDED = 4  # of them that stay
 
 

@@ -377,6 +377,7 @@ class MainWindow(Rooms):
 
     def _connect_window(self) -> None:
         self.messages.said.connect(self.message_bar.show_message)
+        self.context.saves.ended.connect(self._on_saved)
         self.palette_view.chosen.connect(self.commands.run)
         self.commands.refused.connect(self.messages.notice)
         for button, key in (
@@ -399,7 +400,6 @@ class MainWindow(Rooms):
         self._settle.timeout.connect(self.plane_presenter.ask_thumbnails)
         self._save = single_shot(self, SAVE_MS)
         self._save.timeout.connect(self._save_behind)
-        self.context.saves.ended.connect(self._on_saved)
         self._find_runs = single_shot(self, FIND_MS)
         self._find_runs.timeout.connect(self.training.runs.refresh)
 

@@ -160,7 +160,7 @@ class ProbePresenter:
             low, high = self._tones.contrast
             reach = _STRONG * (high - low)
             image = self._tones.signed(self.difference(), reach)
-            state = f"difference: {range_words(reach)} · {state}"
+            state = f"{range_words(reach)} · {state}"
         else:
             image = self._tones.decoded(self._values)
         self._panel.image.show_image(image, state, self._state.support_share)
