@@ -105,6 +105,7 @@ WIDE_VAE = System(
     "vae-mnist",
 )
 P4 = System("target-p4", "TARGET-VAE P4", ("model.rotations=4",))
+P8_Z4 = System("target-p8-z4", "TARGET-VAE P8, z 4", ("model.z_dim=4",))
 P16 = System("target-p16", "TARGET-VAE P16", ("model.rotations=16",))
 Z32 = System("target-p8-z32", "TARGET-VAE P8, z 32", ("model.z_dim=32",))
 P4_Z32, P16_Z32 = (
@@ -321,7 +322,7 @@ CPU = (
     ImageSet(
         "two-arm", "Two arms (as CODH/ACS), z 2", "Simulated particles with two independent arms, "
         "CTF, SNR 0.1, 128 px; phases flipped, reduced to 40 px.", 2000, 12, particles("two-arm"),
-        PARTICLES, COMPARED,
+        PARTICLES, (*COMPARED, P8_Z4),
         (ELBO, *SHIFT, *AS_INFERRED, UNTURNED[0], ("factor/hinge_rad/linear", "arm 1, R", 3),
          ("factor/hinge2_rad/linear", "arm 2, R", 3)), {}, "fast-particles",
         notes="R of a linear fit on z of the same images: z of no use reaches 0.06 (z 2) and 0.10 "
