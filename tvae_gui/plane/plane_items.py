@@ -326,11 +326,14 @@ class PathItem(_Item):
 
     def _name_start(self, painter: QPainter) -> None:
         """Write where the path begins: its first frame is there."""
-        at = self.to_pixel(*self._line[0]) + QPointF(10, -8)
+        at = self.to_pixel(*self._line[0])
         painter.setFont(font(SMALL_PX))
-        for move, ink in ((QPointF(1, 1), colour("plane")), (QPointF(0, 0), colour("text"))):
-            painter.setPen(ink)
-            painter.drawText(at + move, "start")
+        ground = QRectF(at.x() + 10, at.y() - 22, 36, 18)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour("panel", 230))
+        painter.drawRoundedRect(ground, 4, 4)
+        painter.setPen(colour("text"))
+        painter.drawText(ground, int(Qt.AlignmentFlag.AlignCenter), "start")
 
 
 class ThumbnailsItem(_Item):

@@ -77,7 +77,7 @@ class FrcChart(QWidget):
         dashes = pg.mkPen(ink.muted(palette), width=1, style=Qt.PenStyle.DashLine)
         self.criterion = pg.InfiniteLine(
             THRESHOLD, angle=0, pen=dashes, label=CRITERION,
-            labelOpts={"position": 0.03, "color": ink.muted(palette), "anchors": [(0, 1), (0, 1)]},
+            labelOpts={"position": 0.98, "color": ink.muted(palette), "anchors": [(1, 1), (1, 1)]},
         )  # fmt: skip
         self.plot.addItem(self.criterion)
         for curve in self.curves:
