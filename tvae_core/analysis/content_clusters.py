@@ -117,6 +117,8 @@ def _why_not_parted(values: Array, count: int | None) -> str:
     """Return in words why UMAP cannot part these contents; empty where it can."""
     if find_spec("umap") is None:
         return "Ward on the active dimensions of z: UMAP is not installed (pip install umap-learn)"
+    if values.shape[1] == 1:
+        return "Ward on the only active dimension of z, which UMAP would tear into pieces"
     if len(values) < FEWEST_PARTED:
         return f"Ward on the active dimensions of z: UMAP takes {FEWEST_PARTED} images or more"
     if len(np.unique(values, axis=0)) < FEWEST_PARTED:

@@ -157,3 +157,15 @@ def test_density_is_judged_in_the_contents_where_the_places_are_torn() -> None:
     torn = contents + np.where(contents[:, :1] > 0, 5.0, 0.0)
     assert proposed(torn).count > 1
     assert proposed(torn, contents).count == 1
+
+
+def test_one_used_dimension_is_cut_into_pieces_without_gaps() -> None:
+    """UMAP tears a line, and Ward joins pieces of it that do not touch."""
+    rng = np.random.default_rng(3)
+    along = rng.uniform(-1.5, 1.5, 600)
+    mean = np.stack([rng.normal(0, 0.05, 600), along], 1)
+    std = np.broadcast_to([1.0, 0.3], (600, 2))
+    found = cluster_contents("auto", mean, std, count=4)
+    labels = found.labels[np.argsort(along)]
+    assert np.count_nonzero(np.diff(labels)) == 3
+    assert "only active dimension" in found.note
