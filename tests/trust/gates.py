@@ -17,6 +17,7 @@ from tests.trust.works import Work, broken, contents, do_again, not_mended
 
 INTERRUPTED = 130
 LIMIT_S = 10.0
+_DEAF = ("tests.trust.works:never_asks",)
 Trying = tuple[str, Callable[[], list[str]]]
 _VARIES = re.compile(r"(\.[0-9a-f]+(-[0-9a-f]+)+)?\.part|\d+")  # of a part file's name, and numbers
 
@@ -102,19 +103,37 @@ def signalled(
             yield name, partial(_signalled, injector, stage, place, number)
 
 
-def _signalled(injector: Injector, stage: Stage, place: int, number: int) -> list[str]:
+def interrupted(
+    injector: Injector, stage: Stage, places: Sequence[int], numbers: Sequence[int]
+) -> Iterator[Trying]:
+    """Do the same to a command that never asks, and is interrupted where it stands: gate 5."""
+    for place in places:
+        for number in numbers:
+            name = f"{stage.work.name}: interrupted by signal {number} at operation {place}"
+            yield name, partial(_signalled, injector, stage, place, number, _DEAF)
+
+
+def _signalled(
+    injector: Injector, stage: Stage, place: int, number: int, before: tuple[str, ...] = ()
+) -> list[str]:
+    words = (*before, *stage.work.words)
     with stage.copy() as folder:
-        trial = injector.trial(stage.work.words, folder, place, HOLD, send=number, limit=LIMIT_S)
-        wrong = _badly_ended(trial)
-        wrong += broken(HOLD, trial, contents(folder), stage.old, stage.new)
+        trial = injector.trial(words, folder, place, HOLD, send=number, limit=LIMIT_S)
+        found = contents(folder)
+        wrong = badly_ended(trial, whole=found == stage.new)
+        wrong += broken(HOLD, trial, found, stage.old, stage.new)
         return wrong + stage.mended(injector, folder)
 
 
-def _badly_ended(trial: Trial) -> list[str]:
+def badly_ended(trial: Trial, *, whole: bool) -> list[str]:
+    """Return what is wrong in how a command ended that got a signal; `whole`: its work is done."""
     if trial.late:
         return []  # `broken` says it
-    if trial.exit not in (0, INTERRUPTED):
+    if trial.exit != INTERRUPTED and not (trial.exit == 0 and whole):
         return [f"exit {trial.exit}, signal {trial.signal}: {trial.told[-300:]}"]
+    told = sum(line.startswith("tvae: ") for line in trial.told.splitlines())
+    if trial.exit == INTERRUPTED and told != 1:
+        return [f"told in {told} lines: {trial.told[-300:]}"]
     return ["a traceback"] if "Traceback" in trial.told else []
 
 

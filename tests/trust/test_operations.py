@@ -12,8 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.trust.faults import FAIL, KILL_AFTER, Injector
-from tests.trust.gates import Stage, cut_off, failing, killed, signalled
+from tests.trust.faults import FAIL, HOLD, KILL_AFTER, Injector
+from tests.trust.gates import (
+    INTERRUPTED,
+    LIMIT_S,
+    Stage,
+    cut_off,
+    failing,
+    interrupted,
+    killed,
+    signalled,
+)
 from tests.trust.works import WORKS, contents
 
 SLOW = ("evaluate", "decode", "export figure", "clusters beside")
@@ -50,6 +59,29 @@ def test_a_signal(injector: Injector, staged: dict[str, Stage], name: str) -> No
         tried += signalled(injector, stage, [late], [signal.SIGINT])
     for what, wrong in tried:
         assert wrong() == [], what
+
+
+@pytest.mark.parametrize("name", ["train", "embed", "export folder"])
+def test_a_signal_to_what_never_asks(
+    injector: Injector, staged: dict[str, Stage], name: str
+) -> None:
+    stage = staged[name]
+    for what, wrong in interrupted(injector, stage, [stage.operations // 3], [signal.SIGINT]):
+        assert wrong() == [], what
+
+
+@pytest.mark.parametrize("words", [(), ("tests.trust.works:never_asks",)], ids=["asks", "never"])
+def test_a_signal_ends_a_training(
+    injector: Injector, staged: dict[str, Stage], words: tuple[str, ...]
+) -> None:
+    """It does not go on to its end, which would be no harm to its files."""
+    stage = staged["train"]
+    words = (*words, *stage.work.words)
+    with stage.copy() as folder:
+        place = stage.operations // 3
+        trial = injector.trial(words, folder, place, HOLD, send=signal.SIGINT, limit=LIMIT_S)
+        assert trial.exit == INTERRUPTED, trial.told
+        assert trial.operations < stage.operations, "it went on to its end"
 
 
 @pytest.mark.parametrize("name", ["cluster", "export star", "export folder"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from tests.core.engine.runs import TINY
 from tests.trust.faults import FAIL, Injector, Trial
+from tvae_core.cli import main as entry
+from tvae_core.cli import stopping
 from tvae_core.config import RunConfig
 from tvae_core.errors import TvaeError
 from tvae_core.hdf5_files import data_sets
@@ -73,6 +76,22 @@ def do_again(work: Work, folder: Path) -> tuple[str, ...]:
 def write_badly(path: str) -> None:
     """Write a file without any care, for the test of the injector itself."""
     Path(path).write_text("whole")
+
+
+def never_asks(*words: str) -> int:
+    """Run a command that never asks whether to stop: it is interrupted where it stands.
+
+    Called in a child of the injector only, which ends with it.
+    """
+    stopping.ASKED_S = 0.001
+
+    @contextmanager
+    def deaf() -> Iterator[Callable[[], bool]]:
+        with stopping.stopped_by_signals():
+            yield lambda: False
+
+    entry.stopped_by_signals = deaf
+    return entry.main(words)
 
 
 def stages(injector: Injector, ground: Path) -> Iterator[tuple[Work, Path, Path]]:
