@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from tvae_core.errors import Cancelled
+
 INTERRUPTED = 130
 ASKED_S = 5.0  # after so long, work that does not ask is interrupted
 INTERRUPTED_S = 4.0  # and after so long, ended
@@ -27,6 +29,7 @@ class _Stopping:
 
     def __init__(self) -> None:
         self.asked = threading.Event()
+        self.interrupted = False
         self._insists = False
         self._ended = False
         self._hears, self._speaks = socket.socketpair()
@@ -52,6 +55,7 @@ class _Stopping:
         """Interrupt the work; runs in the main thread, between two steps of Python."""
         if self._insists:
             self._insists = False
+            self.interrupted = True
             raise KeyboardInterrupt
 
     def _listen(self) -> None:
@@ -90,7 +94,9 @@ def _end(words: str) -> None:
 def stopped_by_signals() -> Iterator[Callable[[], bool]]:
     """Take Ctrl-C and SIGTERM for the time of the block; yield the question whether one came.
 
-    Outside the main thread, which alone can take signals, nobody ever asks.
+    Outside the main thread, which alone can take signals, nobody ever asks. Foreign code that is
+    interrupted may turn that into an error of its own (HDF5: "driver write request failed"); it is
+    an interrupt all the same.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -101,6 +107,10 @@ def stopped_by_signals() -> Iterator[Callable[[], bool]]:
     stopping.start()
     try:
         yield stopping.asked.is_set
+    except Exception as error:
+        if stopping.interrupted and not isinstance(error, Cancelled):
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.set_wakeup_fd(woken)
         for number, handler in before.items():

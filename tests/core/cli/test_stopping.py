@@ -41,6 +41,11 @@ ASKS = """
         raise Cancelled("stopped; kept", "run", "add --resume")"""
 NEVER_ASKS = """
         while True: time.sleep(0.01)"""
+FAILS = """
+        try:
+            while True: time.sleep(0.01)
+        except KeyboardInterrupt: pass
+        raise RuntimeError("driver write request failed")"""  # as HDF5 does, amidst its writing
 IS_DEAF = """
         while True:
             try:
@@ -71,9 +76,10 @@ def working(work: str, asked: float = 60, interrupted: float = 60) -> Iterator[s
     [
         (ASKS, (60, 60), "tvae: run: stopped; kept (add --resume)\n"),
         (NEVER_ASKS, (0.1, 60), "tvae: stopped\n"),
+        (FAILS, (0.1, 60), "tvae: stopped\n"),
         (IS_DEAF, (0.1, 0.1), "tvae: did not stop in time, and was ended\n"),
     ],
-    ids=["asks", "never asks", "is deaf"],
+    ids=["asks", "never asks", "fails of it", "is deaf"],
 )
 def test_a_signal_ends_any_work_with_one_line(
     number: signal.Signals, work: str, waits: tuple[float, float], line: str
