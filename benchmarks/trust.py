@@ -41,7 +41,9 @@ WORDS = {
         "whole, and it can be done again"
     ),
     3: "an operation fails (EIO, ENOSPC, EDQUOT, EACCES): exit 3, one line, the old file stays",
+    2: "a command killed at a moment drawn by chance: as at an operation",
     5: "SIGINT or SIGTERM at an operation: ends within 10 s, and it can be done again",
+    50: "the same at a moment drawn by chance",
     6: (
         "a file changed at random: read, or refused in one line; no signal, no hang, no 512 "
         "MB; ours never differ unsaid"
@@ -71,6 +73,7 @@ class Ground:
     kinds: bool = False
     starts: int = STARTS
     in_turn: bool = False
+    moments: int = 20
 
     def places(self, stage: Stage) -> list[int]:
         """Return the operations of a work that are tried."""
@@ -87,10 +90,12 @@ class Ground:
 
 
 def operations(ground: Ground, number: int) -> Iterator[Trying]:
-    """Try the operations of each work: gates 1, 3, 5 and 19."""
+    """Try the operations of each work, or moments of it: gates 1 to 5, and 19."""
     for stage in ground.staged:
         if number == 4:
             yield from without_room(ground.injector, stage)
+        elif number in MOMENTS:
+            yield from gates.at_moments(ground.injector, stage, ground.moments, MOMENTS[number])
         elif number == 19:
             yield from gates.cut_off(ground.injector, stage, ground.every)
         else:
@@ -157,9 +162,12 @@ FAULTS: dict[int, tuple[Callable[..., Iterator[Trying]], tuple[int, ...]]] = {
     1: (gates.killed, KILLS), 3: (gates.failing, ERRNOS),
     5: (gates.signalled, (signal.SIGINT, signal.SIGTERM)),
 }  # fmt: skip
+MOMENTS: dict[int, tuple[int, ...]] = {
+    2: (signal.SIGKILL,), 50: (signal.SIGINT, signal.SIGTERM),
+}  # fmt: skip
 GATES: dict[int, Callable[[Ground, int], Iterator[Trying]]] = {
     1: operations, 3: operations, 5: operations, 6: changed, 7: harmful, 8: harmful, 9: harmful,
-    4: operations, 13: together, 19: operations,
+    2: operations, 4: operations, 13: together, 19: operations, 50: operations,
 }  # fmt: skip
 
 
@@ -171,6 +179,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="each K-th operation only")
     parser.add_argument("--kinds", action="store_true", help="an operation of each kind only")
     parser.add_argument("--in-turn", action="store_true", help="one fault an operation, in turn")
+    parser.add_argument("--moments", type=int, default=20, help="of each command, gates 2 and 50")
     names = [work.name for work in WORKS]
     parser.add_argument("--works", nargs="+", default=names, choices=names, help="gates 1 to 5, 19")
     parser.add_argument("--starts", type=int, default=STARTS, help="of two writers, each file")
@@ -204,7 +213,7 @@ def _ground(injector: Injector, scratch: Path, arguments: argparse.Namespace) ->
     ]
     return Ground(
         injector, staged, done[-1][1], scratch, arguments.every, arguments.mutants,
-        arguments.kinds, arguments.starts, arguments.in_turn,
+        arguments.kinds, arguments.starts, arguments.in_turn, arguments.moments,
     )  # fmt: skip
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import random
 import re
 import shutil
+import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,6 +114,34 @@ def interrupted(
         for number in numbers:
             name = f"{stage.work.name}: interrupted by signal {number} at operation {place}"
             yield name, partial(_signalled, injector, stage, place, number, _DEAF)
+
+
+def at_moments(
+    injector: Injector, stage: Stage, count: int, numbers: Sequence[int]
+) -> Iterator[Trying]:
+    """Send signals at moments drawn by chance, calculations included: gates 2 and 5."""
+    with stage.copy() as folder:
+        began = time.monotonic()
+        injector.trial(stage.work.words, folder)
+        took = time.monotonic() - began
+    rng = random.Random(stage.work.name)
+    for place in range(count):
+        moment, number = rng.uniform(0, took), numbers[place % len(numbers)]
+        name = f"{stage.work.name}: signal {number} at moment {place} of {count}"
+        yield name, partial(_at_moment, injector, stage, moment, number)
+
+
+def _at_moment(injector: Injector, stage: Stage, moment: float, number: int) -> list[str]:
+    killed = number == signal.SIGKILL
+    with stage.copy() as folder:
+        trial = injector.trial(
+            stage.work.words, folder, send=number, after=moment, limit=60 if killed else LIMIT_S
+        )
+        found = contents(folder)
+        early = trial.signal == number and found == stage.old  # before anything was begun
+        wrong = [] if killed or early else badly_ended(trial, whole=found == stage.new)
+        wrong += broken(NOTHING, trial, found, stage.old, stage.new)
+        return wrong + stage.mended(injector, folder)
 
 
 def _signalled(
