@@ -17,6 +17,7 @@ from tests.trust.gates import (
     INTERRUPTED,
     LIMIT_S,
     Stage,
+    at_moments,
     cut_off,
     failing,
     interrupted,
@@ -47,6 +48,14 @@ def test_a_kill(injector: Injector, staged: dict[str, Stage], name: str) -> None
     stage = staged[name]
     places = spread(stage.operations, 4)[1:-1] if name != "train" else [stage.operations // 3]
     for tried, wrong in killed(injector, stage, places):
+        assert wrong() == [], tried
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_moment_drawn_by_chance(
+    injector: Injector, staged: dict[str, Stage], number: int
+) -> None:
+    for tried, wrong in at_moments(injector, staged["embed"], 2, [number]):
         assert wrong() == [], tried
 
 
