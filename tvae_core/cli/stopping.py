@@ -8,9 +8,11 @@ is written aside and renamed, so no file is ever half written.
 from __future__ import annotations
 
 import _thread
+import ctypes
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +23,7 @@ from tvae_core.errors import Cancelled
 INTERRUPTED = 130
 ASKED_S = 5.0  # after so long, work that does not ask is interrupted
 INTERRUPTED_S = 4.0  # and after so long, ended
+_AGAIN_S = 0.02  # until code that swallowed an interrupt is left
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -32,15 +35,19 @@ class _Stopping:
         self.interrupted = False
         self._insists = False
         self._ended = False
+        self._unraisable = sys.unraisablehook
+        self._process = os.getpid()
         self._hears, self._speaks = socket.socketpair()
         self._speaks.setblocking(False)
         self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
 
     def start(self) -> None:
+        sys.unraisablehook = self.swallowed
         self._thread.start()
 
     def close(self) -> None:
         self._ended = True
+        sys.unraisablehook = self._unraisable
         with suppress(OSError):
             self._speaks.send(b"\0")
         self._thread.join(1.0)
@@ -57,6 +64,15 @@ class _Stopping:
             self._insists = False
             self.interrupted = True
             raise KeyboardInterrupt
+
+    def swallowed(self, told: sys.UnraisableHookArgs) -> None:
+        """Interrupt once more where foreign code could not pass the interrupt on (fork, close)."""
+        if not (self.interrupted and told.exc_type is KeyboardInterrupt):
+            self._unraisable(told)
+        elif os.getpid() == self._process:  # not in a fork of it
+            again = threading.Timer(_AGAIN_S, _interrupt_main)
+            again.daemon = True
+            again.start()
 
     def _listen(self) -> None:
         if not self._hear(None):
@@ -81,6 +97,12 @@ class _Stopping:
             heard = self._hears.recv(1)
             return bool(heard) and not self._ended
         return False
+
+
+def _interrupt_main() -> None:
+    """Raise in the main thread; unlike a signal, nobody hears it as a second one."""
+    main = ctypes.c_ulong(threading.main_thread().ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(main, ctypes.py_object(KeyboardInterrupt))
 
 
 def _end(words: str) -> None:

@@ -46,6 +46,12 @@ FAILS = """
             while True: time.sleep(0.01)
         except KeyboardInterrupt: pass
         raise RuntimeError("driver write request failed")"""  # as HDF5 does, amidst its writing
+SWALLOWS = """
+        class Closing:
+            def __del__(self):
+                while True: time.sleep(0.01)
+        Closing()
+        while True: time.sleep(0.01)"""  # as it is raised where a process forks
 IS_DEAF = """
         while True:
             try:
@@ -77,9 +83,10 @@ def working(work: str, asked: float = 60, interrupted: float = 60) -> Iterator[s
         (ASKS, (60, 60), "tvae: run: stopped; kept (add --resume)\n"),
         (NEVER_ASKS, (0.1, 60), "tvae: stopped\n"),
         (FAILS, (0.1, 60), "tvae: stopped\n"),
+        (SWALLOWS, (0.1, 20), "tvae: stopped\n"),
         (IS_DEAF, (0.1, 0.1), "tvae: did not stop in time, and was ended\n"),
     ],
-    ids=["asks", "never asks", "fails of it", "is deaf"],
+    ids=["asks", "never asks", "fails of it", "swallows it", "is deaf"],
 )
 def test_a_signal_ends_any_work_with_one_line(
     number: signal.Signals, work: str, waits: tuple[float, float], line: str
