@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests.factories import store_content
 from tvae_core.colours import CLASS_COLOURS, CYCLIC_MAP, colour_map
 from tvae_core.words import count, degrees, figure
-from tvae_gui.state.atlas_view import TileGrid, blend, covers, sheet, tile_grid
+from tvae_gui.state.atlas_view import TileGrid, blend, covers, painted, sheet, tile_grid
 from tvae_gui.state.path_state import PathState
 from tvae_gui.state.point_index import PointIndex, Runs
 from tvae_gui.state.raster import ScatterFrame, Window
@@ -182,6 +182,16 @@ def test_tiles_have_the_tones_of_the_image_and_let_points_through(
     np.testing.assert_array_equal(rgba[8, 8, :3], grey(values)[0, 8, 8])  # dark stays dark
     assert rgba[8, 8, 3] == 255
     assert rgba[0, 0, 3] == 0  # the points behind are seen
+
+
+def test_on_a_plane_of_another_tone_a_tile_stands_on_its_own_ground() -> None:
+    """A bright object with a thin dark rim on a white plane would read as a ring."""
+    values = np.zeros((1, 33, 33), np.float32)
+    values[0, 14:19, 14:19] = 1
+    alpha = painted(values, np.ones(1), grey, ground=1.0)[0, ..., 3]
+    y, x = np.mgrid[-16:17, -16:17]
+    assert (alpha[np.hypot(y, x) < 12] == 255).all()
+    assert (alpha[[0, 0, -1, -1], [0, -1, 0, -1]] == 0).all()
 
 
 def test_a_tile_sheet_puts_high_y_on_top() -> None:

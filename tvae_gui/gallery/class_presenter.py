@@ -100,7 +100,7 @@ class ClassPresenter:
         length = length_px / self._thumbnail_scale()
         words = figure(length * pixel, "Å") if pixel else figure(length, "px")
         at_limit = length_px <= _NYQUIST_PX  # not a resolution: small images end here
-        return f"limit {words}" if at_limit else words
+        return f"pixel limit {words}" if at_limit else words
 
     def show_moved(self) -> None:
         """Show where the keyboard is, and which cards are chosen."""

@@ -168,8 +168,8 @@ def painted(
     depth : float, optional
         How far the values of objects are from their background; that of these images without it.
     ground : 0..1
-        How opaque the background around an object is: 1 where the plane is of another tone, on
-        which half-covered rims would show another shape.
+        How opaque the background around an object is. 1 where the plane is of another tone, on
+        which a rim would show another shape: then it fills a circle.
     """
     rgba = np.empty((*values.shape[:3], 4), dtype=np.uint8)
     rgba[..., :3] = paint(values)
@@ -220,8 +220,15 @@ def _depth(away: Array) -> float:
 def _cover(away: Array, depth: float, ground: float) -> Array:
     """Return how opaque each pixel is (k, h, w): 1 where it differs from the image's border."""
     cover = np.clip((away / depth - 0.05) / 0.75, 0, 1)
-    halo = np.clip((2.2 if ground < 1 else 6.0) * _spread(cover), 0, 1) * ground
-    return np.asarray(np.maximum(cover, halo))
+    around = np.clip(2.2 * _spread(cover), 0, 1) * ground if ground < 1 else _disc(cover.shape[1:])
+    return np.asarray(np.maximum(cover, around))
+
+
+def _disc(shape: tuple[int, ...]) -> Array:
+    """Return 1 within the largest circle of a tile (h, w), softly ending over a pixel or two."""
+    y, x = (np.linspace(-1, 1, side) for side in shape)
+    apart = np.hypot(y[:, None], x[None])
+    return np.clip((1 - apart) * max(shape) / 4, 0, 1)
 
 
 def _spread(cover: Array) -> Array:

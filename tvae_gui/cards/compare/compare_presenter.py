@@ -69,6 +69,16 @@ class ComparePresenter:
         self._job.drop()
         self._job.run("compare", lambda *_: compare(columns, *masks, average), self._on_done)
 
+    def _titles(self) -> tuple[dict[str, str], set[str]]:
+        """Return the titles of columns by key, and the keys of dimensions that say nothing."""
+        nearness, store = self._state.nearness, self._state.store
+        dimensions = range(store.z_dim) if nearness is not None and store is not None else ()
+        unused = {f"z{d + 1}" for d in dimensions if nearness is not None and nearness.is_unused(d)}
+        columns = self._state.columns
+        idle = {column.key for column in columns if column.title in unused}
+        titles = {c.key: f"{c.title} (unused)" if c.key in idle else c.title for c in columns}
+        return titles, idle
+
     def _on_done(self, found: Compared) -> None:
         drawer = self._drawer
         drawer.show_counts(*found.counts)
@@ -77,9 +87,10 @@ class ComparePresenter:
             drawer.show_pictures([None, None, None])
             drawer.show_running(False, _EMPTY)
             return
-        titles = {column.key: column.title for column in self._state.columns}
+        titles, idle = self._titles()
+        said = sorted(found.columns, key=lambda column: column.key in idle)
         drawer.show_columns(
-            [(c.key, titles.get(c.key, c.key), c.effect, c.first, c.second) for c in found.columns]
+            [(c.key, titles.get(c.key, c.key), c.effect, c.first, c.second) for c in said]
         )
         first, second = found.averages
         if first is None or second is None:
