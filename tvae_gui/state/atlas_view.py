@@ -16,6 +16,7 @@ from tvae_gui.state.raster import Picture, Window
 Array = NDArray[np.floating]
 Paint = Callable[[Array], NDArray[np.uint8]]
 STRIP_PX = 64
+_HELD, _MARGIN = 0.3, 0.2  # of an object's depth, and of half a tile
 GROUND = 0.75
 TILE_PX = 52  # at least; on large planes a fifteenth of the width
 
@@ -220,15 +221,17 @@ def _depth(away: Array) -> float:
 def _cover(away: Array, depth: float, ground: float) -> Array:
     """Return how opaque each pixel is (k, h, w): 1 where it differs from the image's border."""
     cover = np.clip((away / depth - 0.05) / 0.75, 0, 1)
-    around = np.clip(2.2 * _spread(cover), 0, 1) * ground if ground < 1 else _disc(cover.shape[1:])
+    around = np.clip(2.2 * _spread(cover), 0, 1) * ground if ground < 1 else _discs(cover)
     return np.asarray(np.maximum(cover, around))
 
 
-def _disc(shape: tuple[int, ...]) -> Array:
-    """Return 1 within the largest circle of a tile (h, w), softly ending over a pixel or two."""
-    y, x = (np.linspace(-1, 1, side) for side in shape)
+def _discs(cover: Array) -> Array:
+    """Return 1 within a circle that holds each object (k, h, w), and ends softly."""
+    y, x = (np.linspace(-1, 1, side) for side in cover.shape[1:])
     apart = np.hypot(y[:, None], x[None])
-    return np.clip((1 - apart) * max(shape) / 4, 0, 1)
+    reach = np.where(cover > _HELD, apart, 0.0).max((1, 2)) + _MARGIN
+    inside = (np.minimum(reach, 1.0)[:, None, None] - apart) * len(y) / 4
+    return np.asarray(np.clip(inside, 0, 1))
 
 
 def _spread(cover: Array) -> Array:
