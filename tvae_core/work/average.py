@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 import numpy as np
 from pydantic import Field
 
-from tvae_core.errors import CheckpointError, ConfigError, StoreError
+from tvae_core.errors import CheckpointError, StoreError
 from tvae_core.export.classes import WIENER, Chosen, Correction, Size, labelled
 from tvae_core.export.target import refuse_existing
 from tvae_core.images_of import IMAGES_AT, refuse_sources
 from tvae_core.progress import Cancel
-from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore
-from tvae_core.words import listed
-from tvae_core.work.choosing import STORE, labels_or_truth
+from tvae_core.work.choosing import STORE, labels_or_truth, named_set
 from tvae_core.work.request import Option, Place, Progress, Request, never, quiet
 
 if TYPE_CHECKING:
@@ -160,12 +158,8 @@ class AverageRequest(Request):
             return labelled(labelling.labels, labelling.names)
         if not self.named_sets:
             return [Chosen("all", np.arange(store.images))]
-        sets = {named.name: named for named in load_sidecar(store).sets}
-        missing = [name for name in self.named_sets if name not in sets]
-        if missing:
-            known = listed(sets) or "none"
-            raise ConfigError(f"no set {missing[0]!r}", store.path, f"sets: {known}")
-        return [Chosen(name, np.flatnonzero(sets[name].mask)) for name in self.named_sets]
+        masks = {name: named_set(store, name).mask for name in self.named_sets}
+        return [Chosen(name, np.flatnonzero(mask)) for name, mask in masks.items()]
 
 
 def _decoder(store: EmbeddingStore) -> Decodes:
