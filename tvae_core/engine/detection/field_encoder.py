@@ -188,7 +188,7 @@ class FieldEncoder:
         shift = shift + shift.new_tensor([self._off_px, -self._off_px])
         attention = logits.logsumexp(-1) - self.empty
         angle = wrap(at.angle_mean + turn)
-        return Looks(attention, at.z_mean, angle, self.model.placed(angle, shift))
+        return Looks(attention, at.z_mean, angle, self.model.placed(angle, shift, at.z_mean))
 
     def _features(self, windows: Tensor) -> Tensor:
         """Return features (n, 1, R, K) of windows (n, C, k, k)."""

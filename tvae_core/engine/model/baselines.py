@@ -213,7 +213,7 @@ class SpatialVae(TargetVae):
     """The spatial-VAE [6]: one Gaussian each over theta and t, the spatial generator.
 
     Its own order: pixels are turned, then shifted, x' = R(-theta) x - t, so that t lies in the
-    object's frame; `placed` gives where t moves the object in the image. The prior on theta is
+    object's frame; `in_frame` gives where t moves that frame in the image. The prior on theta is
     N(0, pi^2) for `uniform`, that on t N(0, sigma^2); one deviation serves both axes of t.
     """
 
@@ -234,7 +234,7 @@ class SpatialVae(TargetVae):
         prior = Prior.of(self.model, self.grid)
         return replace(prior, shift_std_px=self.model.prior_std_px(self.side))
 
-    def placed(self, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
+    def in_frame(self, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
         """Return t (..., 2) of the object's frame in the image's frame: R(theta) t."""
         moved = shift_px if self.centre_px is None else shift_px + self.centre_px
         return turn(moved, angle_rad)

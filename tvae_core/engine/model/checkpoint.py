@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import safetensors
 import torch
@@ -18,6 +18,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from tvae_core.config import ModelConfig
+from tvae_core.engine.model.origin import Origin, OriginKind
 from tvae_core.engine.model.systems import build_model
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.errors import CheckpointError
@@ -26,6 +27,9 @@ from tvae_core.files import parsed_json, read_text, sha256_of_bytes, write_bytes
 KEPT = 2
 _FILTERS = "encoder.lifting.filters"
 _CENTRE = "centre_px"  # absent in models of earlier versions
+_ORIGINS: dict[OriginKind, str] = {
+    k: f"origin_of_each_{k}" for k in get_args(OriginKind)
+}  # likewise
 _DESCRIPTION = "target-vae"
 
 
@@ -140,6 +144,9 @@ def model_bytes(model: TargetVae) -> bytes:
         tensors.pop("encoder.lifting.weights", None)
     if model.centre_px is not None:
         tensors[_CENTRE] = model.centre_px.detach().cpu().contiguous()
+    if model.origin_weights is not None:
+        name = _ORIGINS[model.origin_kind]
+        tensors[name] = model.origin_weights.detach().cpu().contiguous()
     description = {
         "model": model.model.model_dump(),
         "side": model.side,
@@ -166,7 +173,7 @@ def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:
         model = build_model(config, side, channels, trainable=False)
         model.compared = tensors["compared"]
         filters = tensors.pop(_FILTERS, None)
-        model.centre_px = tensors.pop(_CENTRE, None)
+        _take_places(model, tensors)
         model.load_state_dict(tensors)
         if model.encoder.lifting is not None:
             model.encoder.lifting.freeze(filters)
@@ -174,6 +181,22 @@ def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"not a model this program can use ({line})", where) from None
     return model.eval()
+
+
+def _take_places(model: TargetVae, tensors: dict[str, Tensor]) -> None:
+    """Move what tells where the model's objects have their origins from the tensors into it."""
+    if _CENTRE in tensors:
+        model.centre_px = _of_shape(tensors.pop(_CENTRE), _CENTRE, (2,))
+    for kind, name in _ORIGINS.items():
+        if name in tensors:
+            shape = (2, 1 + (2 if kind == "centroid" else model.model.z_dim))
+            model.set_origin(Origin(kind, _of_shape(tensors.pop(name), name, shape)))
+
+
+def _of_shape(tensor: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
+    if tuple(tensor.shape) != shape or not tensor.is_floating_point():
+        raise ValueError(f"{name} has the shape {tuple(tensor.shape)} and not {shape}")
+    return tensor
 
 
 def _description(content: bytes) -> dict[str, Any]:

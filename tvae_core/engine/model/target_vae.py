@@ -16,6 +16,7 @@ from tvae_core.engine.model.ctf import check_ctf_given, seen_through_ctf
 from tvae_core.engine.model.encoder import Encoder, turn
 from tvae_core.engine.model.generator import Generator
 from tvae_core.engine.model.likelihood import log_likelihood
+from tvae_core.engine.model.origin import Origin, OriginKind, drawn_centroids_px
 from tvae_core.engine.model.posterior import KlTerms, Posterior, Prior, ShiftGrid, kl_terms
 from tvae_core.engine.model.sampling import CellGeometry, LatentSample
 from tvae_core.errors import ConfigError
@@ -62,6 +63,7 @@ class TargetVae(nn.Module):
     log_cell: Tensor
     compared: Tensor
     centre_px: Tensor | None
+    origin_weights: Tensor | None
 
     def __init__(
         self,
@@ -87,6 +89,8 @@ class TargetVae(nn.Module):
         inside = torch.ones(side, side, dtype=torch.bool) if mask is None else mask
         self.register_buffer("compared", inside.flatten().nonzero()[:, 0], persistent=True)
         self.register_buffer("centre_px", None, persistent=False)  # once it is learned
+        self.register_buffer("origin_weights", None, persistent=False)  # and where it differs
+        self.origin_kind: OriginKind = "content"
 
     def make_grid(self) -> ShiftGrid:
         """Return the shift cells; this and the next three are where another system differs."""
@@ -107,24 +111,54 @@ class TargetVae(nn.Module):
         """Return the priors."""
         return Prior.of(self.model, self.grid)
 
-    def placed(self, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
-        """Return where the posterior's shift (..., 2) at an angle (...) moves the object's origin.
+    def in_frame(self, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
+        """Return where the posterior's shift (..., 2) at an angle (...) moves the model's frame.
 
-        Which point of the object lies where the cells say is for the model to choose as it learns:
-        `centre_px` (2,), in the object's frame, leads from there to its origin (`move_centre`).
+        Which point of the frame lies where the cells say is for the model to choose as it learns:
+        `centre_px` (2,) leads from there to the frame's middle (`move_centre`).
         """
         if self.centre_px is None:
             return shift_px
         return shift_px + turn(self.centre_px.expand_as(shift_px), angle_rad)
 
+    def placed(self, angle_rad: Tensor, shift_px: Tensor, z: Tensor) -> Tensor:
+        """Return where that shift moves the origin of an object of content z (..., D), (..., 2)."""
+        moved, origin = self.in_frame(angle_rad, shift_px), self.origin_px(z)
+        return moved if origin is None else moved + turn(origin, angle_rad)
+
+    def origin_px(self, z: Tensor) -> Tensor | None:
+        """Return the origin (..., 2) of objects of content z (..., D) in the model's frame.
+
+        None where it is the middle of the frame whatever the content.
+        """
+        if self.origin_weights is None:
+            return None
+        constant, matrix = self.origin_weights[:, 0], self.origin_weights[:, 1:]
+        flat = z.to(matrix.dtype).flatten(0, -2)
+        if self.origin_kind == "centroid":
+            flat = drawn_centroids_px(self.generator, self.model, self.inside, flat)
+        return (constant + flat @ matrix.T).view(*z.shape[:-1], 2)
+
+    def of_frame(self, z: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
+        """Return where the frame lies, (..., 2), of which the object's origin is at `shift_px`."""
+        origin = self.origin_px(z)
+        return shift_px if origin is None else shift_px - turn(origin, angle_rad)
+
     def move_centre(self, by_px: Tensor) -> None:
-        """Let the point `by_px` (2,) of the object's frame be its origin; nothing else changes.
+        """Let the point `by_px` (2,) of the frame be its middle; nothing else changes.
 
         cos(w . x + phase) at x + c is cos(w . x + phase + w . c): the phases of the Fourier
-        features take the whole of it, and the shifts (`placed`) as much the other way.
+        features take the whole of it, and the shifts (`in_frame`) as much the other way.
         """
         self.generator.phases.add_(self.generator.frequencies @ by_px)
         self.centre_px = by_px if self.centre_px is None else self.centre_px + by_px
+
+    def set_origin(self, origin: Origin) -> None:
+        """Let shifts be of an origin of each content; nothing else changes.
+
+        Objects are placed by it (`placed`) and drawn about it (`draw`).
+        """
+        self.origin_kind, self.origin_weights = origin.kind, origin.weights
 
     @property
     def prior(self) -> Prior:
@@ -152,7 +186,11 @@ class TargetVae(nn.Module):
     def draw(
         self, z: Tensor, angle_rad: Tensor, shift_px: Tensor, pixels: Tensor | None = None
     ) -> Tensor:
-        """Return raw outputs (B, P, C) of z (B, D) at poses, of all pixels or those of `pixels`."""
+        """Return raw outputs (B, P, C) of z (B, D) at poses, of all pixels or those of `pixels`.
+
+        `shift_px` (B, 2) is where the origins of the objects lie.
+        """
+        shift_px = self.of_frame(z, angle_rad, shift_px)
         if pixels is None and self.points_px.device.type == "cpu":
             x = self.points_px[: self.side, 0]
             y = self.points_px[:: self.side, 1]
@@ -197,7 +235,7 @@ class TargetVae(nn.Module):
             self.points_px if ctf is not None else self.points_px[chosen],
             sample.z.flatten(0, 1),
             sample.angle_rad.flatten(),
-            self.placed(sample.angle_rad, sample.shift_px).flatten(0, 1),
+            self.in_frame(sample.angle_rad, sample.shift_px).flatten(0, 1),
         )
         raw = self.through_ctf(raw, ctf)
         raw = raw if ctf is None else raw[:, chosen]

@@ -85,11 +85,14 @@ class Decoder:
         count, size = len(points), side or self.side
         angles = np.broadcast_to(np.asarray(angle_rad, np.float32), (count,))
         shifts = np.broadcast_to(np.asarray(shift_px, np.float32), (count, 2))
-        branch = self._branch(size) if not (angles.any() or shifts.any()) else None
-        angle, shift = self._tensor(angles), self._tensor(shifts)
+        own_origins = self.model.origin_weights is not None
+        at_rest = not (own_origins or angles.any() or shifts.any())
+        branch = self._branch(size) if at_rest else None
+        z, angle = self._tensor(points), self._tensor(angles)
+        shift = self.model.of_frame(z, angle, self._tensor(shifts))
         generator = self.model.generator
         axis = self._axis(size)
-        contents = generator.content_layer(self._tensor(points))
+        contents = generator.content_layer(z)
         pixels = axis.new_empty(count, size, size, self.channels)
         for index in range(count):
             tables = None

@@ -152,7 +152,7 @@ def _most_likely(model: TargetVae, features: Tensor, log_q: Tensor) -> dict[str,
         "z_std": at.z_log_std.exp(),
         "angle_rad": angle,
         "angle_std_rad": at.angle_log_std.exp(),
-        "shift_px": model.placed(angle, shift),
+        "shift_px": model.placed(angle, shift, at.z_mean),
         "shift_std_px": spread,
         "peak": peak.exp(),
     }

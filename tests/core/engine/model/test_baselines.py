@@ -149,12 +149,12 @@ def test_spatial_vae_turns_first_and_shifts_in_the_objects_frame() -> None:
     theta, t, x = torch.tensor([0.7]), torch.tensor([[1.3, -2.1]]), torch.tensor([0.4, 3.0])
     cos, sin = math.cos(0.7), math.sin(0.7)
     own = torch.tensor([[cos, sin], [-sin, cos]]) @ x - t[0]
-    moved = x - model.placed(theta, t)[0]
+    moved = x - model.in_frame(theta, t)[0]
     house = torch.tensor([[cos, sin], [-sin, cos]]) @ moved
     torch.testing.assert_close(own, house)
     posterior = model.infer(blob_images(2))
     found = infer(model, blob_images(2))
-    expected = model.placed(posterior.angle_mean[:, 0, 0], posterior.shift_mean[:, 0, 0])
+    expected = model.in_frame(posterior.angle_mean[:, 0, 0], posterior.shift_mean[:, 0, 0])
     torch.testing.assert_close(found.shift_px, expected.detach())
     lengths = posterior.shift_mean[:, 0, 0].norm(dim=1).detach()
     torch.testing.assert_close(found.shift_px.norm(dim=1), lengths)

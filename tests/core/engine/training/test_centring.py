@@ -1,4 +1,4 @@
-"""The shift of a finished model is of the point about which shifts are smallest."""
+"""The shift of a finished model is of the origins that a sample of its images tells."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from tvae_core.config import ModelConfig
 from tvae_core.engine.data import Batch
 from tvae_core.engine.model.checkpoint import model_bytes, model_from_bytes
 from tvae_core.engine.model.systems import build_model
-from tvae_core.engine.training.centring import Values, centre, least_moved_px
+from tvae_core.engine.training.centring import Values, _rolled, centre, least_moved_px
 from tvae_core.engine.using.inference import infer
+from tvae_core.errors import Cancelled
 
 Z = torch.tensor([[0.3, -0.8], [1.0, 0.2], [-1.2, 0.7]])
 
@@ -86,11 +87,33 @@ def test_what_is_drawn_moves_by_as_much_at_every_pose() -> None:
 
 def test_a_centred_model_finds_nothing_more_to_move() -> None:
     model, images = small_model().eval(), blob_images(64)
+    before = infer(model, images)
     centre(model, Batch(images))
-    assert model.centre_px is not None
-    found = infer(model, images, 0.0)
+    found = infer(model, images)
+    assert (found.shift_px - before.shift_px).abs().max() > 0.05
+    assert torch.allclose(found.elbo, before.elbo, rtol=1e-5)
+    assert torch.allclose(found.reconstruction, before.reconstruction, atol=1e-5)
     angle, shift = found.angle_rad.double().numpy(), found.shift_px.double().numpy()
-    assert least_moved_px(angle, shift) == pytest.approx([0.0, 0.0], abs=1e-4)
+    assert least_moved_px(angle, shift) == pytest.approx([0.0, 0.0], abs=0.1)
+
+
+def test_whoever_asks_is_heard_while_images_are_looked_at() -> None:
+    asked: list[None] = []
+
+    def check() -> None:
+        asked.append(None)
+        if len(asked) > 1:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        centre(small_model().eval(), Batch(blob_images(64)), check)
+
+
+def test_moved_images_show_their_objects_so_many_pixels_further() -> None:
+    images = blob_images(2)
+    moved = _rolled(images, np.array([[2.0, 1.0], [-1.0, 0.0]]))
+    assert torch.equal(moved[0, 0, :-1, 2:], images[0, 0, 1:, :-2])
+    assert torch.equal(moved[1, 0, :, :-1], images[1, 0, :, 1:])
 
 
 def test_the_centre_is_kept_with_the_model() -> None:
