@@ -6,10 +6,12 @@ frame. Two things tell o without a label.
 - Places do not depend on angle and content: then the mean of |t + R(theta) c(z) - m|^2 is the
   spread of x plus the mean of |c(z) - o(z)|^2, and the c of a family that makes it least is the
   nearest to o.
-- An object that looks the same turned gets now this angle, now that: the one that takes its shift
-  nearer to the middle, so that places and angles do belong together. But an image moved by a known
-  d shows its object at x + d, and where the angle has changed with it, t' + R(theta') o(z') =
-  t + R(theta) o(z) + d.
+- An image moved by a known d shows its object at x + d, so that
+  t' + R(theta') o(z') = t + R(theta) o(z) + d. That says nothing where angle and content stay as
+  they were. But an object that looks the same turned gets now this angle, now that, the one that
+  takes its shift nearer to the middle; and where images are noisy and a content moves what is
+  drawn, the prior on shifts leaves part of the place to it. There places do belong together with
+  angles and contents, and only this tells the origin.
 
 Shapes: n images, K features of their contents, the constant 1 among them.
 """
@@ -30,7 +32,7 @@ Values = NDArray[np.float64]
 RIDGES = (1e-3, 1e-2, 3e-2, 0.1, 0.3)
 _FOLDS = 5
 _TURNED_AWAY_RAD = np.pi / 6  # by more, a moved image has another angle and not a noisy one
-_AGREE_PX, _LEAST_AGREE_PX = 2.0, 0.25  # along an axis
+_AGREE_PX, _LEAST_AGREE_PX = 2.0, 0.5  # along an axis
 _MEDIAN_OF_TWO = 1.386  # of the squares of two normal numbers
 _ROUNDS = 6
 _SURE_SIGMA = 3.0
@@ -61,15 +63,15 @@ def _all(origin_px: Values, poses: Poses) -> Values:
 class Looks:
     """The same objects seen twice: as they are, and moved by `by_px` (n, 2).
 
-    `spread_px` is how far they lie from their mean along an axis, `agree_px` how far one look at an
-    object lies from the other.
+    `spread_px` is how far they lie from their mean along an axis; `agree_px` how far one look at an
+    object lies from the other where its angle stays, and where it does not.
     """
 
     first: Poses
     moved: Poses
     by_px: Values
     spread_px: float
-    agree_px: float = _AGREE_PX
+    agree_px: tuple[float, float] = (_AGREE_PX, _AGREE_PX)
 
     @classmethod
     def at(cls, first: Poses, moved: Poses, by_px: Values) -> Looks:
@@ -81,6 +83,11 @@ class Looks:
         """Which images have another angle when they are moved, (n,)."""
         turn = wrap_angle(self.moved.angle_rad - self.first.angle_rad)
         return np.asarray(np.abs(turn) > _TURNED_AWAY_RAD)
+
+    @property
+    def deviation_px(self) -> Values:
+        """How far one look lies from the other, (n,)."""
+        return np.where(self.turned_away, self.agree_px[1], self.agree_px[0])
 
     def of(self, chosen: NDArray[np.bool_]) -> Looks:
         """Return those of some images."""
@@ -109,11 +116,12 @@ def fitted(looks: Looks, features: Features, ridge: float) -> tuple[Values, Valu
     """Return the mean place m (2,) and the weights (2, K) of c(z) = weights features.
 
     The least squares of t = m - R(theta) c(z) over places as spread as they are, and of what the
-    moved images tell, with `ridge` on all but the constants.
+    moved images tell, as far apart as they are; with `ridge` on all but the constants.
     """
     once = _equations(looks.first, features.first) / looks.spread_px
     change, wanted = _of_moved(looks, features)
-    change, wanted = change / looks.agree_px, wanted / looks.agree_px
+    sure = np.tile(1 / looks.deviation_px, 2)
+    change, wanted = change * sure[:, None], wanted * sure
     count = features.first.shape[1]
     free = np.array([0.0, 0.0, *([0.0] + [1.0] * (count - 1)) * 2])
     free *= ridge * len(features.first) / looks.spread_px**2
@@ -124,30 +132,36 @@ def fitted(looks: Looks, features: Features, ridge: float) -> tuple[Values, Valu
 
 
 def _of_moved(looks: Looks, features: Features) -> tuple[Values, Values]:
-    """Return what images with another angle tell: a matrix (2 n, 2 + 2 K) and its result (2 n,)."""
-    away = looks.turned_away
-    again, two = looks.of(away), features.of(away)
-    change = _equations(again.moved, two.moved) - _equations(again.first, two.first)
-    return change, (again.moved.shift_px - again.first.shift_px - again.by_px).T.ravel()
+    """Return what the moved images tell: a matrix (2 n, 2 + 2 K) and its result (2 n,)."""
+    moved = _equations(looks.moved, features.moved)
+    step = looks.moved.shift_px - looks.first.shift_px - looks.by_px
+    return moved - _equations(looks.first, features.first), step.T.ravel()
 
 
 def agreed(looks: Looks, families: Iterable[Features]) -> Looks:
-    """Return the looks with the deviation that the family which agrees best leaves between them."""
+    """Return the looks with the deviations that the family of most agreement leaves there."""
     found = [_agree_px(looks, features) for features in families]
-    return replace(looks, agree_px=min(found, default=_AGREE_PX))
+    return replace(looks, agree_px=min(found, key=lambda pair: pair[1]))
 
 
-def _agree_px(looks: Looks, features: Features) -> float:
+def _agree_px(looks: Looks, features: Features) -> tuple[float, float]:
     change, wanted = _of_moved(looks, features)
-    if not len(wanted):
-        return _AGREE_PX
+    away = looks.turned_away
     for _ in range(_ROUNDS):
         mean, weights = fitted(looks, features, RIDGES[0])
         apart = wanted - change @ np.concatenate([mean, weights.ravel()])
-        median = float(np.median((apart.reshape(2, -1) ** 2).sum(0)))
-        deviation = np.sqrt(median / _MEDIAN_OF_TWO)
-        looks = replace(looks, agree_px=float(np.clip(deviation, _LEAST_AGREE_PX, _AGREE_PX)))
+        squares = (apart.reshape(2, -1) ** 2).sum(0)
+        stays, turns = (_deviation_px(squares[of]) for of in (~away, away))
+        looks = replace(looks, agree_px=(stays, turns))
     return looks.agree_px
+
+
+def _deviation_px(squares: Values) -> float:
+    """Return the deviation along an axis of differences whose squared lengths are (n,)."""
+    if not len(squares):
+        return _AGREE_PX
+    deviation = np.sqrt(np.median(squares) / _MEDIAN_OF_TWO)
+    return float(np.clip(deviation, _LEAST_AGREE_PX, _AGREE_PX))
 
 
 def _equations(poses: Poses, features: Values) -> Values:
@@ -165,9 +179,9 @@ def misfit(looks: Looks, features: Features, mean: Values, weights: Values) -> V
     """Return what each image adds to the squares that are made least, (n,)."""
     here = looks.first.places(features.first @ weights.T)
     there = looks.moved.places(features.moved @ weights.T)
-    apart = ((there - here - looks.by_px) ** 2).sum(1) / looks.agree_px**2
+    apart = ((there - here - looks.by_px) ** 2).sum(1) / looks.deviation_px**2
     alone = ((here - mean) ** 2).sum(1) / looks.spread_px**2
-    return np.asarray(alone + np.where(looks.turned_away, apart, 0.0))
+    return np.asarray(alone + apart)
 
 
 def held_out(looks: Looks, features: Features, ridge: float) -> Values:

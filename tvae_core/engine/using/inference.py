@@ -1,4 +1,4 @@
-"""Deterministic inference: the most likely cell, its content, rotation and shift, and their spread.
+"""Deterministic inference: content, rotation and shift of the likeliest mode, and their spread.
 
 Shapes: B batch, C channels, H W image, S cells, R rotations, K kernels, D content dimensions,
 P pixels.
@@ -18,10 +18,10 @@ from torch import Tensor
 from tvae_core.engine.data import Batch
 from tvae_core.engine.device import mixed_precision, working_set_bytes
 from tvae_core.engine.model.checkpoint import model_from_bytes
-from tvae_core.engine.model.encoder import wrap
 from tvae_core.engine.model.likelihood import expected_pixels, log_likelihood
 from tvae_core.engine.model.posterior import entropy, kl_terms
 from tvae_core.engine.model.target_vae import TargetVae
+from tvae_core.engine.using.likeliest_mode import likeliest_mode
 from tvae_core.store import EmbeddingStore
 
 Array = NDArray[np.floating]
@@ -64,7 +64,7 @@ def infer(
     pixel_share : float
         Share of the compared pixels that are drawn for the reconstruction error and the ELBO: 1 all
         and the whole reconstruction, 0 none. The latents are the same whatever it is; without
-        pixels the heads of z, angle and shift are evaluated at the most likely cell alone.
+        pixels the heads of z, angle and shift are evaluated about the most likely cell alone.
     ctf : (B, 9), optional
         Of each image, for a model that sees through it (`ctf_values`): the reconstruction is then
         what the microscope shows of the object.
@@ -123,39 +123,12 @@ def _infer_part(model: TargetVae, batch: Batch, pixel_share: float) -> dict[str,
             log_q, kl = posterior.log_q, kl_terms(posterior, prior).total
         else:
             log_q = encoder.log_q(features, prior)
-        found = _most_likely(model, features, log_q)
+        found = likeliest_mode(model, features, log_q)
     found |= {"entropy": entropy(log_q), "rotation": log_q.exp().sum(1)}
     if kl is None:
         unknown = torch.full_like(found["entropy"], torch.nan)
         return found | {"reconstruction_error": unknown, "elbo": unknown}
     return found | _fit(model, batch, found, kl, pixel_share)
-
-
-def _most_likely(model: TargetVae, features: Tensor, log_q: Tensor) -> dict[str, Tensor]:
-    """Return z, angle and shift with their spreads at each image's most likely cell."""
-    rotations = log_q.shape[2]
-    peak, cell = log_q.flatten(1).max(1)
-    flat = features.flatten(1, 2)  # (B, S R, K)
-    there = flat.gather(1, cell[:, None, None].expand(-1, 1, flat.shape[2]))[:, 0]
-    geometry = model.cells
-    turn = geometry.angles[cell % rotations]
-    at = model.encoder.cells(there, turn, model.prior)
-    shift = geometry.positions_px[cell // rotations]
-    # a whole cell: uniform over its side
-    spread = torch.full_like(shift, model.grid.pitch * 12**-0.5)
-    if at.shift_mean is not None and at.shift_log_std is not None:
-        shift = shift + at.shift_mean
-        spread = at.shift_log_std.exp()[:, None].expand(-1, 2)
-    angle = wrap(at.angle_mean + turn)
-    return {
-        "z_mean": at.z_mean,
-        "z_std": at.z_log_std.exp(),
-        "angle_rad": angle,
-        "angle_std_rad": at.angle_log_std.exp(),
-        "shift_px": model.placed(angle, shift, at.z_mean),
-        "shift_std_px": spread,
-        "peak": peak.exp(),
-    }
 
 
 def _fit(
