@@ -187,7 +187,7 @@ def test_memory_of_inference_does_not_grow_with_the_images() -> None:
     assert made_.largest <= max(features, 4 * images.numel())
 
 
-def test_without_pixels_only_the_chosen_cell_is_read_and_nothing_drawn(
+def test_without_pixels_only_the_cells_of_the_mode_are_read_and_nothing_drawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model, images = small_model().eval(), blob_images(5)
@@ -197,7 +197,7 @@ def test_without_pixels_only_the_chosen_cell_is_read_and_nothing_drawn(
     monkeypatch.setattr(Generator, "draw", lambda *_: pytest.fail("an image was drawn"))
     quick = infer(model, images, 0.0)
     head.remove()
-    assert rows == [(5, 3 + 2 * 2 + 3)]
+    assert rows == [(5, 5 * 5 * 3, 3 + 2 * 2 + 3)]
     for name in ("z_mean", "z_std", "angle_rad", "shift_px", "peak", "entropy", "rotation"):
         # the same sums in another order
         torch.testing.assert_close(getattr(quick, name), getattr(full, name), atol=1e-4, rtol=1e-4)
