@@ -11,7 +11,11 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.core.engine.model.models import blob_images
 from tests.factories import make_store
+from tvae_core.engine.model.checkpoint import model_from_bytes
+from tvae_core.engine.using.decode import Decoder
+from tvae_core.engine.using.inference import infer
 from tvae_core.errors import StoreError, TvaeError
 from tvae_core.sidecar import load_sidecar
 from tvae_core.store import EmbeddingStore, validate
@@ -19,6 +23,7 @@ from tvae_core.store_header import ATTRIBUTES, MINOR_VERSION, VERSION, attribute
 from tvae_core.thumbnails import ThumbnailFile
 
 STORES = Path(__file__).parents[1] / "stores"
+MODELS = Path(__file__).parents[1] / "models"
 VERSIONS = sorted(path.stem for path in STORES.glob("*.json"))
 IMAGES = 12
 
@@ -99,3 +104,16 @@ def test_a_newer_major_version_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"newer program .*update this program") as error:
         EmbeddingStore(path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["content", "centroid"])
+def test_a_model_with_an_origin_of_each_content_infers_and_draws_as_it_did(kind: str) -> None:
+    """Written by the version that brought them in."""
+    model = model_from_bytes((MODELS / f"{kind}.safetensors").read_bytes())
+    expected = json.loads((MODELS / f"{kind}.json").read_text())
+    found = infer(model, blob_images(3))
+    for name in ("z_mean", "angle_rad", "shift_px", "elbo"):
+        wanted = expected["z" if name == "z_mean" else name]
+        np.testing.assert_allclose(getattr(found, name).numpy(), wanted, atol=1e-3, rtol=1e-5)
+    drawn = Decoder(model).decode(np.array([[0.3, -0.8]]), 0.4, (1.0, -2.0), 9)[0]
+    np.testing.assert_allclose(drawn, expected["drawn"], atol=1e-5)
