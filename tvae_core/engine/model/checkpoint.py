@@ -17,6 +17,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from tvae_core import words
 from tvae_core.config import ModelConfig
 from tvae_core.engine.model.origin import Origin, OriginKind
 from tvae_core.engine.model.systems import build_model
@@ -174,6 +175,7 @@ def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:
         model.compared = tensors["compared"]
         filters = tensors.pop(_FILTERS, None)
         _take_places(model, tensors)
+        _check_parts(set(tensors), set(model.state_dict()), where)
         model.load_state_dict(tensors)
         if model.encoder.lifting is not None:
             model.encoder.lifting.freeze(filters)
@@ -181,6 +183,17 @@ def model_from_bytes(content: bytes, where: object = "model") -> TargetVae:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"not a model this program can use ({line})", where) from None
     return model.eval()
+
+
+def _check_parts(found: set[str], known: set[str], where: object) -> None:
+    if unknown := sorted(found - known):
+        raise CheckpointError(
+            f"the model has parts that this program does not know ({words.listed(unknown)})",
+            where,
+            "a newer version wrote it: update the program",
+        )
+    if missing := sorted(known - found):
+        raise CheckpointError(f"the model is not whole: it lacks {words.listed(missing)}", where)
 
 
 def _take_places(model: TargetVae, tensors: dict[str, Tensor]) -> None:

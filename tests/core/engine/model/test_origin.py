@@ -118,16 +118,30 @@ def test_it_is_kept_with_the_model(origin: Origin) -> None:
         ("origin_of_each_content", torch.zeros(2, 4)),
         ("origin_of_each_content", torch.zeros(3)),
         ("origin_of_each_centroid", torch.zeros(2, 2)),
-        ("origin_of_each_other", torch.zeros(2, 3)),
     ],
 )
 def test_a_damaged_origin_is_refused(name: str, tensor: torch.Tensor) -> None:
+    with pytest.raises(CheckpointError, match=f"can use .{name} has the shape"):
+        model_from_bytes(with_tensors({name: tensor}))
+
+
+def test_a_model_of_a_newer_program_is_told_as_one() -> None:
+    with pytest.raises(CheckpointError, match="newer version wrote it"):
+        model_from_bytes(with_tensors({"origin_of_each_other": torch.zeros(2, 3)}))
+
+
+def test_what_a_model_lacks_is_named() -> None:
+    with pytest.raises(CheckpointError, match="lacks generator.phases"):
+        model_from_bytes(with_tensors({}, without="generator.phases"))
+
+
+def with_tensors(more: dict[str, torch.Tensor], without: str = "") -> bytes:
+    """Return the bytes of a model with other tensors."""
     content = model_bytes(small_model().eval())
     length = int.from_bytes(content[:8], "little")
     about = json.loads(content[8 : 8 + length])["__metadata__"]
-    spoilt = save(load(content) | {name: tensor}, metadata=about)
-    with pytest.raises(CheckpointError, match="not a model this program can use"):
-        model_from_bytes(spoilt)
+    tensors = {name: value for name, value in load(content).items() if name != without}
+    return bytes(save(tensors | more, metadata=about))
 
 
 class Blob(torch.nn.Module):
