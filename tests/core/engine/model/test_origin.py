@@ -131,7 +131,7 @@ def test_a_model_of_a_newer_program_is_told_as_one() -> None:
 
 
 def test_what_a_model_lacks_is_named() -> None:
-    with pytest.raises(CheckpointError, match="lacks generator.phases"):
+    with pytest.raises(CheckpointError, match=r"lacks generator\.phases"):
         model_from_bytes(with_tensors({}, without="generator.phases"))
 
 
