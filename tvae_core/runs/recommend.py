@@ -40,7 +40,7 @@ _FEWEST_EPOCHS = 6
 _MOST_EPOCHS = 200
 _MANY_IMAGES = 1000  # from here on classes are told apart better by more dimensions of z
 _FEW_COMPONENTS, _MANY_COMPONENTS = 4, 12  # of what differs between objects: plane, 8 or 16
-_LARGE_Z, _LARGEST_Z = 8, 16
+_LARGE_Z, _LARGEST_Z, _NOISY_Z = 8, 16, 4
 _UPRIGHT_RAD = 0.3  # digits and letters lean by less; 0.5 lets a model turn one into another
 _NOISE_IMAGES = 256
 _DECIDE = {"crop_px", *OPENED_BY} - {"path"}
@@ -412,12 +412,9 @@ class _Chooser:
             yield Choice("model.rotation_prior_std_rad", _UPRIGHT_RAD, reason)
 
     def _content(self) -> Iterator[Choice]:
-        images, noisy = training_images(self.config, self.look), self.facts.is_noisy
-        if noisy:
-            reason = "noisy images show few differences, and two dimensions are easy to explore"
-            yield Choice("model.z_dim", 2, reason)
-            reason = "in strong noise the content is lost unless a linear model teaches it first"
-            yield Choice("train.content_start", "auto", reason)
+        images = training_images(self.config, self.look)
+        if self.facts.is_noisy:
+            yield from self._noisy_content(images)
         elif images >= _MANY_IMAGES and 0 < (kinds := self.facts.components) <= _FEW_COMPONENTS:
             held = f"{words.count(kinds, 'component')} hold nine tenths of what differs in shape"
             yield Choice("model.z_dim", 2, f"{held}: a plane shows it")
@@ -429,6 +426,14 @@ class _Chooser:
         else:
             reason = f"{words.count(images, 'image')} cannot fill more than a plane"
             yield Choice("model.z_dim", 2, reason)
+
+    def _noisy_content(self, images: int) -> Iterator[Choice]:
+        reason = "a particle may move in more than one place; what it does not need stays empty"
+        if images < _MANY_IMAGES:
+            reason = f"{words.count(images, 'noisy image')} cannot fill more than a plane"
+        yield Choice("model.z_dim", _NOISY_Z if images >= _MANY_IMAGES else 2, reason)
+        reason = "in strong noise the content is lost unless a linear model teaches it first"
+        yield Choice("train.content_start", "auto", reason)
 
     def _length(self, machine: Machine) -> Iterator[Choice]:
         images = max(1, training_images(self.config, self.look))
