@@ -10,6 +10,7 @@ from tvae_core.config import DataConfig
 from tvae_core.runs import recommend as module
 from tvae_core.runs.preflight import Machine
 from tvae_core.runs.recommend import Recommendation, recommend
+from tvae_core.synthetic import plan_set, write_set
 
 MACHINE = Machine(memory_bytes=8e9, disk_bytes=1e12, cores=2, has_gpu=False)
 
@@ -120,3 +121,15 @@ def test_the_dimensions_follow_how_much_the_shapes_differ(tmp_path: Path) -> Non
     assert chosen[3][0] == 8
     assert chosen[8][0] == 16
     assert "a plane shows it" in of(tmp_path / "1.npy").reason("model.z_dim")
+
+
+def test_noisy_particles_get_room_for_more_than_one_motion(tmp_path: Path) -> None:
+    made = write_set(plan_set("hinge", count=1300, side=24, snr=0.1, ctf=False), tmp_path / "many")
+    found = recommend(made.stack, DataConfig(), machine=MACHINE)
+    assert found.facts.is_noisy
+    assert found.config.model.z_dim == 4
+    assert "more than one place" in found.reason("model.z_dim")
+    few = write_set(plan_set("hinge", count=300, side=24, snr=0.1, ctf=False), tmp_path / "few")
+    found = recommend(few.stack, DataConfig(), machine=MACHINE)
+    assert found.config.model.z_dim == 2
+    assert "noisy images cannot fill" in found.reason("model.z_dim")
