@@ -34,27 +34,30 @@ def likeliest_mode(model: TargetVae, features: Tensor, log_q: Tensor) -> dict[st
     features : (B, S, R, K)
     log_q : (B, S, R)
     """
-    index, there = _about_the_peak(model.grid.cells_per_axis, log_q)
-    rotations, middle = log_q.shape[2], index.shape[1] // 2
+    peak, place, turn, beyond = _about_the_peak(model.grid.cells_per_axis, log_q)
+    rotations, middle = log_q.shape[2], place.shape[1] // 2
+    index = place * rotations + turn
     flat = features.flatten(1, 2)  # (B, S R, K)
     near = flat.gather(1, index[..., None].expand(-1, -1, flat.shape[2]))
     geometry = model.cells
-    own_turn = geometry.angles[index % rotations]
+    own_turn = geometry.angles[turn]
     at = model.encoder.cells(near, own_turn, model.prior)
-    angle = wrap(at.angle_mean + own_turn)  # (B, N)
-    turn = wrap(angle - angle[:, middle, None])
+    angle = at.angle_mean + own_turn  # (B, N)
+    away = wrap(angle - angle[:, middle, None])
     log_weight = log_q.flatten(1).gather(1, index)
-    peak = log_weight[:, middle].exp()
-    together = there & (turn.abs() <= _TURN_RAD)
-    weight = log_weight.masked_fill(~together, -torch.inf).softmax(1)[..., None]  # (B, N, 1)
-    z, z_std = _moments(weight, at.z_mean, at.z_log_std.exp())
-    mean_turn, angle_std = _moments(weight, turn[..., None], at.angle_log_std.exp()[..., None])
-    shift = geometry.positions_px[index // rotations]
-    spread = shift.new_full((1, 1, 1), model.grid.pitch * 12**-0.5)  # a cell: uniform on its side
+    apart = beyond | (away.abs() > _TURN_RAD)
+    weight = log_weight.masked_fill(apart, -torch.inf).softmax(1)[:, None]  # (B, 1, N)
+    shift = geometry.positions_px[place]
+    # a whole cell: uniform on its side
+    shift_log_std = torch.full_like(away, math.log(model.grid.pitch * 12**-0.5))
     if at.shift_mean is not None and at.shift_log_std is not None:
-        shift, spread = shift + at.shift_mean, at.shift_log_std.exp()[..., None]
-    mean_shift, shift_std = _moments(weight, shift, spread)
-    mean_angle = wrap(angle[:, middle] + mean_turn[:, 0])
+        shift, shift_log_std = shift + at.shift_mean, at.shift_log_std
+    log_std = [at.z_log_std, at.angle_log_std[..., None], shift_log_std[..., None].expand_as(shift)]
+    mean, std = _moments(weight, torch.cat([at.z_mean, away[..., None], shift], 2),
+                         torch.cat(log_std, 2))  # fmt: skip
+    z, step, mean_shift = mean.tensor_split((-3, -2), 1)
+    z_std, angle_std, shift_std = std.tensor_split((-3, -2), 1)
+    mean_angle = wrap(angle[:, middle] + step[:, 0])
     return {
         "z_mean": z,
         "z_std": z_std,
@@ -66,22 +69,33 @@ def likeliest_mode(model: TargetVae, features: Tensor, log_q: Tensor) -> dict[st
     }
 
 
-def _about_the_peak(side: int, log_q: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the flat cells (B, N) about each likeliest one, it in the middle; which are there."""
+def _about_the_peak(side: int, log_q: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return q of each likeliest cell (B,), and the cells about it, it in the middle, (B, N) each.
+
+    Of each its place, its rotation and whether it lies beyond the border, where there is none.
+    """
     rotations = log_q.shape[2]
-    steps = min(max(1, rotations // 8), (rotations - 1) // 2)
-    reach = torch.arange(-_REACH, _REACH + 1, device=log_q.device)
-    turns = torch.arange(-steps, steps + 1, device=log_q.device)
-    down, right, turn = (t.flatten() for t in torch.meshgrid(reach, reach, turns, indexing="ij"))
-    peak = log_q.flatten(1).argmax(1)[:, None]
-    row, column = peak // rotations // side + down, peak // rotations % side + right
-    there = (row >= 0) & (row < side) & (column >= 0) & (column < side)
-    place = row.clamp(0, side - 1) * side + column.clamp(0, side - 1)
-    return place * rotations + (peak % rotations + turn) % rotations, there
+    peak, cell = log_q.flatten(1).max(1, keepdim=True)
+    step, turn = _steps(rotations, log_q.device)
+    place = cell // rotations
+    wanted = torch.stack([place // side, place % side], 2) + step  # (B, N, 2): row, column
+    inside = wanted.clamp(0, side - 1)
+    beyond = (wanted != inside).any(2)
+    turned = (cell % rotations + turn) % rotations
+    return peak[:, 0].exp(), inside[..., 0] * side + inside[..., 1], turned, beyond
 
 
-def _moments(weight: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation (B, d) of a mixture of weights (B, N, 1) of (B, N, d) each."""
-    whole = (weight * mean).sum(1)
-    variance = (weight * ((mean - whole[:, None]).square() + std.square())).sum(1)
-    return whole, variance.sqrt()
+def _steps(rotations: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return how far the cells of a mode lie from its peak: down and right (N, 2), turned (N,)."""
+    most = min(max(1, rotations // 8), (rotations - 1) // 2)
+    across, turns = 2 * _REACH + 1, 2 * most + 1
+    number = torch.arange(across * across * turns, device=device)
+    step = torch.stack([number // (across * turns), number // turns % across], 1)
+    return step - _REACH, number % turns - most
+
+
+def _moments(weight: Tensor, mean: Tensor, log_std: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation (B, d) of a mixture of weights (B, 1, N) of (B, N, d) each."""
+    whole = weight @ mean
+    variance = weight @ ((mean - whole).square() + (2 * log_std).exp())
+    return whole[:, 0], variance[:, 0].sqrt()
