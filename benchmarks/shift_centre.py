@@ -35,12 +35,7 @@ _FEW_HELD_OUT = 300
 
 def main() -> None:
     """Print the correlations."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("images", type=Path, nargs="?")
-    parser.add_argument("--count", type=int, default=1500, help="images asked")
-    parser.add_argument("--known", type=int, default=1000, help="training images looked at")
-    given = parser.parse_args()
+    given = _options()
     torch.set_num_threads(1)
     run = RunFolder(given.run)
     config, model = run.config(), model_from_bytes(run.model.read_bytes())
@@ -57,17 +52,28 @@ def main() -> None:
     wanted = np.stack([truth["shift_x_px"], truth["shift_y_px"]], 1)[asked]
     before = infer(model, test.images, 0.0)
     print("as the model gives it:", correlations(before.shift_px, wanted))
+    model.origin_weights = None  # of a run that has found them already
+    plain = infer(model, test.images, 0.0)
     seen = infer(model, sample.images, 0.0)
     point = least_moved_px(seen.angle_rad.double().numpy(), seen.shift_px.double().numpy())
-    print("of the least moved point:", correlations(moved(before, point), wanted))
-    drawn = drawn_centroids_px(model.generator, model.model, model.inside, before.z_mean)
-    print("of the centroid of what is drawn:", correlations(moved(before, drawn), wanted))
+    print("of the least moved point:", correlations(moved(plain, point), wanted))
+    drawn = drawn_centroids_px(model.generator, model.model, model.inside, plain.z_mean)
+    print("of the centroid of what is drawn:", correlations(moved(plain, drawn), wanted))
     began = time.process_time()
     centre(model, sample)
     seconds = time.process_time() - began
     after = infer(model, test.images, 0.0)
     family = "one point" if model.origin_weights is None else f"of each {model.origin_kind}"
     print(f"of origins, {family}:", correlations(after.shift_px, wanted), f"{seconds:.0f} CPU s")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("images", type=Path, nargs="?")
+    parser.add_argument("--count", type=int, default=1500, help="images asked")
+    parser.add_argument("--known", type=int, default=1000, help="training images looked at")
+    return parser.parse_args()
 
 
 def moved(found: Inferred, origin_px: Values | torch.Tensor) -> torch.Tensor:

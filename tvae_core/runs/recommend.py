@@ -428,7 +428,7 @@ class _Chooser:
             yield Choice("model.z_dim", 2, reason)
 
     def _noisy_content(self, images: int) -> Iterator[Choice]:
-        reason = "a particle may move in more than one place; what it does not need stays empty"
+        reason = "a particle may move in more than one way; dimensions it does not need stay empty"
         if images < _MANY_IMAGES:
             reason = f"{words.count(images, 'noisy image')} cannot fill more than a plane"
         yield Choice("model.z_dim", _NOISY_Z if images >= _MANY_IMAGES else 2, reason)

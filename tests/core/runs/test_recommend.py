@@ -128,7 +128,7 @@ def test_noisy_particles_get_room_for_more_than_one_motion(tmp_path: Path) -> No
     found = recommend(made.stack, DataConfig(), machine=MACHINE)
     assert found.facts.is_noisy
     assert found.config.model.z_dim == 4
-    assert "more than one place" in found.reason("model.z_dim")
+    assert "more than one way" in found.reason("model.z_dim")
     few = write_set(plan_set("hinge", count=300, side=24, snr=0.1, ctf=False), tmp_path / "few")
     found = recommend(few.stack, DataConfig(), machine=MACHINE)
     assert found.config.model.z_dim == 2

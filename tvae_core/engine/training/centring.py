@@ -45,11 +45,12 @@ Values = NDArray[np.float64]
 def centre(model: TargetVae, sample: Batch, check: Callable[[], None] = lambda: None) -> None:
     """Let shifts be of the origins that a sample of the model's images tells.
 
-    Models that do not draw at poses, or see all images at one angle, stay as they are. `check` is
-    called now and then, and may raise.
+    Origins that it has are looked for anew. Models that do not draw at poses, or see all images at
+    one angle, stay as they are. `check` is called now and then, and may raise.
     """
     if isinstance(model.generator, PlainGenerator):
         return
+    model.origin_weights = None
     first, z = _seen(model, sample.images, check)
     if (by := least_moved_px(first.angle_rad, first.shift_px)).any():
         _move(model, by)

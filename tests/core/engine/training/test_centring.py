@@ -12,6 +12,7 @@ from tests.core.engine.model.models import blob_images, small_model
 from tvae_core.config import ModelConfig
 from tvae_core.engine.data import Batch
 from tvae_core.engine.model.checkpoint import model_bytes, model_from_bytes
+from tvae_core.engine.model.origin import Origin, OriginKind
 from tvae_core.engine.model.systems import build_model
 from tvae_core.engine.training.centring import Values, _rolled, centre, least_moved_px
 from tvae_core.engine.using.inference import infer
@@ -95,6 +96,18 @@ def test_a_centred_model_finds_nothing_more_to_move() -> None:
     assert torch.allclose(found.reconstruction, before.reconstruction, atol=1e-5)
     angle, shift = found.angle_rad.double().numpy(), found.shift_px.double().numpy()
     assert least_moved_px(angle, shift) == pytest.approx([0.0, 0.0], abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["content", "centroid"])
+def test_origins_that_a_model_has_are_looked_for_anew(kind: OriginKind) -> None:
+    """What is found does not hang on what was set before."""
+    model, images = small_model().eval(), blob_images(64)
+    other = model_from_bytes(model_bytes(model))
+    other.set_origin(Origin(kind, torch.tensor([[0.5, 1.1, -0.4], [-0.3, 0.2, 0.9]])))
+    for one in (model, other):
+        centre(one, Batch(images))
+    found, again = infer(model, images, 0.0), infer(other, images, 0.0)
+    assert torch.equal(again.shift_px, found.shift_px)
 
 
 def test_whoever_asks_is_heard_while_images_are_looked_at() -> None:
