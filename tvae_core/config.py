@@ -322,9 +322,15 @@ class TrainConfig(_Section):
     rotation_start: float = _field(
         1.0,
         "Share of its deviation with which a normal prior on rotation begins, so that objects are "
-        "first seen as they lie; it is whole once KL_z has its full weight (content_warmup). "
-        "A deviation of 18 degrees or less is used as it is from the start",
+        "first seen as they lie. A deviation of 18 degrees or less is used as it is from the start",
         gt=0,
+        le=1,
+    )
+    rotation_warmup: float = _field(
+        0.5,
+        "Share of all steps over which a normal prior on rotation widens from rotation_start to "
+        "its whole deviation",
+        ge=0,
         le=1,
     )
     content_start: Literal["none", "linear", "auto"] = _field(

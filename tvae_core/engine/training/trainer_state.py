@@ -107,11 +107,10 @@ class TrainerState:
         if train.warmup_steps:
             rate *= min(1.0, (self.step + 1) / train.warmup_steps)
         temperature = train.temperature + (train.temperature_end - train.temperature) * share
-        risen = min(1.0, share / train.content_warmup) if train.content_warmup else 1.0
-        weight = CONTENT_WEIGHT + (1 - CONTENT_WEIGHT) * risen
-        narrow = (
-            1 + (train.rotation_start**-2 - 1) * (1 - risen) if _wide_prior(self.config) else 1.0
-        )
+        weight = CONTENT_WEIGHT + (1 - CONTENT_WEIGHT) * _risen(share, train.content_warmup)
+        narrow = 1.0
+        if _wide_prior(self.config):
+            narrow = train.rotation_start ** (-2 * (1 - _risen(share, train.rotation_warmup)))
         return Schedule(rate, temperature, weight * self.config.model.beta, narrow)
 
     def after_step(self, figures: StepFigures, images: int) -> None:
@@ -262,6 +261,11 @@ def _by_prefix(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         prefix, _, rest = name.partition(".")
         parts.setdefault(prefix, {})[rest] = tensor
     return parts
+
+
+def _risen(share: float, warmup: float) -> float:
+    """Return how much of a warm-up over `warmup` of the steps is over after `share` of them."""
+    return min(1.0, share / warmup) if warmup else 1.0
 
 
 def _wide_prior(config: RunConfig) -> bool:

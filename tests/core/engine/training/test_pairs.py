@@ -50,6 +50,7 @@ OTHERS: dict[str, list[Any]] = {
     "train.pixel_share": [0.01],
     "train.content_warmup": [1.0],
     "train.rotation_start": [0.3],
+    "train.rotation_warmup": [0.1],
     "train.optimizer": ["muon"],
 }
 CELLS = {"train.sampler": "cells", "train.samples": 3}

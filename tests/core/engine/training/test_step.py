@@ -278,10 +278,10 @@ def test_a_step_climbs_by_the_narrowed_prior_and_tells_the_elbo_of_the_whole_one
     assert float(more.sum()) > 1.0
 
 
-def test_the_prior_on_rotation_is_whole_when_content_has_its_weight() -> None:
+def test_a_normal_prior_on_rotation_widens_by_the_same_factor_in_each_step() -> None:
     def weights(*settings: str) -> list[float]:
         config = RunConfig().changed(
-            ["train.content_warmup=0.5", "train.rotation_start=0.5", "train.epochs=1", *settings]
+            ["train.rotation_warmup=0.5", "train.rotation_start=0.5", "train.epochs=1", *settings]
         )
         trainer = SimpleNamespace(config=config, step=0, steps_per_epoch=100, lr_factor=1.0)
         found = []
@@ -289,7 +289,9 @@ def test_the_prior_on_rotation_is_whole_when_content_has_its_weight() -> None:
             found.append(TrainerState.schedule(trainer).rotation_weight)
         return found
 
-    assert weights("model.rotation_prior=normal") == pytest.approx([4.0, 2.5, 1.0, 1.0])
+    assert weights("model.rotation_prior=normal") == pytest.approx([4.0, 2.0, 1.0, 1.0])
+    at_once = ("model.rotation_prior=normal", "train.rotation_warmup=0")
+    assert weights(*at_once) == [1.0, 1.0, 1.0, 1.0]
     upright = ("model.rotation_prior=normal", "model.rotation_prior_std_rad=0.3")
     assert weights(*upright) == [1.0, 1.0, 1.0, 1.0]  # half a turn costs 55 nats as it is
     assert weights() == [1.0, 1.0, 1.0, 1.0]  # a uniform prior has nothing to narrow
