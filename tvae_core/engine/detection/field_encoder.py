@@ -187,8 +187,9 @@ class FieldEncoder:
             shift = at.shift_mean
         shift = shift + shift.new_tensor([self._off_px, -self._off_px])
         attention = logits.logsumexp(-1) - self.empty
-        angle = wrap(at.angle_mean + turn)
-        return Looks(attention, at.z_mean, angle, self.model.placed(angle, shift, at.z_mean))
+        angle, z = wrap(at.angle_mean + turn), at.z_mean
+        place = self.model.placed(angle, shift, z)
+        return Looks(attention, z, self.model.turned(angle, z), place)
 
     def _features(self, windows: Tensor) -> Tensor:
         """Return features (n, 1, R, K) of windows (n, C, k, k)."""

@@ -31,6 +31,7 @@ _CENTRE = "centre_px"  # absent in models of earlier versions
 _ORIGINS: dict[OriginKind, str] = {
     k: f"origin_of_each_{k}" for k in get_args(OriginKind)
 }  # likewise
+_ZERO = "angle_of_each_content"  # likewise
 _DESCRIPTION = "target-vae"
 
 
@@ -148,6 +149,8 @@ def model_bytes(model: TargetVae) -> bytes:
     if model.origin_weights is not None:
         name = _ORIGINS[model.origin_kind]
         tensors[name] = model.origin_weights.detach().cpu().contiguous()
+    if model.zero_weights is not None:
+        tensors[_ZERO] = model.zero_weights.detach().cpu().contiguous()
     description = {
         "model": model.model.model_dump(),
         "side": model.side,
@@ -197,13 +200,15 @@ def _check_parts(found: set[str], known: set[str], where: object) -> None:
 
 
 def _take_places(model: TargetVae, tensors: dict[str, Tensor]) -> None:
-    """Move what tells where the model's objects have their origins from the tensors into it."""
+    """Move what tells how the model's objects stand in its frame from the tensors into it."""
     if _CENTRE in tensors:
         model.centre_px = _of_shape(tensors.pop(_CENTRE), _CENTRE, (2,))
     for kind, name in _ORIGINS.items():
         if name in tensors:
             shape = (2, 1 + (2 if kind == "centroid" else model.model.z_dim))
             model.set_origin(Origin(kind, _of_shape(tensors.pop(name), name, shape)))
+    if _ZERO in tensors:
+        model.set_zero(_of_shape(tensors.pop(_ZERO), _ZERO, (1 + model.model.z_dim,)))
 
 
 def _of_shape(tensor: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:

@@ -50,7 +50,7 @@ def drawn_centroids_px(
         Which pixels the model was trained on: what it draws elsewhere means nothing.
     z : (n, D)
     """
-    points, known, rim = _coarse_grid(inside)
+    points, known, rim = coarse_grid(inside, _GRID)
     with torch.autocast(z.device.type, enabled=False):
         nowhere = points.new_zeros(1, 2)
         branch = generator.coordinate_branch(points, nowhere[:, 0], nowhere)
@@ -62,10 +62,13 @@ def drawn_centroids_px(
         return torch.cat(found)
 
 
-def _coarse_grid(inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return points (P, 2) px over the image, which of them count, and which are background."""
+def coarse_grid(inside: Tensor, points_a_side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return points (P, 2) px over the image, which of them count, and which are background.
+
+    `inside` (H, W) bool are the pixels that are compared.
+    """
     side = len(inside)
-    grid = pixel_grid_px(_GRID, _GRID) * (side / _GRID)
+    grid = pixel_grid_px(points_a_side, points_a_side) * (side / points_a_side)
     points = torch.tensor(grid, dtype=torch.float32, device=inside.device)
     middle = (side - 1) / 2
     row, column = ((middle + along).round().long() for along in (-points[:, 1], points[:, 0]))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tvae_core.config import ModelConfig
 from tvae_core.engine.model.ctf import check_ctf_given, seen_through_ctf
-from tvae_core.engine.model.encoder import Encoder, turn
+from tvae_core.engine.model.encoder import Encoder, turn, wrap
 from tvae_core.engine.model.generator import Generator
 from tvae_core.engine.model.likelihood import log_likelihood
 from tvae_core.engine.model.origin import Origin, OriginKind, drawn_centroids_px
@@ -64,6 +64,7 @@ class TargetVae(nn.Module):
     compared: Tensor
     centre_px: Tensor | None
     origin_weights: Tensor | None
+    zero_weights: Tensor | None
 
     def __init__(
         self,
@@ -91,6 +92,7 @@ class TargetVae(nn.Module):
         self.register_buffer("centre_px", None, persistent=False)  # once it is learned
         self.register_buffer("origin_weights", None, persistent=False)  # and where it differs
         self.origin_kind: OriginKind = "content"
+        self.register_buffer("zero_weights", None, persistent=False)  # where contents are turned
 
     def make_grid(self) -> ShiftGrid:
         """Return the shift cells; this and the next three are where another system differs."""
@@ -139,10 +141,26 @@ class TargetVae(nn.Module):
             flat = drawn_centroids_px(self.generator, self.model, self.inside, flat)
         return (constant + flat @ matrix.T).view(*z.shape[:-1], 2)
 
-    def of_frame(self, z: Tensor, angle_rad: Tensor, shift_px: Tensor) -> Tensor:
-        """Return where the frame lies, (..., 2), of which the object's origin is at `shift_px`."""
-        origin = self.origin_px(z)
-        return shift_px if origin is None else shift_px - turn(origin, angle_rad)
+    def turned(self, angle_rad: Tensor, z: Tensor) -> Tensor:
+        """Return the angles (...) of objects of content z (..., D) where the frame has these."""
+        zero = self.zero_rad(z)
+        return angle_rad if zero is None else wrap(angle_rad + zero)
+
+    def zero_rad(self, z: Tensor) -> Tensor | None:
+        """Return how far objects of content z (..., D) stand turned in the model's frame, (...).
+
+        None where they stand as it does whatever the content (`engine/training/zero_angle.py`).
+        """
+        if self.zero_weights is None:
+            return None
+        weights = self.zero_weights
+        return weights[0] + (z.to(weights.dtype) * weights[1:]).sum(-1)
+
+    def of_frame(self, z: Tensor, angle_rad: Tensor, shift_px: Tensor) -> tuple[Tensor, Tensor]:
+        """Return angle (...) and place (..., 2) of the frame of objects at these poses."""
+        zero, origin = self.zero_rad(z), self.origin_px(z)
+        angle = angle_rad if zero is None else wrap(angle_rad - zero)
+        return angle, shift_px if origin is None else shift_px - turn(origin, angle)
 
     def move_centre(self, by_px: Tensor) -> None:
         """Let the point `by_px` (2,) of the frame be its middle; nothing else changes.
@@ -153,12 +171,21 @@ class TargetVae(nn.Module):
         self.generator.phases.add_(self.generator.frequencies @ by_px)
         self.centre_px = by_px if self.centre_px is None else self.centre_px + by_px
 
+    def set_zero(self, weights: Tensor) -> None:
+        """Let angles be of objects that stand turned by `weights` (1 + D) of 1 and z; see there."""
+        self.zero_weights = weights
+
     def set_origin(self, origin: Origin) -> None:
         """Let shifts be of an origin of each content; nothing else changes.
 
         Objects are placed by it (`placed`) and drawn about it (`draw`).
         """
         self.origin_kind, self.origin_weights = origin.kind, origin.weights
+
+    @property
+    def stands_alike(self) -> bool:
+        """Whether objects of every content stand in the model's frame as it does itself."""
+        return self.origin_weights is None and self.zero_weights is None
 
     @property
     def prior(self) -> Prior:
@@ -188,9 +215,9 @@ class TargetVae(nn.Module):
     ) -> Tensor:
         """Return raw outputs (B, P, C) of z (B, D) at poses, of all pixels or those of `pixels`.
 
-        `shift_px` (B, 2) is where the origins of the objects lie.
+        The poses are those of the objects: `shift_px` (B, 2) is where their origins lie.
         """
-        shift_px = self.of_frame(z, angle_rad, shift_px)
+        angle_rad, shift_px = self.of_frame(z, angle_rad, shift_px)
         if pixels is None and self.points_px.device.type == "cpu":
             x = self.points_px[: self.side, 0]
             y = self.points_px[:: self.side, 1]

@@ -32,6 +32,7 @@ from tvae_core.engine.training.origins import (
     fitted,
     tried,
 )
+from tvae_core.engine.training.zero_angle import zero_angle
 from tvae_core.engine.using.inference import infer
 
 _TURNED = 0.02  # 1 - |mean of exp(i theta)|: with less, all stand alike and no point is told
@@ -50,13 +51,15 @@ def centre(model: TargetVae, sample: Batch, check: Callable[[], None] = lambda: 
     """
     if isinstance(model.generator, PlainGenerator):
         return
-    model.origin_weights = None
+    model.origin_weights = model.zero_weights = None
     first, z = _seen(model, sample.images, check)
     if (by := least_moved_px(first.angle_rad, first.shift_px)).any():
         _move(model, by)
         if len(z) >= _FEWEST:
             first = Poses(first.angle_rad, first.places(by))
             _place_origins(model, sample.images, first, z, check)
+    if len(z) >= _FEWEST and _turned(first.angle_rad) >= _TURNED_FOR_EACH:
+        _place_zero(model, z, check)
 
 
 def _place_origins(
@@ -91,6 +94,15 @@ def _set_origin(model: TargetVae, looks: Looks, z: Values, moved_z: Values) -> N
     if (kind := best(families, one_point)) is not None:
         weights = fitted(looks, features[kind], families[kind].ridge)[1]
         model.set_origin(Origin(kind, _like(model, scaled[kind].unscaled(weights))))
+
+
+def _place_zero(model: TargetVae, z: Values, check: Callable[[], None]) -> None:
+    """Let angles be of what stays still in the objects, unless a prior says where zero is."""
+    used = z.std(0) > _USED_STD
+    if model.model.rotation_prior == "uniform" and used.any():
+        weights = zero_angle(model, z, used, check)
+        if weights is not None:
+            model.set_zero(_like(model, weights))
 
 
 class _Scale:

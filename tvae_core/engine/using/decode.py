@@ -85,11 +85,10 @@ class Decoder:
         count, size = len(points), side or self.side
         angles = np.broadcast_to(np.asarray(angle_rad, np.float32), (count,))
         shifts = np.broadcast_to(np.asarray(shift_px, np.float32), (count, 2))
-        own_origins = self.model.origin_weights is not None
-        at_rest = not (own_origins or angles.any() or shifts.any())
+        at_rest = self.model.stands_alike and not (angles.any() or shifts.any())
         branch = self._branch(size) if at_rest else None
-        z, angle = self._tensor(points), self._tensor(angles)
-        shift = self.model.of_frame(z, angle, self._tensor(shifts))
+        z = self._tensor(points)
+        angle, shift = self.model.of_frame(z, self._tensor(angles), self._tensor(shifts))
         generator = self.model.generator
         axis = self._axis(size)
         contents = generator.content_layer(z)

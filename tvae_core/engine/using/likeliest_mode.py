@@ -61,7 +61,7 @@ def likeliest_mode(model: TargetVae, features: Tensor, log_q: Tensor) -> dict[st
     return {
         "z_mean": z,
         "z_std": z_std,
-        "angle_rad": mean_angle,
+        "angle_rad": model.turned(mean_angle, z),
         "angle_std_rad": angle_std[:, 0],
         "shift_px": model.placed(mean_angle, mean_shift, z),
         "shift_std_px": shift_std,

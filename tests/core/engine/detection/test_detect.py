@@ -22,6 +22,7 @@ from tvae_core.engine.detection.detect import (
 )
 from tvae_core.engine.detection.explain_away import Explainer, Scale, levelled
 from tvae_core.engine.detection.field_encoder import FieldEncoder, Looks
+from tvae_core.engine.model.origin import Origin
 from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.using.inference import infer
 from tvae_core.errors import Cancelled
@@ -150,6 +151,22 @@ def test_the_field_encoder_says_what_the_posterior_says(side: int, pitch: int, m
         if seen is looks.angle_rad:
             away = torch.remainder(away + torch.pi, 2 * torch.pi) - torch.pi
         assert away.abs().max() < 1e-3  # products in another order, float32
+
+
+def test_what_is_seen_is_drawn_there_whatever_origin_and_zero_its_content_has() -> None:
+    values, places = blob_images(1, side=40)[0], np.array([[12, 20], [25, 14]])
+    drawn = []
+    for own in (False, True):
+        model = small_model().eval()
+        if own:
+            model.set_origin(Origin("content", torch.tensor([[0.5, 1.1, -0.4], [-0.3, 0.2, 0.9]])))
+            model.set_zero(torch.tensor([0.4, -0.3, 0.2]))
+        looks = FieldEncoder(model).look(values, places, 2)
+        poses = (looks.z.flatten(0, 1), looks.angle_rad.flatten(), looks.shift_px.flatten(0, 1))
+        drawn.append((model.draw(*poses), looks.angle_rad))
+    (plain, angle), (own_drawn, own_angle) = drawn
+    torch.testing.assert_close(own_drawn, plain, rtol=0, atol=1e-4)
+    assert (own_angle - angle).abs().min() > 1e-3
 
 
 def test_only_what_changed_is_looked_at_again(model: TargetVae) -> None:

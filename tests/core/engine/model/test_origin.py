@@ -1,4 +1,4 @@
-"""An origin of each content: the same pixels come of the same image, and it goes with the model."""
+"""Origin and angle zero of each content: the same pixels come of the same image; models keep them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.core.engine.model.models import SIDE, blob_images, small_model
 from tests.core.engine.model.test_baselines import compared
 from tvae_core.config import ModelConfig
 from tvae_core.engine.model.checkpoint import model_bytes, model_from_bytes
-from tvae_core.engine.model.encoder import turn
+from tvae_core.engine.model.encoder import turn, wrap
 from tvae_core.engine.model.likelihood import expected_pixels
 from tvae_core.engine.model.noise import Noise
 from tvae_core.engine.model.origin import Origin, OriginKind, drawn_centroids_px
@@ -28,6 +28,7 @@ Z = torch.tensor([[0.3, -0.8], [1.0, 0.2], [-1.2, 0.7]])
 ANGLE = torch.tensor([0.0, 0.7, -2.0])
 SHIFT = torch.tensor([[0.0, 0.0], [1.0, 2.0], [-3, 0.5]])
 WEIGHTS = torch.tensor([[0.5, 1.1, -0.4], [-0.3, 0.2, 0.9]])
+ZERO = torch.tensor([0.4, -0.3, 0.2])
 KINDS: list[OriginKind] = ["content", "centroid"]
 
 
@@ -40,6 +41,13 @@ def with_origin(model: TargetVae, origin: Origin) -> TargetVae:
     """Return the same model with origins of each content."""
     again = model_from_bytes(model_bytes(model))
     again.set_origin(origin)
+    return again
+
+
+def with_zero(model: TargetVae) -> TargetVae:
+    """Return the same model with angles of what each content stands turned by."""
+    again = model_from_bytes(model_bytes(model))
+    again.set_zero(ZERO)
     return again
 
 
@@ -63,6 +71,40 @@ def test_nothing_but_the_meaning_of_the_shift_changes(origin: Origin, system: st
     assert there.std(0).min() > 1e-3
     moved = after.shift_px - before.shift_px
     torch.testing.assert_close(moved, turn(there, before.angle_rad), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("system", ["target-vae", "spatial-vae"])
+def test_nothing_but_the_meaning_of_the_angle_changes(origin: Origin, system: str) -> None:
+    model = (small_model() if system == "target-vae" else compared(system)).eval()
+    model.set_origin(origin)
+    images, other = blob_images(6), with_zero(model)
+    before, after = infer(model, images), infer(other, images)
+    torch.testing.assert_close(after.elbo, before.elbo, rtol=1e-5, atol=0)
+    torch.testing.assert_close(after.reconstruction, before.reconstruction, rtol=0, atol=1e-5)
+    assert torch.equal(after.z_mean, before.z_mean)
+    assert torch.equal(after.shift_px, before.shift_px)
+    by = ZERO[0] + before.z_mean @ ZERO[1:]
+    assert by.std() > 1e-3
+    wrapped = wrap(after.angle_rad - before.angle_rad - by)
+    torch.testing.assert_close(wrapped, torch.zeros(6), rtol=0, atol=1e-5)
+    assert after.angle_rad.abs().max() <= torch.pi
+
+
+def test_every_door_of_drawing_turns_by_the_zero(origin: Origin) -> None:
+    model = with_origin(small_model().eval(), origin)
+    other = with_zero(model)
+    frame = ANGLE - ZERO[0] - Z @ ZERO[1:]
+    with torch.no_grad():
+        expected = model.draw(Z, frame, SHIFT)
+        torch.testing.assert_close(other.draw(Z, ANGLE, SHIFT), expected, rtol=0, atol=1e-4)
+    posed = Decoder(model).decode(Z.numpy(), frame.numpy(), SHIFT.numpy())
+    decoder = Decoder(other)
+    again = decoder.decode(Z.numpy(), ANGLE.numpy(), SHIFT.numpy())
+    np.testing.assert_allclose(again, posed, atol=1e-5)
+    at_rest = Decoder(model).decode(Z.numpy(), (frame - ANGLE).numpy(), side=2 * SIDE)
+    np.testing.assert_allclose(decoder.decode(Z.numpy(), side=2 * SIDE), at_rest, atol=1e-5)
+    kept = model_from_bytes(model_bytes(other))
+    assert torch.equal(kept.draw(Z, ANGLE, SHIFT), other.draw(Z, ANGLE, SHIFT))
 
 
 def test_a_sample_of_the_posterior_is_drawn_where_it_was(origin: Origin) -> None:
@@ -118,6 +160,7 @@ def test_it_is_kept_with_the_model(origin: Origin) -> None:
         ("origin_of_each_content", torch.zeros(2, 4)),
         ("origin_of_each_content", torch.zeros(3)),
         ("origin_of_each_centroid", torch.zeros(2, 2)),
+        ("angle_of_each_content", torch.zeros(2)),
     ],
 )
 def test_a_damaged_origin_is_refused(name: str, tensor: torch.Tensor) -> None:
