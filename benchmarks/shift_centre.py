@@ -1,4 +1,4 @@
-"""How well does the shift tell where an object lies, and what do origins add to it?
+"""How well do shift and angle tell how an object lies, and what do origins and zeros add to it?
 
     python benchmarks/shift_centre.py RUN [IMAGES] [--count 1500] [--known 1000]
 
@@ -6,7 +6,9 @@ RUN is a trained run of images with a truth beside them (`tvae synth`, `evidence
 file where it is not where the run has it. Of images that the run was not trained on, or that are
 not looked at for the origins: the correlation of the true shift with the shift that the model
 gives; with that of the point about which the shifts of `known` training images are smallest; with
-that of the origins which a run finds now at its end; and with the centroid of what is drawn.
+that of the origins which a run finds now at its end; and with the centroid of what is drawn. And
+how far the angle is from the true one, a constant taken off, as given and with the zero of each
+content that a run finds now.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from tvae_core.engine.model.encoder import turn
 from tvae_core.engine.model.origin import drawn_centroids_px
 from tvae_core.engine.training.centring import centre, least_moved_px
 from tvae_core.engine.using.inference import Inferred, infer
+from tvae_core.geometry import wrap_angle
 from tvae_core.runs.folder import RunFolder
 from tvae_core.runs.images import open_images_of_run, place_of_images
 from tvae_core.synthetic.write import read_truth
@@ -52,7 +55,8 @@ def main() -> None:
     wanted = np.stack([truth["shift_x_px"], truth["shift_y_px"]], 1)[asked]
     before = infer(model, test.images, 0.0)
     print("as the model gives it:", correlations(before.shift_px, wanted))
-    model.origin_weights = None  # of a run that has found them already
+    print("angle as the model gives it:", errors(before.angle_rad, truth["angle_rad"][asked]))
+    model.origin_weights = model.zero_weights = None  # of a run that has found them already
     plain = infer(model, test.images, 0.0)
     seen = infer(model, sample.images, 0.0)
     point = least_moved_px(seen.angle_rad.double().numpy(), seen.shift_px.double().numpy())
@@ -65,6 +69,8 @@ def main() -> None:
     after = infer(model, test.images, 0.0)
     family = "one point" if model.origin_weights is None else f"of each {model.origin_kind}"
     print(f"of origins, {family}:", correlations(after.shift_px, wanted), f"{seconds:.0f} CPU s")
+    zero = "none is set" if model.zero_weights is None else "of what stays still"
+    print(f"angle, {zero}:", errors(after.angle_rad, truth["angle_rad"][asked]))
 
 
 def _options() -> argparse.Namespace:
@@ -86,6 +92,13 @@ def correlations(found: torch.Tensor, true: Values) -> str:
     """Return the correlation along x and y."""
     values = found.double().numpy()
     return ", ".join(f"{np.corrcoef(values[:, i], true[:, i])[0, 1]:.3f}" for i in (0, 1))
+
+
+def errors(found: torch.Tensor, true: Values) -> str:
+    """Return the median error and the RMSE of angles, less the mean error."""
+    off = found.double().numpy() - true
+    off = np.degrees(np.abs(wrap_angle(off - np.angle(np.exp(1j * off).mean()))))
+    return f"median {np.median(off):.1f}, RMSE {np.sqrt((off**2).mean()):.1f} degrees"
 
 
 if __name__ == "__main__":

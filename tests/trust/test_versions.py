@@ -106,7 +106,7 @@ def test_a_newer_major_version_is_refused_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("kind", ["content", "centroid"])
+@pytest.mark.parametrize("kind", ["content", "centroid", "zero"])
 def test_a_model_with_an_origin_of_each_content_infers_and_draws_as_it_did(kind: str) -> None:
     """Written by the version that brought them in."""
     model = model_from_bytes((MODELS / f"{kind}.safetensors").read_bytes())

@@ -1,4 +1,4 @@
-"""Origin and angle zero of each content: the same pixels come of the same image; models keep them."""
+"""Origin and angle zero of each content: the same pixels of the same image; models keep them."""
 
 from __future__ import annotations
 
