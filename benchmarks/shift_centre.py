@@ -1,6 +1,6 @@
 """How well do shift and angle tell how an object lies, and what do origins and zeros add to it?
 
-    python benchmarks/shift_centre.py RUN [IMAGES] [--count 1500] [--known 1000]
+    python benchmarks/shift_centre.py RUN [IMAGES] [--count 1500] [--known 1000] [--picture PNG]
 
 RUN is a trained run of images with a truth beside them (`tvae synth`, `evidence.py`), IMAGES their
 file where it is not where the run has it. Of images that the run was not trained on, or that are
@@ -8,7 +8,8 @@ not looked at for the origins: the correlation of the true shift with the shift 
 gives; with that of the point about which the shifts of `known` training images are smallest; with
 that of the origins which a run finds now at its end; and with the centroid of what is drawn. And
 how far the angle is from the true one, a constant taken off, as given and with the zero of each
-content that a run finds now.
+content that a run finds now. The picture shows contents along the first principal component of z,
+drawn without zeros and with them, and on the right where they differ.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ import argparse
 import time
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tvae_core.engine.data import batch_of, split_images
+from tvae_core.engine.data import Batch, batch_of, split_images
 from tvae_core.engine.model.checkpoint import model_from_bytes
 from tvae_core.engine.model.encoder import turn
 from tvae_core.engine.model.origin import drawn_centroids_px
+from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.training.centring import centre, least_moved_px
+from tvae_core.engine.using.decode import Decoder
 from tvae_core.engine.using.inference import Inferred, infer
 from tvae_core.geometry import wrap_angle
 from tvae_core.runs.folder import RunFolder
@@ -40,22 +44,11 @@ def main() -> None:
     """Print the correlations."""
     given = _options()
     torch.set_num_threads(1)
-    run = RunFolder(given.run)
-    config, model = run.config(), model_from_bytes(run.model.read_bytes())
-    data = place_of_images(run, config.data, str(given.images or ""))
-    with open_images_of_run(run, data, config.model.ctf == "likelihood") as images:
-        parts = split_images(len(images), config.data, config.train.seed)
-        known = parts.train[:: -(-len(parts.train) // given.known)]
-        asked = parts.test
-        if len(asked) < _FEW_HELD_OUT:
-            asked = np.setdiff1d(np.arange(len(images)), known)
-        asked = asked[: given.count]
-        sample, test = batch_of(images, known), batch_of(images, asked)
-    truth = read_truth(Path(data.path).with_name("truth.csv"))
-    wanted = np.stack([truth["shift_x_px"], truth["shift_y_px"]], 1)[asked]
+    model = model_from_bytes(RunFolder(given.run).model.read_bytes())
+    sample, test, wanted, angle = _read(given)
     before = infer(model, test.images, 0.0)
     print("as the model gives it:", correlations(before.shift_px, wanted))
-    print("angle as the model gives it:", errors(before.angle_rad, truth["angle_rad"][asked]))
+    print("angle as the model gives it:", errors(before.angle_rad, angle))
     model.origin_weights = model.zero_weights = None  # of a run that has found them already
     plain = infer(model, test.images, 0.0)
     seen = infer(model, sample.images, 0.0)
@@ -70,7 +63,27 @@ def main() -> None:
     family = "one point" if model.origin_weights is None else f"of each {model.origin_kind}"
     print(f"of origins, {family}:", correlations(after.shift_px, wanted), f"{seconds:.0f} CPU s")
     zero = "none is set" if model.zero_weights is None else "of what stays still"
-    print(f"angle, {zero}:", errors(after.angle_rad, truth["angle_rad"][asked]))
+    print(f"angle, {zero}:", errors(after.angle_rad, angle))
+    if given.picture:
+        save_picture(model, after.z_mean.double().numpy(), given.picture)
+
+
+def _read(given: argparse.Namespace) -> tuple[Batch, Batch, Values, Values]:
+    """Return images that are looked at, images that are asked, and their shifts and angles."""
+    run = RunFolder(given.run)
+    config = run.config()
+    data = place_of_images(run, config.data, str(given.images or ""))
+    with open_images_of_run(run, data, config.model.ctf == "likelihood") as images:
+        parts = split_images(len(images), config.data, config.train.seed)
+        known = parts.train[:: -(-len(parts.train) // given.known)]
+        asked = parts.test
+        if len(asked) < _FEW_HELD_OUT:
+            asked = np.setdiff1d(np.arange(len(images)), known)
+        asked = asked[: given.count]
+        sample, test = batch_of(images, known), batch_of(images, asked)
+    truth = read_truth(Path(data.path).with_name("truth.csv"))
+    wanted = np.stack([truth["shift_x_px"], truth["shift_y_px"]], 1)[asked]
+    return sample, test, wanted, truth["angle_rad"][asked]
 
 
 def _options() -> argparse.Namespace:
@@ -79,7 +92,27 @@ def _options() -> argparse.Namespace:
     parser.add_argument("images", type=Path, nargs="?")
     parser.add_argument("--count", type=int, default=1500, help="images asked")
     parser.add_argument("--known", type=int, default=1000, help="training images looked at")
+    parser.add_argument("--picture", type=Path)
     return parser.parse_args()
+
+
+def save_picture(model: TargetVae, z: Values, path: Path) -> None:
+    """Draw contents along the first principal component, without the zeros and with them."""
+    along = np.linalg.svd(z - z.mean(0), full_matrices=False)[2][0]
+    steps = np.linspace(-1.8, 1.8, 7)[:, None] * (z @ along).std()
+    contents = (z.mean(0) + steps * along).astype(np.float32)
+    drawn, weights = [Decoder(model).decode(contents, side=96)], model.zero_weights
+    model.zero_weights = None
+    drawn.insert(0, Decoder(model).decode(contents, side=96))
+    model.zero_weights = weights
+    figure, axes = plt.subplots(2, 8, figsize=(12, 3.1), layout="constrained")
+    for row, pictures in zip(axes, drawn, strict=True):
+        for axis, picture in zip(row, pictures, strict=False):
+            axis.imshow(picture, cmap="gray")
+        row[-1].imshow(pictures.std(0), cmap="magma", vmin=0, vmax=drawn[1].std(0).max())
+    for axis in axes.flat:
+        axis.set_axis_off()
+    figure.savefig(path, dpi=80)
 
 
 def moved(found: Inferred, origin_px: Values | torch.Tensor) -> torch.Tensor:
