@@ -25,7 +25,8 @@ from tvae_core.engine.model.target_vae import TargetVae
 
 Values = NDArray[np.float64]
 
-_CONTENTS = 100
+_CONTENTS, _AT_ONCE = 100, 25
+_GRID = 24  # points along a side, on which pictures are drawn
 _STEP, _TURN_RAD = 0.1, 0.03  # of which differences are taken
 _POWERS = (2.0, 1.0, 0.5)  # one after the other: the sum of roots has several minima
 _ROUNDS = 40
@@ -103,14 +104,16 @@ def drawn_changes(
     model: TargetVae, z: Values, used: NDArray[np.integer], check: Callable[[], None]
 ) -> tuple[Values, Values]:
     """Return `steps` and `change` of `least_motion` of what a model draws of contents (n, D)."""
-    points, known, _ = coarse_grid(model.inside, 24)
+    points, known, _ = coarse_grid(model.inside, _GRID)
     points = points[known & (points.norm(dim=1) <= model.side / 2)]
 
     def pictures(z: Values, angle_rad: float = 0.0) -> Values:
-        check()
-        content = torch.from_numpy(z).to(points.device, points.dtype)
-        drawn = _drawn(model, points, content, angle_rad).double().cpu().numpy()
-        return np.asarray(drawn - np.median(drawn, 1, keepdims=True))
+        drawn = []
+        for part in torch.split(torch.from_numpy(z).to(points.device, points.dtype), _AT_ONCE):
+            check()
+            drawn.append(_drawn(model, points, part, angle_rad))
+        found = torch.cat(drawn).double().cpu().numpy()
+        return np.asarray(found - np.median(found, 1, keepdims=True))
 
     here = pictures(z)
     turn = (pictures(z, _TURN_RAD) - pictures(z, -_TURN_RAD)) / (2 * _TURN_RAD)
