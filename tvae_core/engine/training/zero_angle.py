@@ -41,10 +41,13 @@ def zero_angle(
     """Return the weights (1 + D) of 1 and z with which what is drawn of contents changes least.
 
     `used` (D,) are the dimensions that say something; `check` is called now and then, and may
-    raise. None where the change is not surely less by it.
+    raise. None where the change is not surely less by it, or nothing is drawn.
     """
     some = z[:: -(-len(z) // _CONTENTS)]
-    steps, change = drawn_changes(model, some, np.flatnonzero(used), check)
+    with np.errstate(invalid="ignore"):  # infinities of a model that went astray
+        steps, change = drawn_changes(model, some, np.flatnonzero(used), check)
+        if not change.any() or not np.isfinite([steps.sum(), change.sum()]).all():
+            return None
     gain, weights = least_motion(steps, change)
     if not _sure(gain[0]) or gain[0].mean() < _LEAST_GAIN * gain[1].mean():
         return None

@@ -92,6 +92,15 @@ def test_where_the_body_stands_with_the_frame_nothing_is_set() -> None:
     assert zero_angle(drawing(Hinge((0.7, 0.0, 0.0))), contents(), USED, never) is None
 
 
+@pytest.mark.parametrize("drawn", [0.0, math.nan, math.inf])
+def test_a_model_that_draws_nothing_gets_none(drawn: float) -> None:
+    class Nothing(torch.nn.Module):
+        def forward(self, points: Tensor, z: Tensor, angle: Tensor, shift: Tensor) -> Tensor:
+            return points.new_full((len(z), len(points), 1), drawn)
+
+    assert zero_angle(drawing(Nothing()), contents(), USED, never) is None
+
+
 def test_dimensions_that_say_nothing_are_left_out() -> None:
     z = contents() * [1.0, 0.01]
     found = zero_angle(drawing(Hinge((0.0, -0.08, 0.5))), z, np.array([True, False]), never)
