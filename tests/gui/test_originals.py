@@ -55,6 +55,18 @@ def drawn(window: MainWindow, place: int) -> Any:
     )
 
 
+def first_drawn(window: MainWindow, place: int, qtbot: QtBot) -> Any:
+    """Return the first picture that is shown of an image; thumbnails, too, may take a moment."""
+    seen: list[Any] = []
+
+    def is_there() -> bool:
+        seen.append(drawn(window, place))
+        return bool(seen[-1].std() > 5)
+
+    qtbot.waitUntil(is_there)
+    return seen[-1]
+
+
 def painted(window: MainWindow, qtbot: QtBot) -> None:
     """Wait until the page is painted and all it asked for has come."""
     window.gallery_page.grid.viewport().repaint()
@@ -70,8 +82,7 @@ def test_thumbnails_come_at_once_and_originals_behind_them(
     gallery: MainWindow, images: Any, qtbot: QtBot, tmp_path: Path
 ) -> None:
     press(gallery, Key.Key_G, CTRL)
-    at_once = drawn(gallery, 3)
-    assert at_once.std() > 5  # a picture, before anything was read of the source
+    at_once = first_drawn(gallery, 3, qtbot)
     painted(gallery, qtbot)
     behind = drawn(gallery, 3)
     assert detail(behind) > 2 * detail(at_once)
@@ -89,7 +100,7 @@ def test_upright_originals_are_turned_as_their_thumbnails(
 ) -> None:
     press(gallery, Key.Key_G, CTRL)
     gallery.gallery_page.picture_box.textActivated.emit("upright")
-    at_once = drawn(gallery, 5)
+    at_once = first_drawn(gallery, 5, qtbot)
     painted(gallery, qtbot)
     behind = drawn(gallery, 5)
     assert detail(behind) > 1.2 * detail(at_once)
