@@ -101,10 +101,10 @@ def save_picture(model: TargetVae, z: Values, path: Path) -> None:
     along = np.linalg.svd(z - z.mean(0), full_matrices=False)[2][0]
     steps = np.linspace(-1.8, 1.8, 7)[:, None] * (z @ along).std()
     contents = (z.mean(0) + steps * along).astype(np.float32)
-    drawn, weights = [Decoder(model).decode(contents, side=96)], model.zero_weights
-    model.zero_weights = None
-    drawn.insert(0, Decoder(model).decode(contents, side=96))
-    model.zero_weights = weights
+    drawn, weights = [], model.zero_weights
+    for zero in (None, weights):
+        model.zero_weights = zero
+        drawn.append(Decoder(model).decode(contents, side=96))
     figure, axes = plt.subplots(2, 8, figsize=(12, 3.1), layout="constrained")
     for row, pictures in zip(axes, drawn, strict=True):
         for axis, picture in zip(row, pictures, strict=False):

@@ -172,7 +172,7 @@ class TargetVae(nn.Module):
         self.centre_px = by_px if self.centre_px is None else self.centre_px + by_px
 
     def set_zero(self, weights: Tensor) -> None:
-        """Let angles be of objects that stand turned by `weights` (1 + D) of 1 and z; see there."""
+        """Let angles be of the objects, which stand turned by w0 + w . z: `weights` (1 + D)."""
         self.zero_weights = weights
 
     def set_origin(self, origin: Origin) -> None:

@@ -22,8 +22,7 @@ from torch import Tensor
 from tvae_core.engine.model.likelihood import expected_pixels
 from tvae_core.engine.model.origin import coarse_grid
 from tvae_core.engine.model.target_vae import TargetVae
-
-Values = NDArray[np.float64]
+from tvae_core.engine.training.origins import Values
 
 _CONTENTS, _AT_ONCE = 100, 25
 _GRID = 24  # points along a side, on which pictures are drawn
@@ -31,8 +30,8 @@ _STEP, _TURN_RAD = 0.1, 0.03  # of which differences are taken
 _POWERS = (2.0, 1.0, 0.5)  # one after the other: the sum of roots has several minima
 _ROUNDS = 40
 _FLOOR = 0.05  # of the change that a pixel has on average: less is stillness
-_SURE_SIGMA = 3.0
 _LEAST_GAIN = 0.005
+_NEARLY_EVERY = 0.8  # contents: with fewer, no part stays still in all of them
 
 
 def zero_angle(
@@ -41,15 +40,16 @@ def zero_angle(
     """Return the weights (1 + D) of 1 and z with which what is drawn of contents changes least.
 
     `used` (D,) are the dimensions that say something; `check` is called now and then, and may
-    raise. None where the change is not surely less by it, or nothing is drawn.
+    raise. None where the change is not less by it in nearly every content, or nothing is drawn.
     """
     some = z[:: -(-len(z) // _CONTENTS)]
     with np.errstate(invalid="ignore"):  # infinities of a model that went astray
         steps, change = drawn_changes(model, some, np.flatnonzero(used), check)
         if not change.any() or not np.isfinite([steps.sum(), change.sum()]).all():
             return None
-    gain, weights = least_motion(steps, change)
-    if not _sure(gain[0]) or gain[0].mean() < _LEAST_GAIN * gain[1].mean():
+    weights, now, before = least_motion(steps, change)
+    gain = before - now
+    if (gain > 0).mean() < _NEARLY_EVERY or gain.mean() < _LEAST_GAIN * before.mean():
         return None
     whole = np.zeros(1 + z.shape[1])
     whole[1:][used] = weights
@@ -57,8 +57,8 @@ def zero_angle(
     return whole
 
 
-def least_motion(steps: Values, change: Values) -> tuple[tuple[Values, Values], Values]:
-    """Return by how much less pictures change, of what they would, (n,) both; and the weights (K,).
+def least_motion(steps: Values, change: Values) -> tuple[Values, Values, Values]:
+    """Return the weights w (K,), and how much each picture changes with them and without, (n,).
 
     Parameters
     ----------
@@ -69,18 +69,17 @@ def least_motion(steps: Values, change: Values) -> tuple[tuple[Values, Values], 
 
     Notes
     -----
-    The change that is left is d(z) + turn w + brightness b, one w and one b for all contents; its
-    length over the K dimensions is what counts at a pixel, to the power of 1/2. Turning the picture
-    against w . dz takes a turn by w . dz off it.
+    What is left of a change is change - turn w - brightness b, one w and one b for all contents;
+    its length over the K dimensions is what counts at a pixel, to the power of 1/2.
     """
-    turned, still = (_least(some, change) for some in (steps, steps[..., 1:]))
-    left, before = (_cost(s, change, found).mean(1) for s, found in
-                    ((steps, turned), (steps[..., 1:], still)))  # fmt: skip
-    return (before - left, before), -turned[0]
+    explained = _explained(steps, change)
+    brightness = steps[..., 1:]
+    now = _cost(steps, change, explained)
+    return explained[0], now, _cost(brightness, change, _explained(brightness, change))
 
 
-def _least(steps: Values, change: Values) -> Values:
-    """Return what of the steps, (S, K), taken to the change makes it least."""
+def _explained(steps: Values, change: Values) -> Values:
+    """Return how much of each step, (S, K), is to be taken off the change to leave the least."""
     found = np.zeros((steps.shape[2], change.shape[2]))
     weight = np.ones(change.shape[:2])
     for power in _POWERS:
@@ -90,17 +89,18 @@ def _least(steps: Values, change: Values) -> Values:
                 weight = (squares + _FLOOR**2 * squares.mean()) ** (power / 2 - 1)
             own = np.einsum("np,npa,npb->ab", weight, steps, steps)
             to = np.einsum("np,npa,npk->ak", weight, steps, change)
-            found = -np.linalg.lstsq(own, to, rcond=None)[0]
+            found = np.linalg.lstsq(own, to, rcond=None)[0]
     return found
 
 
 def _left(steps: Values, change: Values, found: Values) -> Values:
     """Return the squared length of what is left of the change at each pixel, (n, P)."""
-    return np.asarray(((change + steps @ found) ** 2).sum(2))
+    return np.asarray(((change - steps @ found) ** 2).sum(2))
 
 
 def _cost(steps: Values, change: Values, found: Values) -> Values:
-    return np.asarray(_left(steps, change, found) ** (_POWERS[-1] / 2))
+    """Return how much each picture changes, (n,)."""
+    return np.asarray((_left(steps, change, found) ** (_POWERS[-1] / 2)).mean(1))
 
 
 def drawn_changes(
@@ -133,7 +133,3 @@ def _drawn(model: TargetVae, points: Tensor, z: Tensor, angle_rad: float) -> Ten
         angle, place = model.of_frame(z, angle, nowhere)
         raw = model.generator(points, z, angle, place)
     return expected_pixels(raw, model.model).mean(2)
-
-
-def _sure(gain: Values) -> bool:
-    return bool(gain.mean() > _SURE_SIGMA * max(gain.std() / len(gain) ** 0.5, 1e-12))
