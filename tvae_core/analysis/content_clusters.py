@@ -1,7 +1,8 @@
 """Clusters of contents: the method people get unless they ask for another, and how many there are.
 
-`umap-ward` clusters a UMAP of the active dimensions of z, made to part groups, by Ward's method:
-of what was compared it comes nearest to the classes people mean (docs/results/clusterers.md).
+`umap-ward` clusters a UMAP of the active dimensions of z, made to part groups, by Ward's method,
+with more pieces than are wanted, joined where no valley lies between them (`ward_valleys`): of what
+was compared it comes nearest to the classes people mean (docs/results/clusterers.md).
 `auto` is `umap-ward` where it can be computed, otherwise Ward on the active dimensions.
 """
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from tvae_core.analysis.cluster_count import FEWEST, Proposal, proposed
 from tvae_core.analysis.cluster_space import active_dimensions, parted
 from tvae_core.analysis.clustering import METHODS, NOISE, Clustering, cluster, relabel_by_size
+from tvae_core.analysis.ward_valleys import ward_by_valleys
 from tvae_core.errors import Cancelled, ConfigError
 from tvae_core.progress import Cancel, Share
 
@@ -92,7 +94,8 @@ def cluster_places(
 ) -> Clustering:
     """Cluster places (N, D) by one of `METHODS`, or `auto`, which is Ward; see `cluster_contents`.
 
-    `contents` (N, E): what the places were made of, see `cluster_count.proposed`.
+    `contents` (N, E): what the places were made of, where Ward is helped by the valleys between
+    them (`ward_valleys`, `cluster_count.proposed`).
 
     Raises
     ------
@@ -104,13 +107,20 @@ def cluster_places(
         raise ConfigError(what, todo="leave out the plane, or use ward on it")
     method = "ward" if method == AUTO else method
     if count is not None or method == "hdbscan":
-        return cluster(method, values, count or 1, seed)
+        return _cut(method, values, count or 1, seed, contents)
     if len(values) < FEWEST:
         what = f"the number of clusters cannot be proposed for {len(values)} images"
         raise ConfigError(what, todo="give it with --count")
     proposal = proposed(values, contents, seed)
-    found = replace(cluster(method, values, proposal.count, seed), proposal=proposal)
+    found = replace(_cut(method, values, proposal.count, seed, contents), proposal=proposal)
     return found if proposal.count > 1 else _noted(found, _CONTINUOUS)
+
+
+def _cut(method: str, values: Array, count: int, seed: int, contents: Array | None) -> Clustering:
+    """Return so many clusters, joined by the valleys between the contents where there are any."""
+    if contents is None:
+        return cluster(method, values, count, seed)
+    return Clustering(relabel_by_size(ward_by_valleys(values, contents, count, seed)), method)
 
 
 def _why_not_parted(values: Array, count: int | None) -> str:

@@ -19,7 +19,7 @@ def strips(images: int = 450) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Long thin groups side by side, which Ward alone cuts across; and a dimension of noise."""
     rng = np.random.default_rng(0)
     truth = np.arange(images) % STRIPS
-    z = np.stack([rng.uniform(-6, 6, images), 1.5 * truth, np.zeros(images)], 1)
+    z = np.stack([rng.uniform(-2, 2, images), truth, np.zeros(images)], 1)
     z[:, :2] += rng.normal(size=(images, 2)) * 0.1
     z[:, 2] = rng.normal(size=images) * 3
     std = np.broadcast_to([0.1, 0.1, 0.99], z.shape)
