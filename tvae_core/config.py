@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -224,6 +225,12 @@ class ModelConfig(_Section):
     shift_limit_sigmas: float = _field(
         4.0, "Skip shift cells beyond this many deviations of the prior; 0 computes all", ge=0
     )
+
+    @property
+    def turned_at_most_rad(self) -> float:
+        """How far an object may lie turned: two deviations of a normal prior, else half a turn."""
+        normal = self.rotation_prior == "normal"
+        return min(math.pi, 2 * self.rotation_prior_std_rad) if normal else math.pi
 
     @property
     def rotation_cells(self) -> int:

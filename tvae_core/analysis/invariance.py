@@ -75,8 +75,19 @@ class Measure:
     shift_median_px: float
 
 
+def turns_within(most_rad: float, share: Array) -> Array:
+    """Return turns of at most `most_rad` either way, at shares 0 to 1 of all of them."""
+    return 2 * most_rad * share - (most_rad if most_rad < np.pi else 0.0)
+
+
 def make_trials(
-    images: int, rotations: int, reach_px: float, turns: int = 24, shifts: int = 8, seed: int = 0
+    images: int,
+    rotations: int,
+    reach_px: float,
+    turns: int = 24,
+    shifts: int = 8,
+    seed: int = 0,
+    most_rad: float = np.pi,
 ) -> Trials:
     """Return trials for `images` images: turns of any angle, turns on C_R, shifts, and two checks.
 
@@ -88,10 +99,13 @@ def make_trials(
         The largest shift; shifts are uniform over the disc, so nearly none is whole pixels.
     turns : int
         Angles an image, one at random in each of as many equal parts of the circle.
+    most_rad : float
+        Turns of the circle that are left out are larger: no object of the images lies so.
     """
     rng = np.random.default_rng([seed, images])
-    angles = [(np.arange(turns) + rng.random((images, turns))) * TWO_PI / turns]
+    angles = [turns_within(most_rad, (np.arange(turns) + rng.random((images, turns))) / turns)]
     grid = group_angles(rotations)[1:]
+    grid = grid[np.abs(wrap_angle(grid)) <= most_rad]
     grid = (
         grid[np.unique(np.linspace(0, len(grid) - 1, _GRID_TURNS).astype(int))]
         if len(grid)
@@ -99,7 +113,7 @@ def make_trials(
     )
     angles.append(np.broadcast_to(grid, (images, len(grid))))
     angles.append(np.zeros((images, shifts)))
-    angles.append(rng.uniform(0, TWO_PI, (images, _BACK_TURNS)))
+    angles.append(turns_within(most_rad, rng.random((images, _BACK_TURNS))))
     angles.append(np.zeros((images, 1)))
     kinds = (TURNED, ON_GRID, SHIFTED, THERE_AND_BACK, WITH_CORNERS)
     kind = np.repeat(kinds, [a.shape[1] for a in angles])

@@ -45,6 +45,7 @@ LIMITS = {
     "shift_median_px": Limit(0.5, 1.5),
     "misfit_share": Limit(0.05, 0.20),
 }
+_ANY_DEG = 180.0  # either way: the whole circle
 ACTIVE_VARIANCE = 0.01  # of a dimension of z over the data; Burda et al. 2016
 
 
@@ -68,6 +69,8 @@ class InvarianceReport:
     symmetries : how many images have objects of which symmetry, by name.
     fit_share : how often the decoded image fits best at the inferred angle, 0.5 is chance.
     active_dimensions : dimensions of z that vary between images.
+    turned_at_most_deg : by which images were turned, either way: as far as the prior lets objects
+        lie (`ModelConfig.turned_at_most_rad`).
     """
 
     run: str
@@ -81,6 +84,7 @@ class InvarianceReport:
     fit_share: float
     measures: tuple[Measure, ...]
     seconds: float = 0.0
+    turned_at_most_deg: float = _ANY_DEG
 
     def measure(self, kind: str) -> Measure | None:
         """Return the measure of one kind of trial; None when there was none."""
@@ -146,6 +150,7 @@ class InvarianceReport:
         KeyError, TypeError
             The record is of something else.
         """
+        record = {"turned_at_most_deg": _ANY_DEG} | record  # reports of before have none
         own = {f.name: record[f.name] for f in dataclasses.fields(cls)}
         own |= {name: _nan_for_none(own[name]) for name in ("z_spread", "fit_share", "seconds")}
         own["measures"] = tuple(
@@ -289,6 +294,11 @@ def _checks(report: InvarianceReport) -> list[str]:
         made.append(
             f"On the angles of the encoder's group the median error is "
             f"{_degrees(grid.angle_median_deg)}, between them {_degrees(turned.angle_median_deg)}."
+        )
+    if report.turned_at_most_deg < _ANY_DEG:
+        made.append(
+            f"Images were turned by at most {report.turned_at_most_deg:.0f}° either way: the prior "
+            "on rotation says that objects lie so."
         )
     made.append(
         "Turning an image turns its noise too: errors caused by noise do not show in these "

@@ -178,6 +178,16 @@ def test_the_turns_are_of_all_angles_and_off_the_group() -> None:
     assert make_trials(2, 1, 1.0, turns=2).kind.tolist().count(ON_GRID) == 0
 
 
+def test_no_image_is_turned_farther_than_objects_lie() -> None:
+    trials = make_trials(50, 16, 2.0, turns=20, shifts=10, most_rad=0.6)
+    turned = trials.angle_rad[:, np.isin(trials.kind, (TURNED, THERE_AND_BACK))]
+    assert np.abs(turned).max() <= 0.6
+    assert np.histogram(turned, 4, (-0.6, 0.6))[0].min() > 250
+    on_grid = trials.angle_rad[0, trials.kind == ON_GRID]
+    assert np.rad2deg(wrap_angle(on_grid)) == pytest.approx([22.5, -22.5])
+    assert ON_GRID not in make_trials(2, 8, 1.0, turns=2, most_rad=0.6).kind
+
+
 def test_a_picture_that_does_not_turn_with_its_object_does_not_fit() -> None:
     angle, shift = truth()
     images = arrows(angle, shift)

@@ -132,3 +132,13 @@ def test_lengths_and_levels() -> None:
     assert length(math.nan, 3.0) == "–"
     assert worst([GOOD, BAD, CARE]) == BAD
     assert worst([]) == UNKNOWN
+
+
+def test_how_far_images_were_turned_is_said_where_it_is_not_all_the_way() -> None:
+    upright = report(turned_at_most_deg=34.4)
+    assert any("at most 34° either way" in words for words in upright.words())
+    assert not any("either way" in words for words in report().words())
+    assert InvarianceReport.from_dict(upright.as_dict()) == upright
+    before = report().as_dict()
+    del before["turned_at_most_deg"]
+    assert InvarianceReport.from_dict(before) == report()

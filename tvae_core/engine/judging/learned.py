@@ -166,7 +166,8 @@ def _entropy(q: Tensor) -> float:
 def _drift(model: TargetVae, images: CachedImages, chosen: Indices) -> float:
     """Return the root mean square by which z moves as images are turned, over its spread."""
     sample = images.read(chosen[:_TURNED])
-    angles = np.random.default_rng(0).uniform(0, 2 * np.pi, (len(sample), _TURNS))
+    share = np.random.default_rng(0).random((len(sample), _TURNS))
+    angles = invariance.turns_within(model.model.turned_at_most_rad, share)
     still_at = np.zeros((*angles.shape, 2))
     kinds = np.full(_TURNS, invariance.TURNED)
     trials = invariance.Trials(angles, still_at, kinds)

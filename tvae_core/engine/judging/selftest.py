@@ -5,6 +5,7 @@ Shapes: n images, K trials, C channels, H W image, D content dimensions.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -81,8 +82,9 @@ def selftest(
         sample = images.read(chosen)
         ctf = None if images.ctf_rows is None else images.ctf_rows[chosen]
     reach = min(_REACH_PX, model.model.shift_prior_std_px)
+    most = model.model.turned_at_most_rad
     trials = invariance.make_trials(
-        len(sample), model.model.rotations, reach, size.turns, size.shifts, size.seed
+        len(sample), model.model.rotations, reach, size.turns, size.shifts, size.seed, most
     )
     still, found = invariance.run_trials(sample, encoder_of(model), trials, progress, cancelled)
     symmetries = symmetries_of_contents(Decoder(model).decode(still.z))
@@ -101,6 +103,7 @@ def selftest(
         fit_share=invariance.fit_share(sample, drawn, still.shift_px, orders),
         measures=tuple(invariance.measure(still, found, trials, spread, orders)),
         seconds=time.monotonic() - began,
+        turned_at_most_deg=math.degrees(most),
     )
 
 

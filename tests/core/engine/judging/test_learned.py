@@ -40,8 +40,9 @@ def model(**changes: object) -> TargetVae:
     return build_model(ModelConfig.model_validate(settings | changes), SIDE, 1).eval()
 
 
-def figures(net: TargetVae, images: np.ndarray):  # type: ignore[no-untyped-def]
-    return learning_figures(net, CachedImages(Held(images)), np.arange(len(images)), 500)
+def figures(net: TargetVae, images: np.ndarray, turned: bool = False):  # type: ignore[no-untyped-def]
+    cached = CachedImages(Held(images))
+    return learning_figures(net, cached, np.arange(len(images)), 500, turned)
 
 
 def small(count: int) -> np.ndarray:
@@ -79,3 +80,9 @@ def test_other_systems_have_figures_too(system: str) -> None:
     found = figures(model(system=system, mlp_hidden=8), small(20))
     assert found.infers_pose == (system == "spatial-vae")
     assert np.isfinite(found.gain)
+
+
+def test_images_are_turned_no_farther_than_the_prior_lets_objects_lie() -> None:
+    anyhow = figures(model(), small(40), turned=True).drift
+    upright = {"rotation_prior": "normal", "rotation_prior_std_rad": 1e-4}
+    assert figures(model(**upright), small(40), turned=True).drift < 0.01 < anyhow
