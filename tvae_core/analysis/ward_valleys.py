@@ -35,12 +35,13 @@ def ward_by_valleys(places: Array, contents: Array, count: int, seed: int = 0) -
     Raises
     ------
     ConfigError
-        More clusters are asked for than there are images.
+        Fewer than one cluster is asked for, or more than there are images.
     """
-    cut = max(count, min(_PIECES, len(places) // _IN_A_PIECE))
-    labels = cluster("ward", places, cut, seed).labels
-    pieces = _Pieces(labels, places, contents, seed)
-    return pieces.joined(count)
+    pieces = min(_PIECES, len(places) // _IN_A_PIECE)
+    if not 1 <= count < pieces:
+        return cluster("ward", places, count, seed).labels
+    labels = cluster("ward", places, pieces, seed).labels
+    return _Pieces(labels, places, contents, seed).joined(count)
 
 
 class _Pieces:

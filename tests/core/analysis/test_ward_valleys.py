@@ -34,7 +34,8 @@ def test_where_nothing_parts_the_images_it_is_ward(count: int) -> None:
     assert clustering_accuracy(plain, ward_by_valleys(values, flat, count)) == 1.0
 
 
-def test_more_clusters_than_images_are_refused() -> None:
-    values = np.random.default_rng(0).normal(size=(30, 2))
-    with pytest.raises(ConfigError, match="ask for fewer"):
-        ward_by_valleys(values, values, 31)
+@pytest.mark.parametrize("count", [-1, 0, 601])
+def test_numbers_that_no_clusters_have_are_refused(count: int) -> None:
+    values = np.random.default_rng(0).normal(size=(600, 2))
+    with pytest.raises(ConfigError, match="clusters of 600 images"):
+        ward_by_valleys(values, values, count)
