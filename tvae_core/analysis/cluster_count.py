@@ -7,14 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tvae_core.analysis.valleys import LEAST_DEPTH, SURE, Valley, valley, valley_nearby
+from tvae_core.analysis.joins import joins
+from tvae_core.analysis.valleys import (
+    COMPARED,
+    IN_A_PIECE,
+    LEAST_DEPTH,
+    PIECES,
+    SURE,
+    Valley,
+    valley,
+    valley_nearby,
+)
 
 Array = NDArray[np.floating]
 Figures = NDArray[np.float64]
 
-FEWEST = 40  # images: two pieces of twenty
-MOST_CLUSTERS = 24
-_COMPARED = 2_000
+FEWEST = 2 * IN_A_PIECE
+MOST_CLUSTERS = PIECES
 
 
 @dataclass(frozen=True)
@@ -64,36 +73,27 @@ def proposed(
         raise ValueError(f"{len(places)} images")
     from scipy.cluster.hierarchy import fcluster, linkage
 
-    some = np.random.default_rng(seed).permutation(len(places))[:_COMPARED]
+    some = np.random.default_rng(seed).permutation(len(places))[:COMPARED]
     where = np.asarray(places[some], np.float64)
     values = where if contents is None else np.asarray(contents[some], np.float64)
-    pieces = fcluster(linkage(where, "ward"), max(2, min(most, len(some) // 20)), "maxclust")
+    pieces = fcluster(
+        linkage(where, "ward"), max(2, min(most, len(some) // IN_A_PIECE)), "maxclust"
+    )
     groups = {int(piece): values[pieces == piece] for piece in np.unique(pieces)}
     depth = dict.fromkeys(range(2, most + 1), 0.0)
-    if max(_joined(dict(groups), valley_nearby).values(), default=0.0) >= LEAST_DEPTH:
+    if max(_joined(groups, valley_nearby).values(), default=0.0) >= LEAST_DEPTH:
         depth |= _joined(groups, valley)
     return Proposal(np.array(list(depth)), np.array(list(depth.values())))
 
 
 def _joined(groups: dict[int, Array], between: Valley) -> dict[int, float]:
     """Return the depth of the shallowest valley by the number of groups, joining one by one."""
-    names = list(groups)
-    valleys = {
-        (one, other): between(groups[one], groups[other])
-        for n, one in enumerate(names)
-        for other in names[n + 1 :]
+    found = joins(groups, between, lambda *both: np.concatenate(both), _order)
+    valleys = [valley for _, _, valley in found]
+    counts = range(len(groups), 1, -1)
+    return {
+        n: depth if sure >= SURE else 0.0 for n, (depth, sure) in zip(counts, valleys, strict=True)
     }
-    depths: dict[int, float] = {}
-    while valleys:
-        one, other = min(valleys, key=lambda pair: _order(valleys[pair]))
-        depth, sure = valleys[one, other]
-        depths[len(groups)] = depth if sure >= SURE else 0.0
-        groups[one] = np.concatenate([groups[one], groups.pop(other)])
-        valleys = {pair: found for pair, found in valleys.items() if other not in pair}
-        for pair in valleys:
-            if one in pair:
-                valleys[pair] = between(groups[pair[0]], groups[pair[1]])
-    return depths
 
 
 def _order(found: tuple[float, float]) -> tuple[int, float]:

@@ -76,7 +76,7 @@ class Measure:
 
 
 def turns_within(most_rad: float, share: Array) -> Array:
-    """Return turns of at most `most_rad` either way, at shares 0 to 1 of all of them."""
+    """Return turns of at most `most_rad` either way, for shares 0 to 1; a whole circle from 0."""
     return 2 * most_rad * share - (most_rad if most_rad < np.pi else 0.0)
 
 
@@ -89,7 +89,7 @@ def make_trials(
     seed: int = 0,
     most_rad: float = np.pi,
 ) -> Trials:
-    """Return trials for `images` images: turns of any angle, turns on C_R, shifts, and two checks.
+    """Return trials for `images` images: turns between and on C_R, shifts, and two checks.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def make_trials(
     turns : int
         Angles an image, one at random in each of as many equal parts of the circle.
     most_rad : float
-        Turns of the circle that are left out are larger: no object of the images lies so.
+        The largest turn, either way: no object of these images is expected to lie farther.
     """
     rng = np.random.default_rng([seed, images])
     angles = [turns_within(most_rad, (np.arange(turns) + rng.random((images, turns))) / turns)]

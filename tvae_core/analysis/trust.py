@@ -150,8 +150,11 @@ class InvarianceReport:
         KeyError, TypeError
             The record is of something else.
         """
-        record = {"turned_at_most_deg": _ANY_DEG} | record  # reports of before have none
-        own = {f.name: record[f.name] for f in dataclasses.fields(cls)}
+        fields = dataclasses.fields(cls)  # a report of before lacks what has a default
+        record = {
+            f.name: f.default for f in fields if f.default is not dataclasses.MISSING
+        } | record
+        own = {f.name: record[f.name] for f in fields}
         own |= {name: _nan_for_none(own[name]) for name in ("z_spread", "fit_share", "seconds")}
         own["measures"] = tuple(
             Measure(**{k: _nan_for_none(v) for k, v in m.items()}) for m in record["measures"]
@@ -298,7 +301,7 @@ def _checks(report: InvarianceReport) -> list[str]:
     if report.turned_at_most_deg < _ANY_DEG:
         made.append(
             f"Images were turned by at most {report.turned_at_most_deg:.0f}° either way: the prior "
-            "on rotation says that objects lie so."
+            "on rotation expects no object to lie farther."
         )
     made.append(
         "Turning an image turns its noise too: errors caused by noise do not show in these "

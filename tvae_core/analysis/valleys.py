@@ -11,9 +11,11 @@ Array = NDArray[np.floating]
 Figures = NDArray[np.float64]
 Valley = Callable[[Array, Array], tuple[float, float]]
 
+PIECES, IN_A_PIECE = 24, 20  # that images are cut into at most; images in each, on average
+COMPARED = 2_000  # images between which valleys are looked for, at most
 LEAST_DEPTH = 0.1  # of a valley: what is shallower parts nothing
 SURE = 2.5  # standard deviations of the counts by which a valley must lie below its lower side
-_IN_A_PIECE = 8
+_FEWEST = 8  # of a group
 _NEAREST = 0.4  # of a group, at least 50 images: what lies next to another
 _LEAST_NEARBY = 50
 _DEPTH_NEARBY = 0.3
@@ -23,7 +25,7 @@ _SHRINKAGE = 0.05
 
 def valley(one: Array, other: Array) -> tuple[float, float]:
     """Return how deep a valley lies between two groups (n, D), 0 to 1, and how sure it is."""
-    if min(len(one), len(other)) < _IN_A_PIECE:
+    if min(len(one), len(other)) < _FEWEST:
         return 0.0, 0.0
     left, right = _along_what_parts(one, other)
     low, high = float(np.median(left)), float(np.median(right))

@@ -7,17 +7,18 @@ the squared distances to the middles, times (1 + depth) / 2 of the valley betwee
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import islice
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tvae_core.analysis.clustering import Labels, cluster
-from tvae_core.analysis.valleys import SURE, valley
+from tvae_core.analysis.joins import joins
+from tvae_core.analysis.valleys import COMPARED, IN_A_PIECE, PIECES, SURE, valley
 
 Array = NDArray[np.floating]
-Pair = tuple[int, int]
-
-_PIECES, _IN_A_PIECE = 24, 20  # cut at most; images in each, on average, at least
-_COMPARED = 2_000  # images between which valleys are looked for
+Figures = NDArray[np.float64]
 
 
 def ward_by_valleys(places: Array, contents: Array, count: int, seed: int = 0) -> Labels:
@@ -37,53 +38,41 @@ def ward_by_valleys(places: Array, contents: Array, count: int, seed: int = 0) -
     ConfigError
         Fewer than one cluster is asked for, or more than there are images.
     """
-    pieces = min(_PIECES, len(places) // _IN_A_PIECE)
-    if not 1 <= count < pieces:
+    cut = min(PIECES, len(places) // IN_A_PIECE)
+    if not 1 <= count < cut:
         return cluster("ward", places, count, seed).labels
-    labels = cluster("ward", places, pieces, seed).labels
-    return _Pieces(labels, places, contents, seed).joined(count)
+    labels = cluster("ward", places, cut, seed).labels.copy()
+    some = np.random.default_rng(seed).permutation(len(labels))[:COMPARED]
+    pieces = {
+        number: _Piece(
+            np.asarray(contents[some[labels[some] == number]], np.float64),
+            int((labels == number).sum()),
+            places[labels == number].mean(0, dtype=np.float64),
+        )
+        for number in range(int(labels.max()) + 1)
+    }
+    for one, other, _ in islice(joins(pieces, _cost, _together, float), len(pieces) - count):
+        labels[labels == other] = one
+    return labels
 
 
-class _Pieces:
-    """Pieces of the images, and what it costs to join any two of them."""
+@dataclass(frozen=True)
+class _Piece:
+    """Contents (m, E) of those that are compared, images, and the middle (D,) of their places."""
 
-    def __init__(self, labels: Labels, places: Array, contents: Array, seed: int) -> None:
-        self._labels = labels.copy()
-        some = np.random.default_rng(seed).permutation(len(labels))[:_COMPARED]
-        of_some = labels[some]
-        self._contents, self._size, self._middle = {}, {}, {}
-        for piece in range(int(labels.max()) + 1):
-            mine = labels == piece
-            self._contents[piece] = np.asarray(contents[some[of_some == piece]], np.float64)
-            self._size[piece] = int(mine.sum())
-            self._middle[piece] = places[mine].mean(0, dtype=np.float64)
-        pieces = list(self._size)
-        pairs = [(one, other) for n, one in enumerate(pieces) for other in pieces[n + 1 :]]
-        self._cost = {pair: self._cost_of(pair) for pair in pairs}
+    contents: Figures
+    images: int
+    middle: Figures
 
-    def joined(self, count: int) -> Labels:
-        """Join the cheapest pair until `count` are left."""
-        while len(self._size) > count:
-            one, other = min(self._cost, key=lambda pair: self._cost[pair])
-            self._join(one, other)
-        return self._labels
 
-    def _join(self, one: int, other: int) -> None:
-        sizes = self._size[one], self._size.pop(other)
-        middles = self._middle[one], self._middle.pop(other)
-        self._size[one] = sum(sizes)
-        self._middle[one] = np.average(middles, axis=0, weights=sizes)
-        self._contents[one] = np.concatenate([self._contents[one], self._contents.pop(other)])
-        self._labels[self._labels == other] = one
-        self._cost = {
-            pair: self._cost_of(pair) if one in pair else cost
-            for pair, cost in self._cost.items()
-            if other not in pair
-        }
+def _cost(one: _Piece, other: _Piece) -> float:
+    a, b = one.images, other.images
+    ward = a * b / (a + b) * float(np.square(one.middle - other.middle).sum())
+    depth, sure = valley(one.contents, other.contents)
+    return ward * (1 + (depth if sure >= SURE else 0.0)) / 2
 
-    def _cost_of(self, pair: Pair) -> float:
-        one, other = pair
-        a, b = self._size[one], self._size[other]
-        ward = a * b / (a + b) * float(np.square(self._middle[one] - self._middle[other]).sum())
-        depth, sure = valley(self._contents[one], self._contents[other])
-        return ward * (1 + (depth if sure >= SURE else 0.0)) / 2
+
+def _together(one: _Piece, other: _Piece) -> _Piece:
+    images = one.images, other.images
+    middle = np.average([one.middle, other.middle], axis=0, weights=images)
+    return _Piece(np.concatenate([one.contents, other.contents]), sum(images), middle)
