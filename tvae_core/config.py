@@ -389,20 +389,32 @@ class RunConfig(_Section):
         """Return which settings of different kinds exclude each other, or train nothing."""
         return contradictions(self)
 
-    def changed(self, settings: list[str]) -> RunConfig:
+    def changed(self, settings: list[str], settled: bool = True) -> RunConfig:
         """Return a copy with `section.name=value` settings applied.
+
+        Parameters
+        ----------
+        settings : list of str
+        settled : bool
+            False where other settings are still to be chosen: what excludes each other now may
+            not then (`RunConfig.settle`).
 
         Raises
         ------
         ConfigError
-            A setting is unknown or out of bounds.
+            A setting is unknown or out of bounds, or excludes another.
         """
         values = self.model_dump()
         for setting in settings:
             _apply(values, setting)
         config = parse_config(values, "setting", kept=True)
-        _refuse(config, "setting", self.contradictions())
+        if settled:
+            _refuse(config, "setting", self.contradictions())
         return config
+
+    def settle(self) -> None:
+        """Raise a ConfigError where settings exclude each other."""
+        _refuse(self, "setting")
 
 
 SECTIONS: dict[str, type[_Section]] = {

@@ -186,14 +186,15 @@ def recommend(
     if isinstance(images, ImageStack):
         return _recommend(images, data or DataConfig(path=str(images.path)), given, machine)
     data = (data or DataConfig()).model_copy(update={"path": str(Path(images).absolute())})
-    with open_data(RunConfig(data=data).changed(list(given)).data) as stack:
+    asked = RunConfig(data=data).changed(list(given), settled=False)
+    with open_data(asked.data) as stack:
         return _recommend(stack, data, given, machine)
 
 
 def _recommend(
     stack: ImageStack, data: DataConfig, given: Sequence[str], machine: Machine | None
 ) -> Recommendation:
-    asked = RunConfig(data=data).changed(list(given))
+    asked = RunConfig(data=data).changed(list(given), settled=False)
     facts, look = _looked(_Identity(stack, asked.data))
     names = {setting.partition("=")[0].strip() for setting in given}
     chooser = _Chooser(stack, facts, look, data, list(given), names)
@@ -243,7 +244,7 @@ class _Chooser:
         self.preset = _preset_for(facts)
         base = load_preset(self.preset)
         base = base.model_copy(update={"data": _opened_so(base.data, data)})
-        self.config = base.changed(given)
+        self.config = base.changed(given, settled=False)
         if stack.picked is None:  # settled, as by the beginning of the run
             self.config = self.config.changed(["data.pick=no"])
         self.choices: list[Choice] = []
@@ -258,6 +259,7 @@ class _Chooser:
         for rule in rules:
             for choice in rule():
                 self._take(choice)
+        self._yield_to_what_was_given()
         for choice in self._length(machine):
             self._take(choice)
         self._remark()
@@ -282,9 +284,17 @@ class _Chooser:
             return  # it does not go with what the user gave
         self.choices.append(choice)
 
-    def _now(self, key: str) -> Any:
-        section, _, name = key.partition(".")
-        return getattr(getattr(self.config, section), name)
+    def _yield_to_what_was_given(self) -> None:
+        """Let what was chosen, or is the preset's, give way where it excludes what was given.
+
+        Raises
+        ------
+        ConfigError
+            Two settings that were given exclude each other.
+        """
+        for wrong in self.config.contradictions():
+            self._take(Choice(wrong.key, wrong.value, wrong.what[:1].lower() + wrong.what[1:-1]))
+        self.config.settle()
 
     @property
     def _side(self) -> int:

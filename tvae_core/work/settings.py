@@ -80,8 +80,10 @@ class SettingsRequest(Request):
         names = {setting.partition("=")[0].strip() for setting in self.settings}
         return not (self.preset or self.config) and names <= {*PLACE, *LONGER}
 
-    def settings_on(self, base: RunConfig | None = None) -> RunConfig:
+    def settings_on(self, base: RunConfig | None = None, settled: bool = True) -> RunConfig:
         """Return the config asked for, on top of `base` where no other is named.
+
+        `settled` as for `RunConfig.changed`.
 
         Raises
         ------
@@ -92,7 +94,7 @@ class SettingsRequest(Request):
             base = load_config(self.config, piped=True)
         elif self.preset or base is None:
             base = load_preset(self.preset or DEFAULT_PRESET)
-        return base.changed(list(self.settings))
+        return base.changed(list(self.settings), settled)
 
 
 def default_words(value: object) -> str | None:

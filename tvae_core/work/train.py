@@ -161,12 +161,13 @@ class NewRunRequest(SettingsRequest):
             return config.model_copy(update={"data": moved(config.data, self.images_at)}), None
         if self.resumes:
             raise ConfigError("no run here to resume", self.folder)
-        config = self.settings_on()
+        named = bool(self.preset or self.config)  # else the rest is chosen for the images
+        config = self.settings_on(settled=named)
         config.data.path = self.data or config.data.path
         if not config.data.path:
             raise ConfigError("no images given", self.folder, "add --data PATH")
         config.data.path = str(Path(config.data.path).absolute())
-        if self.preset or self.config:
+        if named:
             return config, None
         chosen = recommend(config.data.path, config.data, self.settings)
         return chosen.config, chosen

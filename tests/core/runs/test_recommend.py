@@ -7,10 +7,12 @@ import pytest
 
 from tests.core.images.test_facts import ellipses, noisy
 from tvae_core.config import DataConfig
+from tvae_core.errors import ConfigError
 from tvae_core.runs import recommend as module
 from tvae_core.runs.preflight import Machine
 from tvae_core.runs.recommend import Recommendation, recommend
 from tvae_core.synthetic import plan_set, write_set
+from tvae_core.work.train import TrainRequest
 
 MACHINE = Machine(memory_bytes=8e9, disk_bytes=1e12, cores=2, has_gpu=False)
 
@@ -72,6 +74,32 @@ def test_a_setting_that_was_given_wins_and_others_follow_it(clean: Path) -> None
     assert not found.reason("model.likelihood")
     assert found.config.model.kernel_side(24) < 24
     assert found.reason("model.noise_std")  # which a Gaussian likelihood alone asks for
+
+
+def test_what_was_chosen_gives_way_to_what_was_given(tmp_path: Path) -> None:
+    plan = plan_set("hinge", count=60, side=32, snr=0.1)
+    stars = write_set(plan, tmp_path / "hinge").star
+    assert stars is not None
+    assert of(stars).config.data.phase_flip
+    through = of(stars, "model.ctf=likelihood")  # which the preset's share of the pixels excludes
+    assert through.config.model.likelihood == "gaussian"
+    assert not through.config.data.phase_flip
+    assert through.config.train.pixel_share == 1
+    assert "mixes pixels" in through.reason("train.pixel_share")
+    taught = of(stars, "train.content_start=linear")  # which default settings exclude
+    assert taught.config.train.content_start == "linear"
+    words = ["tvae", "train", str(tmp_path / "run"), "--data", str(stars), "--ctf", "likelihood"]
+    request = TrainRequest.parse(words)
+    config = request.new_config()
+    assert config is not None
+    assert config.model.ctf == "likelihood"
+    for both in (
+        ("model.ctf=likelihood", "data.phase_flip=true"),
+        ("train.content_start=linear", "model.likelihood=bernoulli"),
+        ("train.sampler=cells", "train.samples=1"),
+    ):
+        with pytest.raises(ConfigError, match=r"set (data|model|train)\."):
+            of(stars, *both)
 
 
 def test_a_kernel_never_exceeds_its_image(tmp_path: Path) -> None:
