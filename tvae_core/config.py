@@ -343,10 +343,13 @@ class TrainConfig(_Section):
     content_start: Literal["none", "linear", "auto"] = _field(
         "none",
         "linear: a linear model of pose and content is found by EM and draws the images of the "
-        "first steps; auto: where the images are noisy; for particles in strong noise",
+        "first steps; auto: where the images are noisy, fewer of them the clearer they are",
     )
     taught_share: float = _field(
-        0.5, "Share of all steps that learn from images drawn by the linear model", gt=0, lt=1
+        0.5,
+        "Share of all steps that learn from images drawn by the linear model; with auto at most",
+        gt=0,
+        lt=1,
     )
     clip_gradient: float = _field(0.0, "Largest norm of the gradient; 0: no limit", ge=0)
     device: str = _field("auto", "auto, cpu, cuda or cuda:N")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# energy of an object over the noise of a pixel, below which training begins with images drawn by a
-# linear model: docs/decisions/0007-linear-start.md
-NOISY = 400.0
+# energy of an object over the noise of a pixel: below the first the content is lost unless a linear
+# model draws the first images; below the second it keeps the states of a particle standing alike
+# (docs/decisions/0007-linear-start.md)
+NOISY, CLEAR = 400.0, 4000.0
 _OBJECT_OF_SIDE = 0.32  # radius within which an object is looked for
 _BACKGROUND_OF_SIDE = 0.44  # radius beyond which nothing is
 

@@ -442,7 +442,7 @@ class _Chooser:
         if images < _MANY_IMAGES:
             reason = f"{words.count(images, 'noisy image')} cannot fill more than a plane"
         yield Choice("model.z_dim", _NOISY_Z if images >= _MANY_IMAGES else 2, reason)
-        reason = "in strong noise the content is lost unless a linear model teaches it first"
+        reason = "a linear model teaches first: noise hides no content, and states stand alike"
         yield Choice("train.content_start", "auto", reason)
 
     def _length(self, machine: Machine) -> Iterator[Choice]:

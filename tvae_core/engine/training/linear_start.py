@@ -31,6 +31,7 @@ from tvae_core.analysis.averages import soft_circle
 from tvae_core.analysis.classification import Search
 from tvae_core.analysis.linear_content import LinearContent, linear_content
 from tvae_core.analysis.signal_to_noise import (
+    CLEAR,
     NOISY,
     background,
     radius_in_sides,
@@ -79,8 +80,9 @@ class LinearModel:
     noise_std : (F,)
         Deviation of the noise at each component of `rfft2` of an image of the model, divided by
         its side: 1 for white noise of unit deviation.
-    numbers : (2,)
-        Deviation of the shift, pixels of the model; brightness of the background.
+    numbers : (3,)
+        Deviation of the shift, pixels of the model; brightness of the background; share of the
+        lessons asked for that are given (`share_given`).
     """
 
     parts: Tensor
@@ -96,6 +98,11 @@ class LinearModel:
     def tensors(self) -> dict[str, Tensor]:
         """Return the model as tensors, for a checkpoint."""
         return {"parts": self.parts, "noise_std": self.noise_std, "numbers": self.numbers}
+
+    @property
+    def given(self) -> float:
+        """Share of the lessons asked for that are given; all, in a checkpoint of before."""
+        return float(self.numbers[2]) if len(self.numbers) > 2 else 1.0
 
     def pictures(self, points_px: Tensor, latents: LatentSample, side: int) -> Tensor:
         """Return the objects at one pose each, without background, (B, P).
@@ -143,6 +150,14 @@ class LinearModel:
         images = pictures + share * torch.fft.irfft2(spectrum, s=(side, side))
         inside = model.inside
         return Lesson(torch.where(inside, images, 0.0), torch.where(inside, pictures, 0.0), latents)
+
+
+def share_given(ratio: float) -> float:
+    """Return the share of the lessons asked for that suits a signal to noise.
+
+    The clearer the images, the sooner the network sees what is not linear in them by itself.
+    """
+    return min(1.0, NOISY / max(ratio, 1e-12))
 
 
 def noise_share(done: float) -> float:
@@ -204,16 +219,17 @@ def find_linear_model(
         return Found(None, f"No linear start: it needs {unfit}.")
     batch = batch_of(images, numbers[:: -(-len(numbers) // MOST_IMAGES)])
     ratio = signal_to_noise(batch.images[:, 0].numpy())
-    if not asked and ratio > NOISY:
+    if not asked and ratio > CLEAR:
         return Found(
             None, f"No linear start: an object has {ratio:.0f} times the noise of a pixel."
         )
-    linear = fit_linear_model(batch, config.model, config.train.seed, check)
+    given = 1.0 if asked else share_given(ratio)
+    linear = fit_linear_model(batch, config.model, config.train.seed, check, given)
     return Found(
         linear,
         f"An object has {ratio:.0f} times the noise of a pixel: a linear model with "
         f"{len(linear.parts) - 1} components draws the images of the first "
-        f"{config.train.taught_share:.0%} of the steps.",
+        f"{given * config.train.taught_share:.0%} of the steps.",
     )
 
 
@@ -227,7 +243,11 @@ def _unfit(images: PreparedImages, numbers: Indices, config: RunConfig) -> str:
 
 
 def fit_linear_model(
-    batch: Batch, model: ModelConfig, seed: int, check: Callable[[], None] = lambda: None
+    batch: Batch,
+    model: ModelConfig,
+    seed: int,
+    check: Callable[[], None] = lambda: None,
+    given: float = 1.0,
 ) -> LinearModel:
     """Find the linear model of images by EM at a coarse pixel, on the CPU.
 
@@ -239,6 +259,8 @@ def fit_linear_model(
     seed : int
     check : callable
         Called at each iteration; may raise to give up.
+    given : float
+        Share of the lessons asked for that it will give.
     """
     images = batch.images[:, 0].numpy()
     side = images.shape[-1]
@@ -265,7 +287,7 @@ def fit_linear_model(
     return LinearModel(
         torch.from_numpy(parts),
         torch.from_numpy(_noise_std(images - np.float32(level), parts, batch.ctf)),
-        torch.tensor([ratio * float(found.shift_px.std()), level], dtype=torch.float32),
+        torch.tensor([ratio * float(found.shift_px.std()), level, given], dtype=torch.float32),
     )
 
 

@@ -39,7 +39,7 @@ from tvae_core.engine.model.target_vae import TargetVae
 from tvae_core.engine.together.ranks import ALONE, Ranks, is_loss_of_a_rank
 from tvae_core.engine.training import previews
 from tvae_core.engine.training.centring import centre
-from tvae_core.engine.training.linear_start import LinearModel, find_linear_model
+from tvae_core.engine.training.linear_start import Found, LinearModel, find_linear_model
 from tvae_core.engine.training.start import set_filters, unit_variance
 from tvae_core.engine.training.step import SharedStep, micro_batch_size, train_step
 from tvae_core.engine.training.trainer_state import TrainerState, initial_model
@@ -233,17 +233,16 @@ class Trainer:
         """Find the linear model that teaches a new run, where it is asked for; say so."""
         if not self._new or self.config.train.content_start == "none":
             return
-        words = ""
+        found = Found(None, "")
         if self.ranks.is_first:
             found = find_linear_model(self.images, self.split.train, self.config, self._check_early)
-            words, self.state.linear = found.words, found.linear
-        linear = self.state.linear
+        linear = found.linear
         parts = self.ranks.tensors_of_first({} if linear is None else linear.tensors())
         if parts:
-            self.state.linear = LinearModel(**parts).to(self.device)
-            set_filters(self.model, self.state.linear)
+            self.state.teach(linear := LinearModel(**parts))
+            set_filters(self.model, linear.to(self.device))
             self.ranks.from_first(self.model.parameters())
-        yield Remark(words)
+        yield Remark(found.words)
 
     def _epoch(self) -> Iterator[Record]:
         state, began = self.state, time.monotonic()

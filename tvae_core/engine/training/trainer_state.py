@@ -80,7 +80,8 @@ class TrainerState:
         self.lr_factor, self.best = 1.0, -math.inf
         self.stalled = self.since_halving = 0
         self.reason = ""
-        self.linear: LinearModel | None = None  # what the first steps are taught by
+        self.linear: LinearModel | None = None  # what the first steps are taught by (`teach`)
+        self._taught_share = 0.0
 
     def _no_sums(self) -> Tensor:
         return torch.zeros(len(TERMS), dtype=torch.float64, device=self.model.points_px.device)
@@ -90,9 +91,14 @@ class TrainerState:
         """Whether nothing is left to do; `reason` says why."""
         return bool(self.reason)
 
+    def teach(self, linear: LinearModel) -> None:
+        """Let the first steps be taught by a linear model."""
+        self.linear = linear.to(self.model.points_px.device)
+        self._taught_share = linear.given * self.config.train.taught_share
+
     def lessons(self) -> Lessons | None:
         """Return what the next step is taught, nothing where it learns from the images."""
-        total = self.config.train.taught_share * self.steps_per_epoch * self.config.train.epochs
+        total = self._taught_share * self.steps_per_epoch * self.config.train.epochs
         if self.linear is None or self.step >= total:
             return None
         return Lessons(self.linear, noise_share(self.step / total))
@@ -235,7 +241,7 @@ class TrainerState:
             for name, tensor in self.average.items():
                 tensor.copy_(parts["average"][name])
         if "linear" in parts:
-            self.linear = LinearModel(**parts["linear"]).to(self.model.points_px.device)
+            self.teach(LinearModel(**parts["linear"]))
         self.optimizer.restore(parts, saved.values["adam_steps"])
         for name in _COUNTERS:
             setattr(self, name, saved.values.get(name, 0))  # 0: of an earlier version

@@ -57,7 +57,7 @@ def elbos(kind: str, ranks: Ranks = ALONE, steps: int = 50) -> list[float]:
     state = TrainerState(model, config, IMAGES)
     if kind == "taught":
         everything = batch_of(images, np.arange(IMAGES))
-        state.linear = fit_linear_model(everything, config.model, 0)
+        state.teach(fit_linear_model(everything, config.model, 0))
     model.encoder.same_lifting(ranks, trained=True)
     shared, found = SharedStep(model, config, ranks), []
     for number in range(steps):

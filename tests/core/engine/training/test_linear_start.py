@@ -31,6 +31,7 @@ from tvae_core.engine.training.linear_start import (
 from tvae_core.engine.training.start import set_filters
 from tvae_core.engine.training.step import _taught
 from tvae_core.engine.training.train import train
+from tvae_core.engine.training.trainer_state import TrainerState
 from tvae_core.engine.using.embed import embed
 from tvae_core.errors import Cancelled, ConfigError
 from tvae_core.files import sha256_of_file
@@ -94,7 +95,7 @@ def test_content_noise_shift_and_background_of_known_images_are_found(found: Lin
     power = found.parts[1:].square().sum((1, 2))
     assert power[0] == pytest.approx(float(looks(grid())[1].square().sum()), rel=0.25)
     assert power[0] > 6 * power[1]  # one content; the rest is what interpolation leaves
-    assert found.numbers.tolist() == pytest.approx([1.2, LEVEL], rel=0.1)
+    assert found.numbers.tolist() == pytest.approx([1.2, LEVEL, 1.0], rel=0.1)
     # but for the longest waves: what the model leaves of the object there counts as noise
     assert found.noise_std[3:-3].numpy() == pytest.approx(np.full((14, 11), NOISE), rel=0.15)
 
@@ -210,6 +211,27 @@ def test_auto_starts_where_the_images_are_noisy() -> None:
         find_linear_model(
             colours, few, config.changed(["train.content_start=linear"]), lambda: None
         )
+
+
+def test_the_clearer_the_images_the_fewer_lessons_are_given() -> None:
+    settings = ["train.content_start=auto", "model.likelihood=gaussian", "train.taught_share=0.8"]
+    config = RunConfig().changed([*settings, "train.batch_size=10", "train.epochs=10"])
+    images = InMemory(seen(100, 0.3))  # 915 times the noise of a pixel
+    clear = find_linear_model(images, np.arange(100), config, lambda: None)
+    assert clear.linear is not None
+    assert clear.linear.given == pytest.approx(400 / 915, rel=0.05)
+    assert "first 35% of the steps" in clear.words
+    asked = config.changed(["train.content_start=linear"])
+    whole = find_linear_model(images, np.arange(100), asked, lambda: None).linear
+    assert whole is not None
+    assert whole.given == 1
+    assert true_model().given == 1  # as in a checkpoint of before
+    for linear, until in ((clear.linear, 35), (whole, 80)):
+        state = TrainerState(TargetVae(SHAPES, SIDE, 1), config, 100)
+        state.teach(linear)
+        for step, taught in ((0, True), (until - 1, True), (until, False), (99, False)):
+            state.step = step
+            assert (state.lessons() is not None) == taught
 
 
 class InMemory:
