@@ -346,10 +346,7 @@ class TrainConfig(_Section):
         "first steps; auto: where the images are noisy, fewer of them the clearer they are",
     )
     taught_share: float = _field(
-        0.5,
-        "Share of all steps that learn from images drawn by the linear model; with auto at most",
-        gt=0,
-        lt=1,
+        0.5, "Largest share of all steps that learn from images of the linear model", gt=0, lt=1
     )
     clip_gradient: float = _field(0.0, "Largest norm of the gradient; 0: no limit", ge=0)
     device: str = _field("auto", "auto, cpu, cuda or cuda:N")
@@ -395,12 +392,7 @@ class RunConfig(_Section):
     def changed(self, settings: list[str], settled: bool = True) -> RunConfig:
         """Return a copy with `section.name=value` settings applied.
 
-        Parameters
-        ----------
-        settings : list of str
-        settled : bool
-            False where other settings are still to be chosen: what excludes each other now may
-            not then (`RunConfig.settle`).
+        Not `settled`, what excludes each other is let pass: other settings are still to be chosen.
 
         Raises
         ------
@@ -414,10 +406,6 @@ class RunConfig(_Section):
         if settled:
             _refuse(config, "setting", self.contradictions())
         return config
-
-    def settle(self) -> None:
-        """Raise a ConfigError where settings exclude each other."""
-        _refuse(self, "setting")
 
 
 SECTIONS: dict[str, type[_Section]] = {

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tvae_core import words
-from tvae_core.config import OPENED_BY, DataConfig, RunConfig
+from tvae_core.config import OPENED_BY, DataConfig, RunConfig, parse_config
 from tvae_core.errors import ConfigError
 from tvae_core.files import write_text
 from tvae_core.images.boxes import CHANGE_BOX
@@ -294,7 +294,7 @@ class _Chooser:
         """
         for wrong in self.config.contradictions():
             self._take(Choice(wrong.key, wrong.value, wrong.what[:1].lower() + wrong.what[1:-1]))
-        self.config.settle()
+        parse_config(self.config.model_dump(), "setting")
 
     @property
     def _side(self) -> int:
