@@ -12,8 +12,10 @@ from pytestqt.qtbot import QtBot
 from tests.gui.conftest import settle
 from tests.gui.hands import press
 from tvae_gui.frame.start_page import StartPage
+from tvae_gui.inspector.inspector import Inspector
 from tvae_gui.main_window import MainWindow
 from tvae_gui.widgets.controls import ElidedLabel, title
+from tvae_gui.words import CLUSTER_METHODS
 
 CARDS = ("clusters", "export", "averages", "compare", "poses")
 _PADDING_PX = 4  # of a cell, by the style sheet
@@ -133,3 +135,19 @@ def test_long_numbers_are_whole_in_the_comparison(window: MainWindow, qtbot: QtB
     settle(qtbot, window)
     assert drawer.table.item(0, 3).text() == "−1,234,567"
     assert list(cut(drawer)) == []
+
+
+@pytest.mark.parametrize("words", [words for words, _ in CLUSTER_METHODS])
+def test_long_words_beside_buttons_do_not_widen_the_inspector(
+    window: MainWindow, qtbot: QtBot, words: str
+) -> None:
+    """Of what is wider than the inspector the right end is cut, in every row of it."""
+    window.resize(1280, 720)
+    (inspector,) = window.findChildren(Inspector)
+    inspector.show_clusters(f"24 by {words}")
+    inspector.show_poses("some are mirror images of others")
+    settle(qtbot, window)
+    frame, room = inspector.widget(), inspector.viewport()
+    assert frame is not None
+    assert room is not None
+    assert frame.minimumSizeHint().width() <= room.width()

@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import (
     QApplication,
     QComboBox,
     QHeaderView,
+    QLabel,
     QMenu,
     QScrollArea,
     QSizePolicy,
@@ -123,10 +124,10 @@ class Inspector(QScrollArea):
         self.cluster_button = tool_button("Find…")
         self.cluster_button.setToolTip("Group the images by k-means, mixture, Ward or HDBSCAN")
         self.cluster_button.clicked.connect(lambda: self.clusters_wanted.emit())
-        self._cluster_words = muted("none yet")
+        self._cluster_words = _beside_a_button("none yet")
         self._section("Clusters", first_gap=True)
         line = row(self._cluster_words)
-        line.addStretch(1)
+        line.setStretch(0, 1)
         line.addWidget(self.cluster_button)
         self._column.addLayout(line)
 
@@ -134,10 +135,10 @@ class Inspector(QScrollArea):
         self.poses_button = tool_button("Check…")
         self.poses_button.setToolTip("Can the poses be trusted? Symmetry and mirror image (T)")
         self.poses_button.clicked.connect(lambda: self.poses_wanted.emit())
-        self._poses_words = muted("not tested yet")
+        self._poses_words = _beside_a_button("not tested yet")
         self._section("Poses", first_gap=True)
         line = row(self._poses_words)
-        line.addStretch(1)
+        line.setStretch(0, 1)
         line.addWidget(self.poses_button)
         self._column.addLayout(line)
 
@@ -306,3 +307,11 @@ def _swatch(hex_colour: str) -> QIcon:
     pixmap = QPixmap(12, 12)
     pixmap.fill(colour(hex_colour))
     return QIcon(pixmap)
+
+
+def _beside_a_button(words: str) -> QLabel:
+    """Return grey words that go on to another line where a button leaves no room for them."""
+    label = muted(words)
+    label.setWordWrap(True)
+    label.setMinimumWidth(1)
+    return label
