@@ -256,10 +256,11 @@ class _Chooser:
             self._pixels, self._size, self._values, self._likelihood, self._noise, self._kernel,
             self._shift, self._rotation, self._content,
         )  # fmt: skip
+        self._yield_to_what_was_given()  # first: what follows depends on it
         for rule in rules:
             for choice in rule():
                 self._take(choice)
-        self._yield_to_what_was_given()
+        parse_config(self.config.model_dump(), "setting")  # refused: two that were given
         for choice in self._length(machine):
             self._take(choice)
         self._remark()
@@ -285,16 +286,9 @@ class _Chooser:
         self.choices.append(choice)
 
     def _yield_to_what_was_given(self) -> None:
-        """Let what was chosen, or is the preset's, give way where it excludes what was given.
-
-        Raises
-        ------
-        ConfigError
-            Two settings that were given exclude each other.
-        """
+        """Let what is the preset's give way where it excludes what was given."""
         for wrong in self.config.contradictions():
             self._take(Choice(wrong.key, wrong.value, wrong.what[:1].lower() + wrong.what[1:-1]))
-        parse_config(self.config.model_dump(), "setting")
 
     @property
     def _side(self) -> int:
@@ -442,7 +436,7 @@ class _Chooser:
         if images < _MANY_IMAGES:
             reason = f"{words.count(images, 'noisy image')} cannot fill more than a plane"
         yield Choice("model.z_dim", _NOISY_Z if images >= _MANY_IMAGES else 2, reason)
-        reason = "a linear model teaches first: noise hides no content, and states stand alike"
+        reason = "it first learns from a linear model, so that noise does not hide what differs"
         yield Choice("train.content_start", "auto", reason)
 
     def _length(self, machine: Machine) -> Iterator[Choice]:

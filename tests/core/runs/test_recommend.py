@@ -76,7 +76,7 @@ def test_a_setting_that_was_given_wins_and_others_follow_it(clean: Path) -> None
     assert found.reason("model.noise_std")  # which a Gaussian likelihood alone asks for
 
 
-def test_what_was_chosen_gives_way_to_what_was_given(tmp_path: Path) -> None:
+def test_what_was_chosen_gives_way_to_what_was_given(clean: Path, tmp_path: Path) -> None:
     plan = plan_set("hinge", count=60, side=32, snr=0.1)
     stars = write_set(plan, tmp_path / "hinge").star
     assert stars is not None
@@ -93,6 +93,9 @@ def test_what_was_chosen_gives_way_to_what_was_given(tmp_path: Path) -> None:
     config = request.new_config()
     assert config is not None
     assert config.model.ctf == "likelihood"
+    shapes = of(clean, "model.ctf=likelihood")  # whose preset has another likelihood
+    assert shapes.config.model.likelihood == "gaussian"
+    assert shapes.reason("model.noise_std")  # what depends on it is chosen after it
     for both in (
         ("model.ctf=likelihood", "data.phase_flip=true"),
         ("train.content_start=linear", "model.likelihood=bernoulli"),

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -80,9 +80,9 @@ class LinearModel:
     noise_std : (F,)
         Deviation of the noise at each component of `rfft2` of an image of the model, divided by
         its side: 1 for white noise of unit deviation.
-    numbers : (3,)
+    numbers : (2,) or (3,)
         Deviation of the shift, pixels of the model; brightness of the background; share of the
-        lessons asked for that are given (`share_given`).
+        lessons asked for that are given (`share_given`), all where it is not said.
     """
 
     parts: Tensor
@@ -101,7 +101,7 @@ class LinearModel:
 
     @property
     def given(self) -> float:
-        """Share of the lessons asked for that are given; all, in a checkpoint of before."""
+        """Share of the lessons asked for that are given."""
         return float(self.numbers[2]) if len(self.numbers) > 2 else 1.0
 
     def pictures(self, points_px: Tensor, latents: LatentSample, side: int) -> Tensor:
@@ -224,7 +224,8 @@ def find_linear_model(
             None, f"No linear start: an object has {ratio:.0f} times the noise of a pixel."
         )
     given = 1.0 if asked else share_given(ratio)
-    linear = fit_linear_model(batch, config.model, config.train.seed, check, given)
+    linear = fit_linear_model(batch, config.model, config.train.seed, check)
+    linear = replace(linear, numbers=torch.cat([linear.numbers, torch.tensor([given])]))
     return Found(
         linear,
         f"An object has {ratio:.0f} times the noise of a pixel: a linear model with "
@@ -243,11 +244,7 @@ def _unfit(images: PreparedImages, numbers: Indices, config: RunConfig) -> str:
 
 
 def fit_linear_model(
-    batch: Batch,
-    model: ModelConfig,
-    seed: int,
-    check: Callable[[], None] = lambda: None,
-    given: float = 1.0,
+    batch: Batch, model: ModelConfig, seed: int, check: Callable[[], None] = lambda: None
 ) -> LinearModel:
     """Find the linear model of images by EM at a coarse pixel, on the CPU.
 
@@ -259,8 +256,6 @@ def fit_linear_model(
     seed : int
     check : callable
         Called at each iteration; may raise to give up.
-    given : float
-        Share of the lessons asked for that it will give.
     """
     images = batch.images[:, 0].numpy()
     side = images.shape[-1]
@@ -287,7 +282,7 @@ def fit_linear_model(
     return LinearModel(
         torch.from_numpy(parts),
         torch.from_numpy(_noise_std(images - np.float32(level), parts, batch.ctf)),
-        torch.tensor([ratio * float(found.shift_px.std()), level, given], dtype=torch.float32),
+        torch.tensor([ratio * float(found.shift_px.std()), level], dtype=torch.float32),
     )
 
 
